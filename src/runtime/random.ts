@@ -1,0 +1,32 @@
+// Randomness is a parameter (invariant 7). The system source draws from a pool, because one call to the kernel for each
+// serial number costs more than the number.
+import { randomFillSync } from "node:crypto";
+
+/** A source of cryptographically secure random bytes. */
+export interface RandomSource {
+  /** `length` fresh random bytes; never the same bytes twice. */
+  bytes(length: number): Uint8Array;
+}
+
+const POOL_BYTES = 4096;
+
+/** The operating system's randomness, read in blocks. */
+export function createSystemRandom(): RandomSource {
+  const pool = new Uint8Array(POOL_BYTES);
+  let used = POOL_BYTES;
+  return {
+    bytes(length) {
+      if (length > POOL_BYTES / 4) return randomFillSync(new Uint8Array(length));
+      if (used + length > POOL_BYTES) {
+        randomFillSync(pool);
+        used = 0;
+      }
+      const out = pool.slice(used, used + length);
+      pool.fill(0, used, used + length);
+      used += length;
+      return out;
+    },
+  };
+}
+
+export const systemRandom: RandomSource = createSystemRandom();
