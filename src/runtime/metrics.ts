@@ -27,7 +27,11 @@ export interface Metrics {
   counter(name: string, options: MetricOptions): { bind(attributes?: MetricAttributes): BoundCounter };
   histogram(name: string, options: MetricOptions): { bind(attributes?: MetricAttributes): BoundHistogram };
   /** A value read when somebody asks for the metrics. */
-  gauge(name: string, options: MetricOptions, read: () => readonly { value: number; attributes?: MetricAttributes }[]): void;
+  gauge(
+    name: string,
+    options: MetricOptions,
+    read: () => readonly { value: number; attributes?: MetricAttributes }[],
+  ): void;
 }
 
 /** Counts nothing. */

@@ -12,7 +12,8 @@ export function packageRoot(): string {
   let folder = dirname(fileURLToPath(import.meta.url));
   while (!existsSync(join(folder, "package.json"))) {
     const parent = dirname(folder);
-    if (parent === folder) throw new TypeError("mesh-ca is not installed completely: no package.json above its own files");
+    if (parent === folder)
+      throw new TypeError("mesh-ca is not installed completely: no package.json above its own files");
     folder = parent;
   }
   root = folder;

@@ -1,0 +1,221 @@
+// Every key of the configuration: type, default, unit, range and what it is for. The loader, the published JSON Schema,
+// docs/configuration.md and the Config type all come from this one place. Secrets are never keys with values in the file:
+// they come from a file that a key names, or from the environment.
+import Type, { type Static } from "typebox";
+import { attestorSchema } from "./attestors.ts";
+import { ruleSchema } from "./rules.ts";
+import { flag, integer, section, text, textOrNull, texts } from "./values.ts";
+
+const listenSchema = section("Where the server listens.", {
+  grpc: section("The Identity API: gRPC over TLS 1.3.", {
+    host: text("0.0.0.0", "Address to listen on."),
+    port: integer(8443, { minimum: 0, maximum: 65535 }, "TCP port; 0 lets the system choose one."),
+    publicAddress: textOrNull(
+      "host:port that join tokens tell workloads to call. Null: the first DNS name, or localhost, with the port that is listened on.",
+      { format: "host:port", examples: ["ca.example.test:8443"] },
+    ),
+    dnsNames: texts("DNS names that the server's own certificate carries, for clients that look at names too.", {
+      maxItems: 16,
+    }),
+  }),
+  operations: section("Health, readiness and metrics in plain HTTP. Keep it on the loopback interface.", {
+    host: text("127.0.0.1", "Address to listen on."),
+    port: integer(8445, { minimum: 0, maximum: 65535 }, "TCP port; 0 lets the system choose one."),
+  }),
+});
+
+const databaseSchema = section(
+  "The database. Without a URL the server runs its own PostgreSQL inside the data directory.",
+  {
+    url: textOrNull(
+      "PostgreSQL URL. A secret: allowed in the environment (MESH_CA_DATABASE__URL) only, refused in the file.",
+      {
+        secret: true,
+      },
+    ),
+    urlFile: textOrNull("File that holds the PostgreSQL URL on one line."),
+    tls: Type.Union([Type.Literal("verify-full"), Type.Literal("insecure-plaintext")], {
+      default: "verify-full",
+      description:
+        "How the connection to an external database is secured. insecure-plaintext sends everything readable; only for a socket or a loopback address.",
+    }),
+    caFile: textOrNull(
+      "PEM file with the CA certificates that the database's certificate is verified against. Null: those of the system.",
+    ),
+    poolSize: integer(
+      8,
+      { minimum: 2, maximum: 100, unit: "connections" },
+      "Connections that the server keeps to the database.",
+    ),
+  },
+);
+
+const authoritySchema = section("The certificate authority of this replica.", {
+  upstream: Type.Union([Type.Literal("self-signed")], {
+    default: "self-signed",
+    description: "Where an authority gets its certificate.",
+  }),
+  keyAlgorithm: Type.Union([Type.Literal("ec-p256"), Type.Literal("ec-p384")], {
+    default: "ec-p256",
+    description: "Algorithm of new authority keys.",
+  }),
+  lifetimeSeconds: integer(
+    604_800,
+    { minimum: 60, maximum: 31_536_000, unit: "s" },
+    "Lifetime of an authority's certificate. At least four times issuance.maxTtlSeconds, so that the rotation overlap holds.",
+  ),
+});
+
+const issuanceSchema = section("Issued certificates.", {
+  defaultTtlSeconds: integer(
+    3600,
+    { minimum: 5, maximum: 2_592_000, unit: "s" },
+    "Lifetime where the rule names none.",
+  ),
+  maxTtlSeconds: integer(86_400, { minimum: 5, maximum: 2_592_000, unit: "s" }, "Upper bound of every lifetime."),
+  minTtlSeconds: integer(
+    600,
+    { minimum: 5, maximum: 86_400, unit: "s" },
+    "Lower bound: a certificate that would live shorter is refused (MCA_TTL_TOO_SHORT).",
+  ),
+  clockSkewSeconds: integer(
+    60,
+    { minimum: 0, maximum: 600, unit: "s" },
+    "How far notBefore lies in the past, for peers whose clocks are behind.",
+  ),
+  maxClockDifferenceSeconds: integer(
+    10,
+    { minimum: 1, maximum: 60, unit: "s" },
+    "Nothing is issued while this machine's clock and the database's differ by more.",
+  ),
+});
+
+function bucket(what: string, burst: number, perHour: number) {
+  return section(`Token bucket for ${what}.`, {
+    burst: integer(burst, { minimum: 1, maximum: 10_000_000, unit: "certificates" }, "How many may be issued at once."),
+    perHour: integer(
+      perHour,
+      { minimum: 1, maximum: 1_000_000_000, unit: "certificates/h" },
+      "How fast the bucket fills again.",
+    ),
+  });
+}
+
+const quotasSchema = section("How much one caller may write into the ledger.", {
+  lineage: bucket("one lineage (one enrolled workload)", 20, 60),
+  rule: bucket("one rule, on each replica", 20_000, 200_000),
+});
+
+const limitsSchema = section("Bounds against overload.", {
+  maxConnections: integer(
+    10_000,
+    { minimum: 8, maximum: 1_000_000, unit: "connections" },
+    "Open TLS connections; more are closed at once.",
+  ),
+  maxHandshakes: integer(
+    512,
+    { minimum: 4, maximum: 100_000, unit: "connections" },
+    "Connections that have not finished their TLS handshake.",
+  ),
+  maxConnectionsPerAddress: integer(
+    0,
+    { minimum: 0, maximum: 1_000_000, unit: "connections" },
+    "Open connections from one address; 0 sets no bound (many workloads may sit behind one address).",
+  ),
+  handshakeTimeoutSeconds: integer(10, { minimum: 1, maximum: 120, unit: "s" }, "How long a TLS handshake may take."),
+  maxConcurrentStreams: integer(
+    1000,
+    { minimum: 1, maximum: 100_000, unit: "calls" },
+    "Calls at once on one connection.",
+  ),
+  maxMessageBytes: integer(
+    65_536,
+    { minimum: 20_480, maximum: 16_777_216, unit: "B" },
+    "Size of one received message.",
+  ),
+  maxSessionMemoryMegabytes: integer(
+    4,
+    { minimum: 1, maximum: 1024, unit: "MB" },
+    "Memory that one HTTP/2 connection may hold.",
+  ),
+  streamResetBurst: integer(
+    200,
+    { minimum: 1, maximum: 1_000_000, unit: "resets" },
+    "Streams a peer may reset at once before its connection is closed.",
+  ),
+  streamResetPerSecond: integer(
+    20,
+    { minimum: 1, maximum: 1_000_000, unit: "resets/s" },
+    "How fast the allowance of stream resets fills again.",
+  ),
+  maxWatchers: integer(20_000, { minimum: 1, maximum: 1_000_000, unit: "streams" }, "Open WatchTrust streams."),
+  maxIssuancesInFlight: integer(
+    2048,
+    { minimum: 1, maximum: 100_000, unit: "calls" },
+    "Issuances at once; more are refused with UNAVAILABLE so that the rest stay fast.",
+  ),
+  keepaliveSeconds: integer(
+    60,
+    { minimum: 5, maximum: 7200, unit: "s" },
+    "A connection without traffic is asked for a sign of life this often.",
+  ),
+  shutdownGraceSeconds: integer(
+    10,
+    { minimum: 0, maximum: 600, unit: "s" },
+    "How long calls in flight may take after SIGTERM.",
+  ),
+});
+
+/** The whole configuration file. */
+export const configSchema = Type.Object(
+  {
+    trustDomain: text(null, "Name of the trust domain, for example example.test. The database must hold the same.", {
+      minLength: 1,
+      maxLength: 255,
+    }),
+    dataDir: textOrNull(
+      "Folder for keys, the embedded database, sockets. Null: /var/lib/mesh-ca for root, else $XDG_DATA_HOME/mesh-ca or ~/.local/share/mesh-ca.",
+    ),
+    replica: integer(
+      1,
+      { minimum: 1, maximum: 127 },
+      "Number of this replica, unique among those on one database; first octet of its serial numbers.",
+    ),
+    listen: listenSchema,
+    database: databaseSchema,
+    authority: authoritySchema,
+    issuance: issuanceSchema,
+    attestors: Type.Record(Type.String(), attestorSchema, {
+      default: {},
+      description:
+        "Ways to prove who is asking, by instance name. The instance's name is the prefix of its attributes.",
+      additionalProperties: false,
+    }),
+    rules: Type.Array(ruleSchema, {
+      default: [],
+      maxItems: 10_000,
+      description: "Identity rules: which attributes earn which identity. Read-only to the API.",
+    }),
+    quotas: quotasSchema,
+    limits: limitsSchema,
+    log: section("The log: JSON lines on standard error.", {
+      level: Type.Union(
+        [
+          Type.Literal("debug"),
+          Type.Literal("info"),
+          Type.Literal("warn"),
+          Type.Literal("error"),
+          Type.Literal("silent"),
+        ],
+        { default: "info", description: "The least level that is written." },
+      ),
+      issued: flag(true, "One line for each issued certificate (svid.issued). The ledger has them in any case."),
+    }),
+  },
+  { additionalProperties: false, title: "mesh-ca configuration", description: "Configuration of `mesh-ca server`." },
+);
+
+/** A whole, checked configuration: every key present. */
+export type Config = Static<typeof configSchema>;
+export type AttestorConfig = Static<typeof attestorSchema>;
+export type RuleConfig = Static<typeof ruleSchema>;

@@ -1,0 +1,12 @@
+export {
+  type AttestorConfig,
+  type Config,
+  type ConfigSources,
+  configSchema,
+  defaultDataDir,
+  loadConfig,
+  parseConfig,
+  type RuleConfig,
+} from "./config/index.ts";
+export { type Initialised, type InitialiseOptions, initialise } from "./init.ts";
+export { type ListenAddress, type RunningServer, type ServerDependencies, startServer } from "./server.ts";
