@@ -1,0 +1,13 @@
+export { type AttestorDependencies, type AttestorHealth, type Attestors, createAttestors } from "./attestors.ts";
+export type { AttestorConfig, JoinTokenConfig, JwtConfig, X509Config } from "./config.ts";
+export { AttestError, type AttestErrorCode } from "./errors.ts";
+export {
+  type CreatedJoinToken,
+  type CreateJoinToken,
+  type JoinTokenInfo,
+  JoinTokens,
+  type JoinTokensDependencies,
+  type TokenAuthority,
+  type TokenCaller,
+} from "./join-tokens.ts";
+export type { EstablishedEvidence, PeerVerdict } from "./types.ts";
