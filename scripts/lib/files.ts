@@ -1,5 +1,5 @@
 // Finding and comparing files for our scripts.
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join, relative } from "node:path";
 import { projectRoot } from "./command.ts";
 
@@ -19,19 +19,10 @@ export function readProjectFile(path: string): string {
   return readFileSync(join(projectRoot, path), "utf8");
 }
 
-/** Paths (relative to their folder) that are missing, extra, or different between two folders. */
-export function differences(expected: string, actual: string): string[] {
-  const list = (folder: string): Map<string, Buffer> =>
-    new Map(
-      !existsSync(folder)
-        ? []
-        : readdirSync(folder, { recursive: true, withFileTypes: true })
-            .filter((entry) => entry.isFile())
-            .map((entry) => join(entry.parentPath, entry.name))
-            .map((path) => [relative(folder, path), readFileSync(path)] as const),
-    );
-  const left = list(expected);
-  const right = list(actual);
+/** How two files, or two folders with all their files, differ: ": missing", "/a/b.ts: different", ... Empty: not at all. */
+export function pathDifferences(expected: string, actual: string): string[] {
+  const left = contents(expected);
+  const right = contents(actual);
   const found: string[] = [];
   for (const [path, bytes] of left) {
     const other = right.get(path);
@@ -40,4 +31,16 @@ export function differences(expected: string, actual: string): string[] {
   }
   for (const path of right.keys()) if (!left.has(path)) found.push(`${path}: left over`);
   return found.sort();
+}
+
+/** The bytes of a file (under "") or of each file of a folder (under "/" and its path in there). */
+function contents(path: string): ReadonlyMap<string, Buffer> {
+  if (!existsSync(path)) return new Map();
+  if (statSync(path).isFile()) return new Map([["", readFileSync(path)]]);
+  return new Map(
+    readdirSync(path, { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map((entry) => join(entry.parentPath, entry.name))
+      .map((file) => [`/${relative(path, file)}`, readFileSync(file)]),
+  );
 }
