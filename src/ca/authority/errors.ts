@@ -1,0 +1,29 @@
+// Errors of the authority room.
+import { MeshCaError, type MeshCaErrorOptions } from "../../runtime/index.ts";
+
+/** Codes of {@link AuthorityError}. The first group says why nothing is issued (invariant 2). */
+export type AuthorityErrorCode =
+  | "MCA_AUTHORITY_MISSING"
+  | "MCA_AUTHORITY_KEY_MISSING"
+  | "MCA_AUTHORITY_KEY_MISMATCH"
+  | "MCA_AUTHORITY_KEY_REFUSED"
+  | "MCA_AUTHORITY_CERTIFICATE_INVALID"
+  | "MCA_AUTHORITY_NOT_YET_VALID"
+  | "MCA_AUTHORITY_EXPIRED"
+  | "MCA_TRUST_DOMAIN_MISMATCH"
+  | "MCA_ISSUER_EXPIRING"
+  | "MCA_AUTHORITY_NOT_ACTIVE"
+  // Administration of authorities.
+  | "MCA_ALREADY_INITIALISED"
+  | "MCA_AUTHORITY_TRANSITION"
+  | "MCA_AUTHORITY_TOO_EARLY"
+  | "MCA_AUTHORITY_UNKNOWN"
+  | "MCA_AUTHORITY_UNHEALTHY"
+  | "MCA_ROTATION_IMPOSSIBLE";
+
+/** Something about an authority keeps mesh-ca from doing what was asked. */
+export class AuthorityError extends MeshCaError<AuthorityErrorCode> {
+  constructor(code: AuthorityErrorCode, sentence: string, options: MeshCaErrorOptions = {}) {
+    super(code, sentence, options);
+  }
+}

@@ -1,0 +1,1 @@
+export { buildTrustSet } from "./trust.ts";

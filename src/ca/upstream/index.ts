@@ -1,0 +1,3 @@
+export { UpstreamError, type UpstreamErrorCode } from "./errors.ts";
+export { selfSignedUpstream } from "./self-signed.ts";
+export type { RecordedSigning, Upstream, UpstreamAnswer, UpstreamRequest } from "./upstream.ts";
