@@ -1,0 +1,2 @@
+export type { Lineage, LineageState, LineageStep } from "./lineage.ts";
+export type { Lineages } from "./lineages.ts";

@@ -1,0 +1,12 @@
+export {
+  type Database,
+  type DatabaseOptions,
+  openDatabase,
+  type Queryable,
+  type Subscription,
+  type Transaction,
+} from "./database.ts";
+export { type EmbeddedPostgres, type EmbeddedPostgresOptions, startEmbeddedPostgres } from "./embedded-postgres.ts";
+export { StoreError, type StoreErrorCode } from "./errors.ts";
+export { checkSchema, migrate } from "./migrate.ts";
+export { type SqlStatement, type SqlValue, sqlTime } from "./sql-statement.ts";
