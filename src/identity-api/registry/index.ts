@@ -1,6 +1,8 @@
 export { RegistryError, type RegistryErrorCode, RuleError } from "./errors.ts";
+export type { Evaluation } from "./evaluate.ts";
 export { Registry, type RegistryHealth, type RegistryOptions } from "./registry.ts";
-export { type Evaluation, type RenewalSubject, RuleSet } from "./rule-set.ts";
+export type { RenewalSubject } from "./renewal.ts";
+export { RuleSet } from "./rule-set.ts";
 export {
   type AttestorDescription,
   type Attributes,

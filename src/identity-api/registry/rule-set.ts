@@ -1,67 +1,104 @@
-// An immutable snapshot of all rules, in order of precedence: the highest priority, then the most selectors, then the name.
+// An immutable snapshot of all rules, in order of precedence.
 import type { Grant } from "../../ca/index.ts";
-import type { RegistryError } from "./errors.ts";
-import type { Attributes, Role, RuleContext, RuleVerdict, StoredRule } from "./types.ts";
-
-/** What the rules say to a set of attributes. */
-export interface Evaluation {
-  /** Every rule, in order of precedence. */
-  readonly verdicts: readonly RuleVerdict[];
-  /** What the deciding rule grants. */
-  readonly grant?: Grant;
-  /** Why nothing is granted (MCA_NO_RULE_MATCHES, MCA_RULE_ATTRIBUTE_REFUSED). Set exactly when `grant` is not. */
-  readonly refusal?: RegistryError;
-}
-
-/** What a renewal is judged on: the lineage as the database holds it. */
-export interface RenewalSubject {
-  readonly rule: string;
-  readonly spiffeId: string;
-  readonly attributes: Attributes;
-  /** Unix milliseconds. */
-  readonly openedAt: number;
-  /** Set when the presented certificate has expired: its notAfter. */
-  readonly expiredAt?: number | undefined;
-}
+import { type CompiledRule, compileRule } from "./compile-rule.ts";
+import { RegistryError, RuleError } from "./errors.ts";
+import { comparePrecedence, type Evaluation, evaluateRules, type LoadedRule, whyNot } from "./evaluate.ts";
+import { parseRule } from "./parse-rule.ts";
+import { currentGrant, type RenewalSubject, renewGrant } from "./renewal.ts";
+import type { Attributes, Role, RuleContext, StoredRule } from "./types.ts";
 
 export class RuleSet {
-  /** Checks rules as they are written and throws RuleError at the first that cannot be taken. */
-  static parse(_rules: readonly unknown[], _context: RuleContext): RuleSet {
-    throw new TypeError("not written yet");
-  }
-
-  /** Rules out of the database: one that no longer fits this configuration is kept, never matches, and says why. */
-  static load(_rules: readonly StoredRule[], _context: RuleContext, _revision: bigint): RuleSet {
-    throw new TypeError("not written yet");
-  }
-
   /** Grows with each change of any rule. */
-  get revision(): bigint {
-    throw new TypeError("not written yet");
+  readonly revision: bigint;
+  /** In order of precedence. */
+  readonly rules: readonly StoredRule[];
+  readonly #loaded: readonly LoadedRule[];
+  readonly #byName: ReadonlyMap<string, LoadedRule>;
+
+  private constructor(loaded: readonly LoadedRule[], revision: bigint) {
+    this.#loaded = [...loaded].sort((a, b) => comparePrecedence(a.stored, b.stored));
+    this.#byName = new Map(this.#loaded.map((rule) => [rule.stored.definition.name, rule]));
+    this.rules = this.#loaded.map((rule) => rule.stored);
+    this.revision = revision;
   }
 
-  /** In order of precedence. */
-  get rules(): readonly StoredRule[] {
-    throw new TypeError("not written yet");
+  /** Checks rules as they are written. @throws RuleError at the first that cannot be taken */
+  static parse(rules: readonly unknown[], context: RuleContext): RuleSet {
+    const loaded = parseRules(rules, context).map((compiled): LoadedRule => {
+      const stored: StoredRule = { definition: compiled.definition, source: "config", revision: 0n };
+      return { kind: "active", stored, compiled };
+    });
+    return new RuleSet(loaded, 0n);
+  }
+
+  /** Rules out of the database: one that does not fit this configuration is kept, never matches, and says why. */
+  static load(rules: readonly StoredRule[], context: RuleContext, revision: bigint): RuleSet {
+    return new RuleSet(
+      rules.map((stored) => loadRule(stored, context)),
+      revision,
+    );
   }
 
   /** Which rule decides, and a reason for each. `ttlSeconds` 0: what the rule grants. */
-  evaluate(_attributes: Attributes, _ttlSeconds?: number): Evaluation {
-    throw new TypeError("not written yet");
+  evaluate(attributes: Attributes, ttlSeconds = 0): Evaluation {
+    return evaluateRules(this.#loaded, attributes, ttlSeconds);
   }
 
-  /** Evaluates the same rule again, at its current revision. Throws RegistryError MCA_RULE_GONE, MCA_RENEWAL_*, MCA_LINEAGE_TOO_OLD. */
-  renew(_subject: RenewalSubject, _now: number, _ttlSeconds?: number): Grant {
-    throw new TypeError("not written yet");
+  /**
+   * Evaluates the lineage's rule again, at its current revision. `now` in Unix milliseconds.
+   * @throws RegistryError MCA_RULE_GONE, MCA_RULE_INACTIVE, MCA_RENEWAL_*, MCA_LINEAGE_TOO_OLD, MCA_RULE_ATTRIBUTE_REFUSED
+   */
+  renew(subject: RenewalSubject, now: number, ttlSeconds = 0): Grant {
+    return renewGrant(this.#byName.get(subject.rule), subject, now, ttlSeconds);
   }
 
-  /** Roles that the rule of a lineage grants right now; empty when `renew` would refuse the same attributes and ID. */
-  rolesOf(_subject: RenewalSubject): ReadonlySet<Role> {
-    throw new TypeError("not written yet");
+  /** Roles that the rule of a lineage grants right now; none where that rule would no longer grant this ID. */
+  rolesOf(subject: RenewalSubject): ReadonlySet<Role> {
+    try {
+      return withImplied(currentGrant(this.#byName.get(subject.rule), subject).roles);
+    } catch (error) {
+      if (error instanceof RegistryError) return new Set();
+      throw error;
+    }
   }
 
   /** Every rule with roles that these attributes match, decisive or not: making such a token needs an admin. */
-  roleBearingMatches(_attributes: Attributes): readonly string[] {
-    throw new TypeError("not written yet");
+  roleBearingMatches(attributes: Attributes): readonly string[] {
+    return this.#loaded
+      .filter((rule) => rule.stored.definition.roles.length > 0 && whyNot(rule, attributes) === undefined)
+      .map((rule) => rule.stored.definition.name);
   }
+
+  /** Rules that are stored but not in force here, each with its reason. */
+  inactive(): readonly { readonly rule: string; readonly problem: string }[] {
+    return this.#loaded.flatMap((rule) =>
+      rule.kind === "inactive" ? [{ rule: rule.stored.definition.name, problem: rule.problem }] : [],
+    );
+  }
+}
+
+/** Parses and judges a list of rules; their names must differ. @throws RuleError */
+export function parseRules(rules: readonly unknown[], context: RuleContext): readonly CompiledRule[] {
+  const compiled = rules.map((rule, index) => compileRule(parseRule(rule, `number ${index + 1}`), context));
+  const names = new Set<string>();
+  for (const { definition } of compiled) {
+    if (names.has(definition.name)) throw new RuleError(definition.name, "name", "two rules have this name.");
+    names.add(definition.name);
+  }
+  return compiled;
+}
+
+function loadRule(stored: StoredRule, context: RuleContext): LoadedRule {
+  try {
+    return { kind: "active", stored, compiled: compileRule(stored.definition, context) };
+  } catch (error) {
+    if (error instanceof RuleError) return { kind: "inactive", stored, problem: error.message };
+    throw error;
+  }
+}
+
+/** `admin` includes the two other roles. */
+function withImplied(granted: Grant["roles"]): ReadonlySet<Role> {
+  const all: readonly Role[] = ["auditor", "operator", "admin"];
+  return new Set(all.filter((role) => granted.includes("admin") || granted.includes(role)));
 }

@@ -1,5 +1,7 @@
 // What identity rules are made of. A definition is plain data (configuration, API, database); an IdentityRule is a checked one.
 
+import type { TrustDomain } from "../../spiffe/index.ts";
+
 /** Established attributes: "<attestor instance>.<attribute>" to its value. */
 export type Attributes = ReadonlyMap<string, string>;
 
@@ -53,7 +55,7 @@ export interface TtlBounds {
 
 /** What rules are parsed against. */
 export interface RuleContext {
-  readonly trustDomain: string;
+  readonly trustDomain: TrustDomain;
   readonly attestors: readonly AttestorDescription[];
   readonly ttl: TtlBounds;
 }

@@ -1,0 +1,122 @@
+// What a set of rules says to a set of attributes: one verdict with a reason for every rule, and what the deciding one grants.
+// Precedence: the highest priority, then the most selectors, then the name. If the rule that decides cannot build a valid name
+// from the attributes, nothing is granted: falling back to a weaker rule would give an identity that its author did not mean.
+import type { Grant } from "../../ca/index.ts";
+import { ASSERTED_PREFIX, type CompiledRule } from "./compile-rule.ts";
+import { fillDnsName } from "./dns-template.ts";
+import { RegistryError } from "./errors.ts";
+import { matchesPattern } from "./glob.ts";
+import { fillSpiffeId } from "./spiffe-id-template.ts";
+import type { Attributes, RuleVerdict, StoredRule } from "./types.ts";
+
+/** A rule of the snapshot: usable, or kept with the reason why it never matches. */
+export type LoadedRule =
+  | { readonly kind: "active"; readonly stored: StoredRule; readonly compiled: CompiledRule }
+  | { readonly kind: "inactive"; readonly stored: StoredRule; readonly problem: string };
+
+/** What the rules say to a set of attributes. */
+export interface Evaluation {
+  /** Every rule, in order of precedence. */
+  readonly verdicts: readonly RuleVerdict[];
+  /** What the deciding rule grants. */
+  readonly grant?: Grant;
+  /** Why nothing is granted (MCA_NO_RULE_MATCHES, MCA_RULE_ATTRIBUTE_REFUSED). Set exactly when `grant` is not. */
+  readonly refusal?: RegistryError;
+}
+
+/** Order of precedence. */
+export function comparePrecedence(a: StoredRule, b: StoredRule): number {
+  return (
+    b.definition.priority - a.definition.priority ||
+    b.definition.match.size - a.definition.match.size ||
+    (a.definition.name < b.definition.name ? -1 : a.definition.name > b.definition.name ? 1 : 0)
+  );
+}
+
+/** Evaluates rules that are in order of precedence. `ttlSeconds` 0: what the rule grants. */
+export function evaluateRules(rules: readonly LoadedRule[], attributes: Attributes, ttlSeconds: number): Evaluation {
+  let decided: (LoadedRule & { kind: "active" }) | undefined;
+  const verdicts: RuleVerdict[] = [];
+  for (const rule of rules) {
+    const mismatch = whyNot(rule, attributes);
+    const chosen = mismatch === undefined && decided === undefined;
+    const reason = mismatch ?? (decided === undefined ? whyChosen(rule.stored) : whyLater(rule.stored, decided.stored));
+    if (chosen && rule.kind === "active") decided = rule;
+    verdicts.push({
+      rule: rule.stored.definition.name,
+      revision: rule.stored.revision,
+      priority: rule.stored.definition.priority,
+      matched: mismatch === undefined,
+      chosen,
+      reason,
+    });
+  }
+  if (decided === undefined) return { verdicts, refusal: noMatch(attributes) };
+  try {
+    return { verdicts, grant: grantOf(decided, attributes, ttlSeconds) };
+  } catch (error) {
+    if (!(error instanceof RegistryError)) throw error;
+    const refusal = error;
+    return {
+      verdicts: verdicts.map((verdict) => (verdict.chosen ? { ...verdict, reason: refusal.message } : verdict)),
+      refusal,
+    };
+  }
+}
+
+/** What a matching rule grants. @throws RegistryError MCA_RULE_ATTRIBUTE_REFUSED */
+export function grantOf(rule: LoadedRule & { kind: "active" }, attributes: Attributes, ttlSeconds: number): Grant {
+  const { compiled, stored } = rule;
+  const name = stored.definition.name;
+  const dnsNames = compiled.dnsNames.map((template) => fillDnsName(template, attributes, name));
+  const wished = ttlSeconds === 0 ? compiled.ttlSeconds : ttlSeconds;
+  return {
+    rule: name,
+    ruleRevision: stored.revision,
+    spiffeId: fillSpiffeId(compiled.spiffeId, attributes, name),
+    dnsNames: [...new Set(dnsNames)],
+    ttlSeconds: Math.min(wished, compiled.ttlSeconds),
+    roles: stored.definition.roles,
+    ...(wished > compiled.ttlSeconds ? { shortenedBy: `rule "${name}" grants at most ${compiled.ttlSeconds} s` } : {}),
+  };
+}
+
+/** Why a rule does not match; undefined if it does. */
+export function whyNot(rule: LoadedRule, attributes: Attributes): string | undefined {
+  if (rule.kind === "inactive") return rule.problem;
+  for (const name of attributes.keys()) {
+    if (name.startsWith(ASSERTED_PREFIX)) {
+      return `${name} is asserted by a host agent and not verified; such evidence matches no rule.`;
+    }
+  }
+  for (const [name, pattern] of rule.compiled.selectors) {
+    const value = attributes.get(name);
+    if (value === undefined || value === "") return `${name} is not established; the rule asks for "${pattern.text}".`;
+    if (!matchesPattern(pattern, value)) return `${name} is "${value}"; the rule asks for "${pattern.text}".`;
+  }
+  return undefined;
+}
+
+function whyChosen(rule: StoredRule): string {
+  const selectors = rule.definition.match.size;
+  return `${selectors === 1 ? "Its selector matches" : `All ${selectors} selectors match`}, and no matching rule comes before it.`;
+}
+
+function whyLater(rule: StoredRule, before: StoredRule): string {
+  const [own, other] = [rule.definition, before.definition];
+  if (own.priority !== other.priority) {
+    return `It matches, but "${other.name}" has a higher priority (${other.priority}, here ${own.priority}).`;
+  }
+  if (own.match.size !== other.match.size) {
+    return `It matches, but "${other.name}" has the same priority and more selectors (${other.match.size}, here ${own.match.size}).`;
+  }
+  return `It matches, but "${other.name}" has the same priority and as many selectors, and its name comes first.`;
+}
+
+function noMatch(attributes: Attributes): RegistryError {
+  const names = [...attributes.keys()].sort().join(", ");
+  return new RegistryError(
+    "MCA_NO_RULE_MATCHES",
+    `No identity rule matches this evidence (attributes: ${names === "" ? "none" : names}). Add a rule, or see why with: mesh-ca explain`,
+  );
+}
