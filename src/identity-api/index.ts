@@ -2,11 +2,13 @@ export {
   type AttestorConfig,
   type Config,
   type ConfigSources,
+  configJsonSchema,
   configSchema,
   defaultDataDir,
   loadConfig,
   parseConfig,
   type RuleConfig,
+  renderConfigurationDocs,
 } from "./config/index.ts";
 export { type Initialised, type InitialiseOptions, initialise } from "./init.ts";
 export { type ListenAddress, type RunningServer, type ServerDependencies, startServer } from "./server.ts";

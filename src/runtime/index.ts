@@ -1,6 +1,8 @@
 export { type Clock, type DatabaseClock, formatTime, systemClock } from "./clock.ts";
 export { assertNever, MeshCaError, type MeshCaErrorCode, type MeshCaErrorOptions } from "./errors.ts";
+export { closeOnSignal, Lifecycle, type SignalOptions } from "./lifecycle.ts";
 export { type LogFields, type Logger, silentLogger } from "./logger.ts";
+export { createLogger, describeErrorForLog, type LoggerOptions, type LogLevel } from "./logging.ts";
 export {
   type BoundCounter,
   type BoundHistogram,
@@ -11,3 +13,4 @@ export {
 } from "./metrics.ts";
 export { packageRoot } from "./package-root.ts";
 export { createSystemRandom, type RandomSource, systemRandom } from "./random.ts";
+export { createTelemetry, type Telemetry } from "./telemetry.ts";

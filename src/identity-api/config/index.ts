@@ -1,2 +1,10 @@
-export { type ConfigSources, defaultDataDir, loadConfig, parseConfig } from "./load.ts";
+export {
+  type ConfigSources,
+  configJsonSchema,
+  databaseUrl,
+  defaultDataDir,
+  loadConfig,
+  parseConfig,
+  renderConfigurationDocs,
+} from "./load.ts";
 export { type AttestorConfig, type Config, configSchema, type RuleConfig } from "./schema.ts";

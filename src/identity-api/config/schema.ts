@@ -12,7 +12,7 @@ const listenSchema = section("Where the server listens.", {
     port: integer(8443, { minimum: 0, maximum: 65535 }, "TCP port; 0 lets the system choose one."),
     publicAddress: textOrNull(
       "host:port that join tokens tell workloads to call. Null: the first DNS name, or localhost, with the port that is listened on.",
-      { format: "host:port", examples: ["ca.example.test:8443"] },
+      { examples: ["ca.example.test:8443"] },
     ),
     dnsNames: texts("DNS names that the server's own certificate carries, for clients that look at names too.", {
       maxItems: 16,
@@ -59,6 +59,21 @@ const authoritySchema = section("The certificate authority of this replica.", {
     default: "ec-p256",
     description: "Algorithm of new authority keys.",
   }),
+  refreshHintSeconds: integer(
+    300,
+    { minimum: 1, maximum: 86_400, unit: "s" },
+    "How often a consumer of the trust bundle that has no live stream asks again.",
+  ),
+  propagationFloorSeconds: integer(
+    600,
+    { minimum: 1, maximum: 604_800, unit: "s" },
+    "How long a new authority is published at least before it signs.",
+  ),
+  rotatorTickSeconds: integer(
+    10,
+    { minimum: 1, maximum: 3600, unit: "s" },
+    "How often the rotator looks whether something is due.",
+  ),
   lifetimeSeconds: integer(
     604_800,
     { minimum: 60, maximum: 31_536_000, unit: "s" },

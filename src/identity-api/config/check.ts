@@ -1,0 +1,69 @@
+// Rules between keys. A setting that will cause an outage is refused at start (invariant 4).
+import { ConfigError } from "../../runtime/config/index.ts";
+import type { Config } from "./schema.ts";
+
+/** Throws ConfigError MCA_CONFIG_UNSAFE or _INVALID. */
+export function checkConfig(config: Config): void {
+  checkLifetimes(config);
+  checkDatabase(config);
+  checkAttestors(config);
+  checkAddress(config.listen.grpc.publicAddress);
+}
+
+function checkLifetimes({ issuance }: Config): void {
+  const { minTtlSeconds, defaultTtlSeconds, maxTtlSeconds } = issuance;
+  if (minTtlSeconds > defaultTtlSeconds || defaultTtlSeconds > maxTtlSeconds) {
+    throw new ConfigError(
+      "MCA_CONFIG_UNSAFE",
+      `issuance: minTtlSeconds (${minTtlSeconds}) <= defaultTtlSeconds (${defaultTtlSeconds}) <= maxTtlSeconds (${maxTtlSeconds}) must hold. Change one of them.`,
+    );
+  }
+}
+
+function checkDatabase({ database }: Config): void {
+  if (database.url !== null && database.urlFile !== null) {
+    throw new ConfigError("MCA_CONFIG_INVALID", "database.url and database.urlFile are both set. Leave one of them.");
+  }
+  if (database.caFile !== null && database.tls !== "verify-full") {
+    throw new ConfigError(
+      "MCA_CONFIG_INVALID",
+      "database.caFile is used only with database.tls: verify-full. Change one of them.",
+    );
+  }
+}
+
+function checkAttestors({ attestors }: Config): void {
+  for (const [name, attestor] of Object.entries(attestors)) {
+    if (!/^[a-z][a-z0-9-]{0,62}$/.test(name) || name === "agent") {
+      throw new ConfigError(
+        "MCA_CONFIG_INVALID",
+        `attestors.${name}: the name must be 1 to 63 characters a-z, 0-9 and "-", begin with a letter, and not be "agent". Rename the instance.`,
+      );
+    }
+    if (attestor.kind !== "jwt") continue;
+    const sources = [attestor.jwksFile !== null, attestor.jwksUrl !== null, attestor.discovery].filter(Boolean).length;
+    if (sources !== 1) {
+      throw new ConfigError(
+        "MCA_CONFIG_INVALID",
+        `attestors.${name}: set exactly one of jwksFile, jwksUrl and discovery (found ${sources}).`,
+      );
+    }
+    if (attestor.jwksUrl !== null && !attestor.jwksUrl.startsWith("https://")) {
+      throw new ConfigError(
+        "MCA_CONFIG_UNSAFE",
+        `attestors.${name}.jwksUrl must begin with https://: whoever changes the keys becomes anybody.`,
+      );
+    }
+  }
+}
+
+function checkAddress(address: string | null): void {
+  if (address === null) return;
+  const port = Number(/^(?:\[[0-9a-fA-F:.]+\]|[^\s:/@]+):(\d{1,5})$/.exec(address)?.[1] ?? "0");
+  if (port < 1 || port > 65_535) {
+    throw new ConfigError(
+      "MCA_CONFIG_INVALID",
+      `listen.grpc.publicAddress is ${JSON.stringify(address)}; it must be host:port, for example "ca.example.test:8443".`,
+    );
+  }
+}
