@@ -1,7 +1,49 @@
+// X.509 as pure code: DER, PEM, certificates, certification requests, signatures, certification paths. No I/O, no clock.
+export { bytesEqual, fromHex, sha256, sha256Hex, toHex } from "./bytes.ts";
+export { parseCertificate, signatureAlgorithmOfTbs } from "./certificate.ts";
+export { type CsrFields, createCsr } from "./create-csr.ts";
+export { parseCsr } from "./csr.ts";
+export { DerReader } from "./der/reader.ts";
+export { tag } from "./der/tags.ts";
+export {
+  derBitString,
+  derBoolean,
+  derContext,
+  derElement,
+  derExplicit,
+  derIa5String,
+  derInteger,
+  derNull,
+  derOctetString,
+  derOid,
+  derPrintableString,
+  derSequence,
+  derSet,
+  derSmallInteger,
+  derTime,
+  derUtf8String,
+} from "./der/writer.ts";
+export { encodeCertificate, encodeTbsCertificate, type TbsCertificateFields } from "./encode-certificate.ts";
+export {
+  authorityKeyIdExtension,
+  basicConstraintsExtension,
+  encodeExtension,
+  extendedKeyUsageExtension,
+  keyIdentifier,
+  keyUsageExtension,
+  subjectAltNameExtension,
+  subjectKeyIdExtension,
+} from "./encode-extensions.ts";
 export { PathError, type PathFinding, type PathRule, X509Error, type X509ErrorCode } from "./errors.ts";
+export { encodeName, isEmptyName, nameToString } from "./name.ts";
 export { oid } from "./oids.ts";
+export { decodePem, encodePem, type PemBlock } from "./pem.ts";
 export * from "./pending.ts";
+export { parseSubjectPublicKeyInfo } from "./public-key.ts";
+export { defaultSignatureAlgorithm, publicKeyOf, signBytes } from "./sign.ts";
+export { algorithmIdentifier } from "./signature-algorithm.ts";
 export type {
+  BasicConstraints,
   Certificate,
   Csr,
   Extension,
@@ -15,3 +57,4 @@ export type {
   SignatureAlgorithm,
   SubtreeBase,
 } from "./types.ts";
+export { verifyCsrSignature, verifySignature } from "./verify.ts";

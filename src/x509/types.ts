@@ -76,12 +76,20 @@ export interface NameConstraints {
 /** What the certificate policy extensions say, RFC 5280 sections 4.2.1.4, 4.2.1.5, 4.2.1.11 and 4.2.1.14. */
 export interface PolicyExtensions {
   /** OIDs of certificatePolicies; undefined: no such extension. */
-  readonly policies?: readonly string[];
+  readonly policies?: readonly string[] | undefined;
   /** True when policyMappings is present. */
   readonly mappings: boolean;
-  readonly requireExplicitPolicy?: number;
-  readonly inhibitPolicyMapping?: number;
-  readonly inhibitAnyPolicy?: number;
+  readonly requireExplicitPolicy?: number | undefined;
+  readonly inhibitPolicyMapping?: number | undefined;
+  readonly inhibitAnyPolicy?: number | undefined;
+}
+
+/** Basic constraints, RFC 5280 section 4.2.1.9. */
+export interface BasicConstraints {
+  readonly critical: boolean;
+  readonly ca: boolean;
+  /** Only where `ca` is true. */
+  readonly pathLength?: number | undefined;
 }
 
 export interface Extension {
@@ -108,21 +116,21 @@ export interface Certificate {
   readonly subject: Uint8Array;
   /** Unix milliseconds; the certificate is valid from this moment ... */
   readonly notBefore: number;
-  /** ... until the end of this second (RFC 5280 section 4.1.2.5: inclusive). */
+  /** ... until this one (RFC 5280 section 4.1.2.5: both inclusive). */
   readonly notAfter: number;
   readonly publicKey: PublicKeyInfo;
   /** SHA-256 of `der`, lower-case hex. */
   readonly sha256: string;
   readonly extensions: readonly Extension[];
-  readonly basicConstraints?: { readonly critical: boolean; readonly ca: boolean; readonly pathLength?: number };
-  readonly keyUsage?: { readonly critical: boolean; readonly usages: ReadonlySet<KeyUsage> };
+  readonly basicConstraints?: BasicConstraints | undefined;
+  readonly keyUsage?: { readonly critical: boolean; readonly usages: ReadonlySet<KeyUsage> } | undefined;
   /** Purposes are OIDs. */
-  readonly extendedKeyUsage?: { readonly critical: boolean; readonly purposes: readonly string[] };
-  readonly subjectAltName?: { readonly critical: boolean; readonly names: readonly GeneralName[] };
-  readonly subjectKeyId?: Uint8Array;
-  readonly authorityKeyId?: Uint8Array;
-  readonly nameConstraints?: NameConstraints;
-  readonly policy?: PolicyExtensions;
+  readonly extendedKeyUsage?: { readonly critical: boolean; readonly purposes: readonly string[] } | undefined;
+  readonly subjectAltName?: { readonly critical: boolean; readonly names: readonly GeneralName[] } | undefined;
+  readonly subjectKeyId?: Uint8Array | undefined;
+  readonly authorityKeyId?: Uint8Array | undefined;
+  readonly nameConstraints?: NameConstraints | undefined;
+  readonly policy?: PolicyExtensions | undefined;
   /** OIDs of critical extensions that the path validator does not process. */
   readonly unknownCritical: readonly string[];
 }
