@@ -120,3 +120,8 @@ function noMatch(attributes: Attributes): RegistryError {
     `No identity rule matches this evidence (attributes: ${names === "" ? "none" : names}). Add a rule, or see why with: mesh-ca explain`,
   );
 }
+
+/** What a caller may see of the verdicts: an operator all of them, everybody else the rules that their own evidence matches. */
+export function visibleVerdicts(verdicts: readonly RuleVerdict[], operator: boolean): readonly RuleVerdict[] {
+  return operator ? verdicts : verdicts.filter((verdict) => verdict.matched);
+}

@@ -1,5 +1,5 @@
 export { RegistryError, type RegistryErrorCode, RuleError } from "./errors.ts";
-export type { Evaluation } from "./evaluate.ts";
+export { type Evaluation, visibleVerdicts } from "./evaluate.ts";
 export { Registry, type RegistryHealth, type RegistryOptions } from "./registry.ts";
 export type { RenewalSubject } from "./renewal.ts";
 export { RuleSet } from "./rule-set.ts";

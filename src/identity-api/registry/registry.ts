@@ -1,8 +1,19 @@
-// The rules in PostgreSQL: every change under the ledger's head lock and in the ledger, every replica within a second.
-import type { Database, Ledger, LedgerTransaction } from "../../ca/index.ts";
+// The rules in PostgreSQL. Every change is made under the ledger's head lock together with its ledger entries, and reaches every
+// replica by NOTIFY, or by the poll behind it. A snapshot that is a moment old does no harm: the ledger re-reads the deciding
+// rule's revision in the transaction that records an issuance.
+import type { Database, Ledger, LedgerTransaction, Subscription } from "../../ca/index.ts";
 import type { Clock, Logger } from "../../runtime/index.ts";
-import type { RuleSet } from "./rule-set.ts";
-import type { RuleContext, StoredRule } from "./types.ts";
+import { RegistryError, RuleError } from "./errors.ts";
+import { canonicalRule, hashRules, ruleToJson } from "./rule-json.ts";
+import { parseRules, RuleSet } from "./rule-set.ts";
+import { RULES_CHANNEL, type RuleState, readRevision, readRules, writeRules } from "./rule-store.ts";
+import type { RuleContext, RuleDefinition, RuleSource, StoredRule } from "./types.ts";
+
+const DEFAULT_POLL_MS = 1000;
+/** Most rules in one call of the API. */
+const MAX_APPLIED = 1000;
+/** Who replaces the configuration's rules, as the ledger tells it. */
+const CONFIG_REQUESTER = "config";
 
 export interface RegistryOptions {
   readonly ledger: Ledger;
@@ -27,47 +38,245 @@ export type RegistryHealth =
     };
 
 export class Registry {
-  /** Checks the configuration's rules, makes them the database's revision if they differ, and begins to follow changes. */
-  static async open(_options: RegistryOptions): Promise<Registry> {
-    throw new TypeError("not written yet");
+  readonly #options: RegistryOptions;
+  readonly #configHash: string;
+  #state: RuleState;
+  #rules: RuleSet;
+  #subscription: Subscription | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #following: Promise<void> = Promise.resolve();
+  #failing = false;
+  #closed = false;
+
+  private constructor(options: RegistryOptions, configHash: string, state: RuleState) {
+    this.#options = options;
+    this.#configHash = configHash;
+    this.#state = state;
+    this.#rules = RuleSet.load(state.rules, options.context, state.revision);
+  }
+
+  /**
+   * Checks the configuration's rules, makes them the database's if they differ, and begins to follow changes.
+   * @throws RuleError; RegistryError MCA_RULE_NAME_TAKEN when a rule made by the API has the name of one in the file
+   */
+  static async open(options: RegistryOptions): Promise<Registry> {
+    const definitions = parseRules(options.configRules, options.context).map((rule) => rule.definition);
+    const hash = hashRules(definitions);
+    const configHash = Buffer.from(hash).toString("hex");
+    if ((await readRules(options.database)).configHash !== configHash) {
+      await replaceConfigRules(options, definitions, hash);
+    }
+    const registry = new Registry(options, configHash, await readRules(options.database));
+    registry.#report();
+    await registry.#follow();
+    return registry;
   }
 
   /** The current snapshot. */
   rules(): RuleSet {
-    throw new TypeError("not written yet");
+    return this.#rules;
   }
 
+  /** Grows with each change of any rule. */
   get revision(): bigint {
-    throw new TypeError("not written yet");
+    return this.#rules.revision;
   }
 
   /** Not ready while the database holds the rules of another configuration file. */
   health(): RegistryHealth {
-    throw new TypeError("not written yet");
+    const found = this.#state.configHash ?? "none";
+    const expected = this.#configHash;
+    if (found === expected) return { kind: "ready" };
+    const sentence =
+      "The database holds the rules of another configuration file. Give all replicas the same rules and restart this one.";
+    return { kind: "not-ready", code: "MCA_RULES_DIFFER", found, expected, sentence };
   }
 
   /** Reads the rules from the database now. For a caller that met MCA_RULE_CHANGED. */
   async refresh(): Promise<RuleSet> {
-    throw new TypeError("not written yet");
+    this.#accept(await readRules(this.#options.database));
+    return this.#rules;
   }
 
-  /** Reads the rules under the head lock of `tx`: nothing changes them until it ends. */
-  async rulesIn(_tx: LedgerTransaction): Promise<RuleSet> {
-    throw new TypeError("not written yet");
+  /** The rules as they are under the head lock of `tx`: nothing changes them until it ends. */
+  async rulesIn(tx: LedgerTransaction): Promise<RuleSet> {
+    const revision = await readRevision(tx);
+    if (revision === this.#rules.revision) return this.#rules;
+    const state = await readRules(tx);
+    return RuleSet.load(state.rules, this.#options.context, state.revision);
   }
 
-  /** Creates or replaces rules of source "api", all or none. Throws RuleError, RegistryError MCA_RULE_READ_ONLY. */
-  async apply(_rules: readonly unknown[], _requester: string): Promise<readonly StoredRule[]> {
-    throw new TypeError("not written yet");
+  /**
+   * Creates or replaces rules of source "api", all or none. A rule that is already so keeps its revision.
+   * @throws RuleError; RegistryError MCA_RULE_READ_ONLY for the name of a rule of the configuration
+   */
+  async apply(rules: readonly unknown[], requester: string): Promise<readonly StoredRule[]> {
+    if (rules.length === 0 || rules.length > MAX_APPLIED) {
+      throw new RuleError("request", "rules", `send 1 to ${MAX_APPLIED} rules.`);
+    }
+    const definitions = parseRules(rules, this.#options.context).map((rule) => rule.definition);
+    const time = this.#options.clock.now();
+    const stored = await this.#options.ledger.transact(async (tx) => {
+      const { rules: present } = await readRules(tx);
+      for (const { name } of definitions) {
+        if (present.some((rule) => rule.definition.name === name && rule.source === "config")) throw readOnly(name);
+      }
+      const put = changedFrom(present, definitions);
+      if (put.length > 0) await putRules(tx, "api", put, requester, time);
+      return (await readRules(tx)).rules;
+    });
+    await this.refresh();
+    return definitions.flatMap(({ name }) => stored.filter((rule) => rule.definition.name === name));
   }
 
-  /** Deletes a rule of source "api"; renewals of what it granted stop at once. Throws MCA_RULE_NOT_FOUND, MCA_RULE_READ_ONLY. */
-  async delete(_name: string, _requester: string): Promise<void> {
-    throw new TypeError("not written yet");
+  /**
+   * Deletes a rule of source "api"; renewals of what it granted stop at once.
+   * @throws RegistryError MCA_RULE_NOT_FOUND, MCA_RULE_READ_ONLY
+   */
+  async delete(name: string, requester: string): Promise<void> {
+    const time = this.#options.clock.now();
+    await this.#options.ledger.transact(async (tx) => {
+      const { rules } = await readRules(tx);
+      const rule = rules.find((candidate) => candidate.definition.name === name);
+      if (rule === undefined) {
+        throw new RegistryError("MCA_RULE_NOT_FOUND", "No rule has this name. See the names with: mesh-ca rule list");
+      }
+      if (rule.source === "config") throw readOnly(name);
+      const revision = await writeRules(tx, { source: "api", put: [], remove: [name], time });
+      tx.append({ kind: "rule.deleted", time, name, source: "api", revision: revision.toString(), requester });
+    });
+    await this.refresh();
   }
 
   /** Stops following changes. */
   async close(): Promise<void> {
-    throw new TypeError("not written yet");
+    this.#closed = true;
+    clearTimeout(this.#timer);
+    await this.#subscription?.close();
+    await this.#following;
   }
+
+  async #follow(): Promise<void> {
+    this.#subscription = await this.#options.database.listen(RULES_CHANNEL, () => this.#look());
+    this.#schedule();
+  }
+
+  #schedule(): void {
+    if (this.#closed) return;
+    this.#timer = setTimeout(() => this.#look(), this.#options.pollMs ?? DEFAULT_POLL_MS);
+    this.#timer.unref();
+  }
+
+  /** One look after another, never two at once. */
+  #look(): void {
+    clearTimeout(this.#timer);
+    this.#following = this.#following.then(async () => {
+      if (this.#closed) return;
+      await this.#refreshIfNewer();
+      clearTimeout(this.#timer);
+      this.#schedule();
+    });
+  }
+
+  async #refreshIfNewer(): Promise<void> {
+    try {
+      if ((await readRevision(this.#options.database)) !== this.#rules.revision) await this.refresh();
+      this.#failing = false;
+    } catch (error) {
+      // Once for each outage: the last known rules stay, and the ledger refuses what they no longer allow.
+      if (!this.#failing) {
+        this.#options.logger.warn({ event: "registry.refresh_failed", error }, "The rules cannot be read right now.");
+      }
+      this.#failing = true;
+    }
+  }
+
+  #accept(state: RuleState): void {
+    // Two reads may overtake each other; the revision only grows.
+    if (state.revision <= this.#rules.revision) return;
+    this.#state = state;
+    this.#rules = RuleSet.load(state.rules, this.#options.context, state.revision);
+    this.#report();
+  }
+
+  #report(): void {
+    const { logger } = this.#options;
+    const fields = { revision: this.#state.revision.toString(), rules: this.#state.rules.length };
+    logger.info({ event: "registry.rules_loaded", ...fields }, "Identity rules are in force.");
+    for (const { rule, problem } of this.#rules.inactive()) {
+      logger.warn({ event: "registry.rule_inactive", rule }, problem);
+    }
+    const health = this.health();
+    if (health.kind === "not-ready") logger.error({ event: "registry.rules_differ", ...health }, health.sentence);
+  }
+}
+
+/** Replaces the configuration's rules as one revision; does nothing where another replica was faster. */
+async function replaceConfigRules(
+  options: RegistryOptions,
+  definitions: readonly RuleDefinition[],
+  hash: Uint8Array,
+): Promise<void> {
+  const time = options.clock.now();
+  await options.ledger.transact(async (tx) => {
+    const { rules, configHash } = await readRules(tx);
+    if (configHash === Buffer.from(hash).toString("hex")) return;
+    for (const { name } of definitions) {
+      if (rules.some((rule) => rule.definition.name === name && rule.source === "api")) throw nameTaken(name);
+    }
+    const names = new Set(definitions.map((rule) => rule.name));
+    const present = rules.filter((rule) => rule.source === "config");
+    const put = changedFrom(present, definitions);
+    const remove = present.map((rule) => rule.definition.name).filter((name) => !names.has(name));
+    const revision = await writeRules(tx, { source: "config", put, remove, configHash: hash, time });
+    const common = { time, source: "config", revision: revision.toString(), requester: CONFIG_REQUESTER } as const;
+    for (const rule of put) {
+      tx.append({ kind: "rule.applied", ...common, name: rule.name, definition: ruleToJson(rule) });
+    }
+    for (const name of remove) tx.append({ kind: "rule.deleted", ...common, name });
+    tx.append({ kind: "rule.set", ...common, configHash: Buffer.from(hash).toString("base64") });
+  });
+}
+
+async function putRules(
+  tx: LedgerTransaction,
+  source: RuleSource,
+  put: readonly RuleDefinition[],
+  requester: string,
+  time: number,
+): Promise<void> {
+  const revision = (await writeRules(tx, { source, put, remove: [], time })).toString();
+  for (const rule of put) {
+    tx.append({
+      kind: "rule.applied",
+      time,
+      name: rule.name,
+      source,
+      revision,
+      definition: ruleToJson(rule),
+      requester,
+    });
+  }
+}
+
+/** Those of `wanted` that are new or differ from what is stored. */
+function changedFrom(present: readonly StoredRule[], wanted: readonly RuleDefinition[]): readonly RuleDefinition[] {
+  const known = new Map(present.map((rule) => [rule.definition.name, canonicalRule(rule.definition)]));
+  return wanted.filter((rule) => known.get(rule.name) !== canonicalRule(rule));
+}
+
+function readOnly(name: string): RegistryError {
+  return new RegistryError(
+    "MCA_RULE_READ_ONLY",
+    `Rule "${name}" comes from the configuration file. Change it there and restart the server.`,
+    { details: { rule: name } },
+  );
+}
+
+function nameTaken(name: string): RegistryError {
+  return new RegistryError(
+    "MCA_RULE_NAME_TAKEN",
+    `Rule "${name}" of the configuration file has the name of a rule that was made by the API. Rename it in the file.`,
+    { details: { rule: name } },
+  );
 }

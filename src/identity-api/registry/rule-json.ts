@@ -2,10 +2,11 @@
 // configuration's rules is taken over (canonical JSON, RFC 8785).
 import { createHash } from "node:crypto";
 import canonicalize from "canonicalize";
+import type { JsonValue } from "../../ca/index.ts";
 import type { RuleDefinition } from "./types.ts";
 
 /** The definition as JSON. parseRule reads it back. */
-export function ruleToJson(rule: RuleDefinition): Readonly<Record<string, unknown>> {
+export function ruleToJson(rule: RuleDefinition): { readonly [name: string]: JsonValue } {
   return {
     name: rule.name,
     priority: rule.priority,
