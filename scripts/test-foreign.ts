@@ -24,14 +24,21 @@ for (const test of tests) {
     skipped.push(`${test.file}: ${missing.join(" and ")} not found in PATH`);
     continue;
   }
-  for (const need of test.needs) console.log(`${need.program}: ${versionOf(need.program, need.versionArgs) ?? "version unknown"}`);
+  for (const need of test.needs)
+    console.log(`${need.program}: ${versionOf(need.program, need.versionArgs) ?? "version unknown"}`);
   runnable.push(test.file);
 }
 
 let code = 0;
 if (runnable.length > 0) {
   const setup = existsSync(join(projectRoot, GLOBAL_SETUP)) ? [`--test-global-setup=${GLOBAL_SETUP}`] : [];
-  code = await run(process.execPath, ["--test", "--test-reporter=spec", `--test-timeout=${TEST_TIMEOUT_MS}`, ...setup, ...runnable]);
+  code = await run(process.execPath, [
+    "--test",
+    "--test-reporter=spec",
+    `--test-timeout=${TEST_TIMEOUT_MS}`,
+    ...setup,
+    ...runnable,
+  ]);
 }
 for (const reason of skipped) console.error(`\nSKIPPED  ${reason}. Nothing was proved about this tool chain.`);
 if (code !== 0) stop(`Foreign tests failed (node --test ended with ${code}).`, code);

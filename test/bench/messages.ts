@@ -1,0 +1,25 @@
+// What the bench and its load client (a process of its own, so that its CPU is not the server's) say to each other.
+
+export type ToClient =
+  /** Enrol one workload per token and keep one mTLS connection for each. */
+  | { readonly kind: "enrol"; readonly address: string; readonly tokens: readonly string[] }
+  /** Make this many keys and CSRs now, so that none is made while the server is measured. */
+  | { readonly kind: "prepare"; readonly count: number }
+  /** Renew `count` times in all, `inFlight` at once, each connection from its newest certificate. */
+  | { readonly kind: "run"; readonly count: number; readonly inFlight: number }
+  /** The newest identity of the first workload, to renew with after a restart. */
+  | { readonly kind: "identity" };
+
+export type FromClient =
+  | { readonly kind: "ready" }
+  | { readonly kind: "enrolled" }
+  | { readonly kind: "prepared" }
+  | { readonly kind: "ran"; readonly seconds: number; readonly p50Ms: number; readonly p99Ms: number }
+  | { readonly kind: "identity"; readonly identity: Identity }
+  | { readonly kind: "failed"; readonly sentence: string };
+
+export interface Identity {
+  readonly certificateChainPem: string;
+  readonly privateKeyPem: string;
+  readonly notAfter: number;
+}

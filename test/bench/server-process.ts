@@ -1,0 +1,146 @@
+// The server under measurement: from dist/, in a process of its own, with its embedded PostgreSQL below it.
+import { type ChildProcess, spawn } from "node:child_process";
+import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { credentials, Metadata } from "@grpc/grpc-js";
+import { capture, projectRoot } from "../../scripts/lib/command.ts";
+import { TokenServiceClient } from "../../src/proto/gen/meshca/identity/v1/admin.ts";
+
+/** As bin/mesh-ca.mjs starts it. */
+const NODE_FLAGS = ["--max-semi-space-size=8"];
+const MAIN = join(projectRoot, "dist/cli/main.js");
+const START_TIMEOUT_MS = 30_000;
+const STOP_TIMEOUT_MS = 20_000;
+
+export class ServerProcess {
+  readonly address: string;
+  private readonly operations: string;
+  private readonly dataDir: string;
+  private readonly configFile: string;
+  private child: ChildProcess | undefined;
+
+  private constructor(folder: string, grpcPort: number, operationsPort: number) {
+    this.dataDir = join(folder, "data");
+    this.configFile = join(folder, "mesh-ca.yaml");
+    this.address = `localhost:${grpcPort}`;
+    this.operations = `http://127.0.0.1:${operationsPort}`;
+    mkdirSync(this.dataDir, { mode: 0o711, recursive: true });
+    writeFileSync(this.configFile, config(this.dataDir, grpcPort, operationsPort));
+  }
+
+  /** Makes a trust domain in `folder`; nothing runs yet. */
+  static async initialise(folder: string): Promise<ServerProcess> {
+    const server = new ServerProcess(folder, await freePort(), await freePort());
+    const result = await capture(process.execPath, [MAIN, "init", "--development", "--config", server.configFile]);
+    if (result.code !== 0) throw new Error(`mesh-ca init ended with ${result.code}:\n${result.output}`);
+    return server;
+  }
+
+  /** Starts the process, without waiting for it to be ready. */
+  spawn(): void {
+    const log = openSync(join(this.dataDir, "..", "server.log"), "a");
+    const child = spawn(process.execPath, [...NODE_FLAGS, MAIN, "server", "--config", this.configFile], {
+      cwd: projectRoot,
+      stdio: ["ignore", log, log],
+    });
+    closeSync(log);
+    this.child = child;
+  }
+
+  get pid(): number {
+    const { child } = this;
+    if (child?.pid === undefined || child.exitCode !== null)
+      throw new Error(`the server does not run:\n${this.logTail()}`);
+    return child.pid;
+  }
+
+  async ready(): Promise<void> {
+    const deadline = performance.now() + START_TIMEOUT_MS;
+    for (;;) {
+      this.pid; // throws where the process has ended
+      const answer = await fetch(`${this.operations}/readyz`).catch(() => undefined);
+      if (answer?.ok) return;
+      if (performance.now() > deadline)
+        throw new Error(`the server is not ready: ${await answer?.text()}\n${this.logTail()}`);
+      await sleep(20);
+    }
+  }
+
+  async metrics(): Promise<string> {
+    return (await fetch(`${this.operations}/metrics`)).text();
+  }
+
+  /** Join tokens by the local admin socket, one for each service name. */
+  async tokens(services: readonly string[]): Promise<string[]> {
+    const client = new TokenServiceClient(`unix:${join(this.dataDir, "run/admin.sock")}`, credentials.createInsecure());
+    try {
+      const made: string[] = [];
+      for (const service of services) made.push(await createToken(client, service, this.address));
+      return made;
+    } finally {
+      client.close();
+    }
+  }
+
+  /** SIGTERM, and waits for the end. */
+  async stop(): Promise<void> {
+    const { child } = this;
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    const ended = new Promise<void>((resolve) => child.once("exit", () => resolve()));
+    child.kill("SIGTERM");
+    const timer = setTimeout(() => child.kill("SIGKILL"), STOP_TIMEOUT_MS);
+    await ended;
+    clearTimeout(timer);
+    this.child = undefined;
+  }
+
+  private logTail(): string {
+    return readFileSync(join(this.dataDir, "..", "server.log"), "utf8")
+      .split("\n")
+      .slice(-15)
+      .join("\n");
+  }
+}
+
+function createToken(client: TokenServiceClient, service: string, server: string): Promise<string> {
+  const request = { attributes: { service }, ttlSeconds: 0, server };
+  return new Promise((resolve, reject) => {
+    client.createJoinToken(request, new Metadata(), (error, response) =>
+      error ? reject(error) : resolve(response.token),
+    );
+  });
+}
+
+/** Everything as shipped but for the quotas: the load renews each lineage hundreds of times a minute. */
+function config(dataDir: string, grpcPort: number, operationsPort: number): string {
+  return JSON.stringify({
+    trustDomain: "bench.test",
+    dataDir,
+    listen: {
+      grpc: { host: "127.0.0.1", port: grpcPort },
+      operations: { host: "127.0.0.1", port: operationsPort },
+    },
+    attestors: { token: { kind: "join-token" } },
+    rules: [
+      { name: "bench", match: { "token.service": "*" }, spiffeId: "spiffe://{trustDomain}/bench/{token.service}" },
+    ],
+    quotas: {
+      lineage: { burst: 10_000_000, perHour: 1_000_000_000 },
+      rule: { burst: 10_000_000, perHour: 1_000_000_000 },
+    },
+  });
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const probe = createServer().once("error", reject);
+    probe.listen(0, "127.0.0.1", () => {
+      const address = probe.address();
+      probe.close(() =>
+        typeof address === "object" && address !== null ? resolve(address.port) : reject(new Error("no port")),
+      );
+    });
+  });
+}

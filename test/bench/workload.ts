@@ -1,0 +1,90 @@
+// One simulated workload: a live mTLS connection to the Identity API and a chain of renewals over it.
+import { generateKeyPairSync, type KeyObject } from "node:crypto";
+import { Metadata } from "@grpc/grpc-js";
+import {
+  IdentityServiceClient,
+  type IssueX509SvidRequest,
+  type IssueX509SvidResponse,
+} from "../../src/proto/gen/meshca/identity/v1/identity.ts";
+import { meshChannelCredentials, meshChannelOptions } from "../../src/tls/index.ts";
+import { createCsr, encodePem } from "../../src/x509/index.ts";
+import type { Identity } from "./messages.ts";
+
+const CALL_TIMEOUT_MS = 30_000;
+
+/** A fresh P-256 key with a CSR signed by it, made ahead of time. */
+export interface PreparedKey {
+  readonly key: KeyObject;
+  readonly csr: Uint8Array;
+}
+
+export function prepareKey(): PreparedKey {
+  const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+  return { key: privateKey, csr: createCsr({ key: privateKey }) };
+}
+
+/** A connection of its own to the server. The bench talks to the server that it started itself over loopback, so it takes any answer. */
+export function connect(address: string, identity?: Identity): IdentityServiceClient {
+  const credentials = meshChannelCredentials({ identity: () => identity, verify: () => {} });
+  return new IdentityServiceClient(address, credentials, {
+    ...meshChannelOptions,
+    "grpc.use_local_subchannel_pool": 1,
+  });
+}
+
+export function issue(
+  client: IdentityServiceClient,
+  request: Pick<IssueX509SvidRequest, "csr" | "evidence">,
+): Promise<IssueX509SvidResponse> {
+  const options = { deadline: performance.timeOrigin + performance.now() + CALL_TIMEOUT_MS };
+  return new Promise((resolve, reject) => {
+    client.issueX509Svid({ ...request, ttlSeconds: 0 }, new Metadata(), options, (error, response) => {
+      if (error) reject(error);
+      else resolve(response);
+    });
+  });
+}
+
+/** What a TLS client shows, from an answer of the server and the key that was asked for. */
+export function identityFrom(response: IssueX509SvidResponse, key: KeyObject): Identity {
+  return {
+    certificateChainPem: response.certificateChain.map((der) => encodePem("CERTIFICATE", der)).join(""),
+    privateKeyPem: key.export({ type: "pkcs8", format: "pem" }).toString(),
+    notAfter: response.notAfter?.getTime() ?? 0,
+  };
+}
+
+export class Workload {
+  private readonly client: IdentityServiceClient;
+  private newest: { readonly response: IssueX509SvidResponse; readonly key: KeyObject };
+
+  private constructor(client: IdentityServiceClient, response: IssueX509SvidResponse, key: KeyObject) {
+    this.client = client;
+    this.newest = { response, key };
+  }
+
+  /** Enrols by token over one connection, then opens the connection that it renews over. */
+  static async enrol(address: string, token: string): Promise<Workload> {
+    const enrolling = connect(address);
+    const { key, csr } = prepareKey();
+    const response = await issue(enrolling, { csr, evidence: { $case: "joinToken", value: token } });
+    enrolling.close();
+    const workload = new Workload(connect(address, identityFrom(response, key)), response, key);
+    await workload.renew(prepareKey());
+    return workload;
+  }
+
+  /** One renewal over the live connection. */
+  async renew({ key, csr }: PreparedKey): Promise<void> {
+    const response = await issue(this.client, { csr, evidence: { $case: "tlsCertificate", value: {} } });
+    this.newest = { response, key };
+  }
+
+  get identity(): Identity {
+    return identityFrom(this.newest.response, this.newest.key);
+  }
+
+  close(): void {
+    this.client.close();
+  }
+}
