@@ -1,9 +1,9 @@
 // Everything that is generated and checked in, each with its maker: `npm run generate` writes them in place, `npm run
 // check` writes them elsewhere and compares. One list serves both, so that nothing generated can be forgotten by the check.
-import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { pathToFileURL } from "node:url";
-import { capture, projectRoot } from "./command.ts";
+import { configJsonSchema, renderConfigurationDocs } from "../../src/identity-api/config/index.ts";
+import { capture } from "./command.ts";
 
 /** Something generated: the path it lives at (a file or a folder) and what writes it below another root. */
 export interface Generated {
@@ -23,7 +23,11 @@ export const generated: readonly Generated[] = [
   },
   {
     path: "docs/configuration.md",
-    write: (root) => fromConfig(root, "docs/configuration.md", "renderConfigurationDocs"),
+    write: (root) => writeText(root, "docs/configuration.md", renderConfigurationDocs()),
+  },
+  {
+    path: "docs/mesh-ca.schema.json",
+    write: (root) => writeText(root, "docs/mesh-ca.schema.json", `${JSON.stringify(configJsonSchema(), null, 2)}\n`),
   },
 ];
 
@@ -32,16 +36,8 @@ async function tool(program: string, args: readonly string[]): Promise<void> {
   if (result.code !== 0) throw new Error(`${program} ${args.join(" ")} ended with ${result.code}:\n${result.output}`);
 }
 
-/** The configuration's page is rendered from its schema, so that page and server cannot disagree. */
-async function fromConfig(root: string, path: string, maker: string): Promise<void> {
-  const room = join(projectRoot, "src/identity-api/config/index.ts");
-  if (!existsSync(room)) throw new Error(`${path} cannot be made: src/identity-api/config/index.ts is missing.`);
-  const exports: Record<string, unknown> = await import(pathToFileURL(room).href);
-  const render = exports[maker];
-  if (typeof render !== "function")
-    throw new Error(`${path} cannot be made: ${maker} is not exported by src/identity-api/config.`);
-  const text: unknown = render();
-  if (typeof text !== "string") throw new Error(`${path} cannot be made: ${maker}() gave no text.`);
+/** The configuration's page and its JSON Schema are made from the schema that the server loads by, so that they cannot disagree. */
+async function writeText(root: string, path: string, text: string): Promise<void> {
   mkdirSync(dirname(join(root, path)), { recursive: true });
   writeFileSync(join(root, path), text);
 }
