@@ -1,6 +1,7 @@
 // The SDK of mesh-ca: enrol, keep an SVID fresh, watch trust, speak mTLS by SPIFFE ID. For workloads, proxies, agents and the
 // CLI alike. It knows the published .proto and nothing of the server's insides.
 export { IdentityClientError, type IdentityClientErrorCode, ServerRefusal } from "./errors.ts";
+export type { MeshRequestHandler, MeshServer } from "./mesh-server.ts";
 export type {
   EnterpriseCertificateSource,
   JwtSource,
@@ -10,11 +11,6 @@ export type {
 } from "./options.ts";
 export type { Peer, PeerRule } from "./peer.ts";
 export { type SchedulingClock, schedulingClock, systemSchedulingClock } from "./scheduling-clock.ts";
-export { Svid } from "./svid.ts";
-export {
-  type ConnectOptions,
-  type MeshServer,
-  type ServerOptions,
-  type SourceHealth,
-  SvidSource,
-} from "./svid-source.ts";
+export { fromServiceError } from "./server-error.ts";
+export type { Svid } from "./svid.ts";
+export { type ConnectOptions, type ServerOptions, type SourceHealth, SvidSource } from "./svid-source.ts";

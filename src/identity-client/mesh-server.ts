@@ -1,0 +1,101 @@
+// A TLS server whose certificate follows the source and whose peers are verified by SPIFFE ID on every connection. Connections
+// end when the peer's certificate expires, or when a change of trust no longer accepts it.
+import * as http from "node:http";
+import type { TLSSocket } from "node:tls";
+import type { Logger } from "../runtime/index.ts";
+import { createTlsListener, type IdentitySource, presentedChain, type TlsListener } from "../tls/index.ts";
+import type { Peer, PeerJudge } from "./peer.ts";
+import type { SchedulingClock } from "./scheduling-clock.ts";
+
+/** A server of the mesh. */
+export interface MeshServer {
+  /** Binds. `port` 0 chooses a free one. Default host: all interfaces. */
+  listen(address: {
+    readonly host?: string;
+    readonly port: number;
+  }): Promise<{ readonly host: string; readonly port: number }>;
+  /** Stops accepting, waits up to `graceMs` (default 5,000) for connections to end, then cuts them. */
+  close(graceMs?: number): Promise<void>;
+}
+
+export interface MeshServerDeps {
+  readonly identity: IdentitySource;
+  readonly judge: PeerJudge;
+  readonly alpn: readonly string[];
+  readonly maxConnections: number;
+  readonly clock: SchedulingClock;
+  readonly logger: Logger;
+  onTrustChange(listener: () => void): () => void;
+  onConnection(socket: TLSSocket, peer: Peer): void;
+  /** Called when closing begins. */
+  onClosing?(): void;
+}
+
+const GRACE_MS = 5_000;
+
+/** Makes a server; it does not listen yet. */
+export function createMeshServer(deps: MeshServerDeps): MeshServer {
+  const { judge, clock, logger } = deps;
+  const listener: TlsListener<Peer> = createTlsListener<Peer>({
+    identity: deps.identity,
+    alpn: deps.alpn,
+    missingAlpn: "accept",
+    judge,
+    expiresAt: (peer) => peer.notAfter,
+    onConnection(socket, peer) {
+      socket.on("error", (error) => logger.debug({ event: "mesh.connection_error", error }, "A connection broke."));
+      deps.onConnection(socket, peer);
+    },
+    maxConnections: deps.maxConnections,
+    maxHandshakes: Math.min(deps.maxConnections, 1_000),
+    clock,
+    logger,
+  });
+  const stopWatching = deps.onTrustChange(() => {
+    for (const { socket } of [...listener.connections()]) {
+      try {
+        judge(presentedChain(socket));
+      } catch (error) {
+        logger.info({ event: "mesh.connection_no_longer_trusted", error }, "A change of trust ended a connection.");
+        socket.destroy();
+      }
+    }
+  });
+  return {
+    listen: ({ host, port }) => listener.listen({ host: host ?? "::", port }),
+    async close(graceMs = GRACE_MS) {
+      stopWatching();
+      deps.onClosing?.();
+      await listener.close(graceMs);
+    },
+  };
+}
+
+/** Handles a request of a verified peer. */
+export type MeshRequestHandler = (request: http.IncomingMessage, response: http.ServerResponse, peer: Peer) => void;
+
+/** HTTP/1.1 behind a mesh server: what to do with its connections, and how to end them politely. */
+export function httpOverMesh(handler: MeshRequestHandler): {
+  onConnection(socket: TLSSocket, peer: Peer): void;
+  onClosing(): void;
+} {
+  const peers = new WeakMap<object, Peer>();
+  const server = http.createServer({ headersTimeout: 10_000, requestTimeout: 60_000, keepAliveTimeout: 60_000 });
+  server.on("request", (request, response) => {
+    const peer = peers.get(request.socket);
+    if (peer === undefined) request.socket.destroy();
+    else handler(request, response, peer);
+  });
+  return {
+    onConnection(socket, peer) {
+      peers.set(socket, peer);
+      server.emit("connection", socket);
+    },
+    onClosing() {
+      server.close(() => {});
+      server.closeIdleConnections();
+      const idle = setInterval(() => server.closeIdleConnections(), 50).unref();
+      setTimeout(() => clearInterval(idle), 600_000).unref();
+    },
+  };
+}
