@@ -1,6 +1,8 @@
 // Who calls, and what the access table answered.
+import type { MeshCaError } from "../../runtime/index.ts";
 import type { PeerVerdict } from "../attest/index.ts";
 import type { Role } from "../registry/index.ts";
+import type { AccessErrorCode } from "./errors.ts";
 
 /** Who calls: the connection's verdict, and what the current rules say to it. */
 export interface Caller {
@@ -13,18 +15,22 @@ export interface Caller {
   readonly development: boolean;
 }
 
+export interface AllowedAccess {
+  readonly kind: "allowed";
+  readonly reason: string;
+  /** By what the caller counts: a role, or the kind of its verdict. For the ledger's access.* entries and the log. */
+  readonly as: string;
+  /** The local socket of a production trust domain did what otherwise needs a role: log it as an alarm. */
+  readonly breakGlass: boolean;
+}
+
 /** A decision with its reason (invariant 5). */
 export type AccessDecision =
-  | {
-      readonly kind: "allowed";
-      readonly reason: string;
-      /** How the caller counts: for the ledger's access.* entries and the log. */
-      readonly as: string;
-      /** True when the local socket was used for a method that otherwise needs a role: log it as an alarm. */
-      readonly breakGlass: boolean;
-    }
+  | AllowedAccess
   | {
       readonly kind: "denied";
       readonly reason: string;
-      readonly code: "MCA_UNAUTHENTICATED" | "MCA_FORBIDDEN" | "MCA_REASON_REQUIRED";
+      readonly code: AccessErrorCode;
+      /** The peer's certificate was refused, and why. */
+      readonly cause?: MeshCaError;
     };

@@ -34,6 +34,8 @@ export type AttestErrorCode =
   | "MCA_JWT_ISSUER"
   | "MCA_JWKS_UNAVAILABLE"
   /** The client certificate of the connection cannot be used: neither our SVID nor of a configured enterprise PKI. */
-  | "MCA_PEER_REFUSED";
+  | "MCA_PEER_REFUSED"
+  /** A cursor that this server did not make. */
+  | "MCA_QUERY_INVALID";
 
 export class AttestError extends MeshCaError<AttestErrorCode> {}

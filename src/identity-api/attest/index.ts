@@ -5,6 +5,7 @@ export {
   type CreatedJoinToken,
   type CreateJoinToken,
   type JoinTokenInfo,
+  type JoinTokenPage,
   JoinTokens,
   type JoinTokensDependencies,
   type TokenAuthority,

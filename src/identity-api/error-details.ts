@@ -1,0 +1,58 @@
+// An error as gRPC trailers: `mca-code`, and `grpc-status-details-bin` with a google.rpc.Status that holds one
+// google.rpc.ErrorInfo (https://google.aip.dev/193): domain "mesh-ca", reason = the code, metadata = the error's details.
+// Everything is bounded, because many clients refuse a header list beyond 8 KiB and then see no error at all.
+import { BinaryWriter } from "@bufbuild/protobuf/wire";
+import { Metadata } from "@grpc/grpc-js";
+
+const DOMAIN = "mesh-ca";
+const ERROR_INFO_URL = "type.googleapis.com/google.rpc.ErrorInfo";
+const MAX_SENTENCE = 1024;
+const MAX_DETAILS = 16;
+const MAX_DETAIL = 128;
+
+interface ErrorFacts {
+  readonly code: string;
+  readonly grpc: number;
+  readonly sentence: string;
+  readonly details: Readonly<Record<string, string>>;
+}
+
+/** The sentence as it travels, and the trailers. */
+export function errorMetadata(facts: ErrorFacts): { readonly details: string; readonly metadata: Metadata } {
+  const sentence = shorten(facts.sentence, MAX_SENTENCE);
+  const metadata = new Metadata();
+  metadata.set("mca-code", facts.code);
+  metadata.set("grpc-status-details-bin", Buffer.from(encodeStatus({ ...facts, sentence })));
+  return { details: sentence, metadata };
+}
+
+/** google.rpc.Status {int32 code = 1; string message = 2; repeated Any details = 3}, Any {string type_url = 1; bytes value = 2}. */
+function encodeStatus(facts: ErrorFacts): Uint8Array {
+  const writer = new BinaryWriter();
+  writer.uint32(8).int32(facts.grpc);
+  writer.uint32(18).string(facts.sentence);
+  writer.uint32(26).fork();
+  writer.uint32(10).string(ERROR_INFO_URL);
+  writer.uint32(18).bytes(encodeErrorInfo(facts));
+  writer.join();
+  return writer.finish();
+}
+
+/** google.rpc.ErrorInfo {string reason = 1; string domain = 2; map<string, string> metadata = 3}. */
+function encodeErrorInfo(facts: ErrorFacts): Uint8Array {
+  const writer = new BinaryWriter();
+  writer.uint32(10).string(facts.code);
+  writer.uint32(18).string(DOMAIN);
+  for (const [name, value] of Object.entries(facts.details).slice(0, MAX_DETAILS)) {
+    writer.uint32(26).fork();
+    writer.uint32(10).string(shorten(name, MAX_DETAIL));
+    writer.uint32(18).string(shorten(value, MAX_DETAIL));
+    writer.join();
+  }
+  return writer.finish();
+}
+
+function shorten(text: string, max: number): string {
+  const wellFormed = text.toWellFormed();
+  return wellFormed.length <= max ? wellFormed : `${wellFormed.slice(0, max - 1).toWellFormed()}…`;
+}
