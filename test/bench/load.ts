@@ -1,7 +1,8 @@
 // The bench's side of the load client: starts it, sends orders, waits for answers.
 import { type ChildProcess, fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
-import type { FromClient, Identity, ToClient } from "./messages.ts";
+import type { TlsIdentity } from "../../src/tls/index.ts";
+import type { FromClient, ToClient } from "./messages.ts";
 
 export interface Run {
   readonly seconds: number;
@@ -38,7 +39,7 @@ export class Load {
     return this.ask({ kind: "run", count, inFlight }, "ran");
   }
 
-  async identity(): Promise<Identity> {
+  async identity(): Promise<TlsIdentity> {
     return (await this.ask({ kind: "identity" }, "identity")).identity;
   }
 

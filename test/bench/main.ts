@@ -10,13 +10,14 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { run, stop } from "../../scripts/lib/command.ts";
+import { connect, issue } from "../support/api-client.ts";
+import { ServerProcess } from "../support/server-process.ts";
 import { measureFloor } from "./floor.ts";
 import { quantileBetween, readHistogram } from "./histogram.ts";
 import { Load } from "./load.ts";
 import { cpuSecondsBelow, cpuSecondsOf, residentMegabytes } from "./process-stats.ts";
 import { type Figure, figure, median, missed, printTable, writeJson } from "./report.ts";
-import { ServerProcess } from "./server-process.ts";
-import { connect, identityFrom, issue, prepareKey } from "./workload.ts";
+import { identityFrom, prepareKey } from "./workload.ts";
 
 const WORKLOADS = 64;
 const IN_FLIGHT = 32;
@@ -24,6 +25,16 @@ const COMMIT_HISTOGRAM = "mesh_ca_ledger_commit_seconds";
 const IDLE_SECONDS = 5;
 const MEMORY_SAMPLE_MS = 250;
 const START_TIMEOUT_MS = 30_000;
+
+/** Everything as shipped but for the quotas: the load renews each lineage hundreds of times a minute. */
+const CONFIG = {
+  attestors: { token: { kind: "join-token" } },
+  rules: [{ name: "bench", match: { "token.service": "*" }, spiffeId: "spiffe://{trustDomain}/bench/{token.service}" }],
+  quotas: {
+    lineage: { burst: 10_000_000, perHour: 1_000_000_000 },
+    rule: { burst: 10_000_000, perHour: 1_000_000_000 },
+  },
+};
 
 interface Size {
   readonly warmUp: number;
@@ -68,7 +79,11 @@ let figures: Figure[] = [];
 let server: ServerProcess | undefined;
 let load: Load | undefined;
 try {
-  server = await ServerProcess.initialise(folder);
+  server = await ServerProcess.initialise(folder, {
+    main: "dist/cli/main.js",
+    trustDomain: "bench.test",
+    config: CONFIG,
+  });
   load = await Load.start();
   figures = await measure(server, load);
 } catch (error) {

@@ -1,4 +1,5 @@
 // What the bench and its load client (a process of its own, so that its CPU is not the server's) say to each other.
+import type { TlsIdentity } from "../../src/tls/index.ts";
 
 export type ToClient =
   /** Enrol one workload per token and keep one mTLS connection for each. */
@@ -15,11 +16,5 @@ export type FromClient =
   | { readonly kind: "enrolled" }
   | { readonly kind: "prepared" }
   | { readonly kind: "ran"; readonly seconds: number; readonly p50Ms: number; readonly p99Ms: number }
-  | { readonly kind: "identity"; readonly identity: Identity }
+  | { readonly kind: "identity"; readonly identity: TlsIdentity }
   | { readonly kind: "failed"; readonly sentence: string };
-
-export interface Identity {
-  readonly certificateChainPem: string;
-  readonly privateKeyPem: string;
-  readonly notAfter: number;
-}

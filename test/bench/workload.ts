@@ -1,16 +1,8 @@
-// One simulated workload: a live mTLS connection to the Identity API and a chain of renewals over it.
+// One simulated workload: a live mTLS connection to the TlsIdentity API and a chain of renewals over it.
 import { generateKeyPairSync, type KeyObject } from "node:crypto";
-import { Metadata } from "@grpc/grpc-js";
-import {
-  IdentityServiceClient,
-  type IssueX509SvidRequest,
-  type IssueX509SvidResponse,
-} from "../../src/proto/gen/meshca/identity/v1/identity.ts";
-import { meshChannelCredentials, meshChannelOptions } from "../../src/tls/index.ts";
+import type { IdentityServiceClient, IssueX509SvidResponse } from "../../src/proto/gen/meshca/identity/v1/identity.ts";
 import { createCsr, encodePem } from "../../src/x509/index.ts";
-import type { Identity } from "./messages.ts";
-
-const CALL_TIMEOUT_MS = 30_000;
+import { connect, issue } from "../support/api-client.ts";
 
 /** A fresh P-256 key with a CSR signed by it, made ahead of time. */
 export interface PreparedKey {
@@ -23,30 +15,8 @@ export function prepareKey(): PreparedKey {
   return { key: privateKey, csr: createCsr({ key: privateKey }) };
 }
 
-/** A connection of its own to the server. The bench talks to the server that it started itself over loopback, so it takes any answer. */
-export function connect(address: string, identity?: Identity): IdentityServiceClient {
-  const credentials = meshChannelCredentials({ identity: () => identity, verify: () => {} });
-  return new IdentityServiceClient(address, credentials, {
-    ...meshChannelOptions,
-    "grpc.use_local_subchannel_pool": 1,
-  });
-}
-
-export function issue(
-  client: IdentityServiceClient,
-  request: Pick<IssueX509SvidRequest, "csr" | "evidence">,
-): Promise<IssueX509SvidResponse> {
-  const options = { deadline: performance.timeOrigin + performance.now() + CALL_TIMEOUT_MS };
-  return new Promise((resolve, reject) => {
-    client.issueX509Svid({ ...request, ttlSeconds: 0 }, new Metadata(), options, (error, response) => {
-      if (error) reject(error);
-      else resolve(response);
-    });
-  });
-}
-
 /** What a TLS client shows, from an answer of the server and the key that was asked for. */
-export function identityFrom(response: IssueX509SvidResponse, key: KeyObject): Identity {
+export function identityFrom(response: IssueX509SvidResponse, key: KeyObject): TlsIdentity {
   return {
     certificateChainPem: response.certificateChain.map((der) => encodePem("CERTIFICATE", der)).join(""),
     privateKeyPem: key.export({ type: "pkcs8", format: "pem" }).toString(),
@@ -80,7 +50,7 @@ export class Workload {
     this.newest = { response, key };
   }
 
-  get identity(): Identity {
+  get identity(): TlsIdentity {
     return identityFrom(this.newest.response, this.newest.key);
   }
 

@@ -1,6 +1,7 @@
-// The server under measurement: from dist/, in a process of its own, with its embedded PostgreSQL below it.
+// A whole server in a process of its own, with its embedded PostgreSQL below it, started by the CLI as an operator would. For the
+// bench (from dist/) and for the foreign tool chains (from src/).
 import { type ChildProcess, spawn } from "node:child_process";
-import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from "node:fs";
+import { closeSync, openSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -10,38 +11,62 @@ import { TokenServiceClient } from "../../src/proto/gen/meshca/identity/v1/admin
 
 /** As bin/mesh-ca.mjs starts it. */
 const NODE_FLAGS = ["--max-semi-space-size=8"];
-const MAIN = join(projectRoot, "dist/cli/main.js");
 const START_TIMEOUT_MS = 30_000;
 const STOP_TIMEOUT_MS = 20_000;
+
+export interface ServerProcessOptions {
+  /** The CLI's main file: "src/cli/main.ts" or "dist/cli/main.js". */
+  readonly main: string;
+  readonly trustDomain: string;
+  /** Keys of the configuration beside trustDomain, dataDir and the addresses. */
+  readonly config: Readonly<Record<string, unknown>>;
+}
 
 export class ServerProcess {
   readonly address: string;
   private readonly operations: string;
   private readonly dataDir: string;
   private readonly configFile: string;
+  private readonly main: string;
   private child: ChildProcess | undefined;
 
-  private constructor(folder: string, grpcPort: number, operationsPort: number) {
+  private constructor(folder: string, options: ServerProcessOptions, grpcPort: number, operationsPort: number) {
+    this.main = join(projectRoot, options.main);
     this.dataDir = join(folder, "data");
     this.configFile = join(folder, "mesh-ca.yaml");
     this.address = `localhost:${grpcPort}`;
     this.operations = `http://127.0.0.1:${operationsPort}`;
-    mkdirSync(this.dataDir, { mode: 0o711, recursive: true });
-    writeFileSync(this.configFile, config(this.dataDir, grpcPort, operationsPort));
+    const config = {
+      trustDomain: options.trustDomain,
+      dataDir: this.dataDir,
+      listen: {
+        grpc: { host: "127.0.0.1", port: grpcPort },
+        operations: { host: "127.0.0.1", port: operationsPort },
+      },
+      ...options.config,
+    };
+    // JSON is YAML.
+    writeFileSync(this.configFile, JSON.stringify(config, null, 2));
   }
 
-  /** Makes a trust domain in `folder`; nothing runs yet. */
-  static async initialise(folder: string): Promise<ServerProcess> {
-    const server = new ServerProcess(folder, await freePort(), await freePort());
-    const result = await capture(process.execPath, [MAIN, "init", "--development", "--config", server.configFile]);
+  /** Makes a trust domain below `folder` (which everybody must be able to pass through: 0711); nothing runs yet. */
+  static async initialise(folder: string, options: ServerProcessOptions): Promise<ServerProcess> {
+    const server = new ServerProcess(folder, options, await freePort(), await freePort());
+    const result = await capture(process.execPath, [
+      server.main,
+      "init",
+      "--development",
+      "--config",
+      server.configFile,
+    ]);
     if (result.code !== 0) throw new Error(`mesh-ca init ended with ${result.code}:\n${result.output}`);
     return server;
   }
 
   /** Starts the process, without waiting for it to be ready. */
   spawn(): void {
-    const log = openSync(join(this.dataDir, "..", "server.log"), "a");
-    const child = spawn(process.execPath, [...NODE_FLAGS, MAIN, "server", "--config", this.configFile], {
+    const log = openSync(`${this.configFile}.log`, "a");
+    const child = spawn(process.execPath, [...NODE_FLAGS, this.main, "server", "--config", this.configFile], {
       cwd: projectRoot,
       stdio: ["ignore", log, log],
     });
@@ -97,10 +122,7 @@ export class ServerProcess {
   }
 
   private logTail(): string {
-    return readFileSync(join(this.dataDir, "..", "server.log"), "utf8")
-      .split("\n")
-      .slice(-15)
-      .join("\n");
+    return readFileSync(`${this.configFile}.log`, "utf8").split("\n").slice(-15).join("\n");
   }
 }
 
@@ -110,26 +132,6 @@ function createToken(client: TokenServiceClient, service: string, server: string
     client.createJoinToken(request, new Metadata(), (error, response) =>
       error ? reject(error) : resolve(response.token),
     );
-  });
-}
-
-/** Everything as shipped but for the quotas: the load renews each lineage hundreds of times a minute. */
-function config(dataDir: string, grpcPort: number, operationsPort: number): string {
-  return JSON.stringify({
-    trustDomain: "bench.test",
-    dataDir,
-    listen: {
-      grpc: { host: "127.0.0.1", port: grpcPort },
-      operations: { host: "127.0.0.1", port: operationsPort },
-    },
-    attestors: { token: { kind: "join-token" } },
-    rules: [
-      { name: "bench", match: { "token.service": "*" }, spiffeId: "spiffe://{trustDomain}/bench/{token.service}" },
-    ],
-    quotas: {
-      lineage: { burst: 10_000_000, perHour: 1_000_000_000 },
-      rule: { burst: 10_000_000, perHour: 1_000_000_000 },
-    },
   });
 }
 
