@@ -1,6 +1,7 @@
 // One simulated workload: a live mTLS connection to the TlsIdentity API and a chain of renewals over it.
 import { generateKeyPairSync, type KeyObject } from "node:crypto";
 import type { IdentityServiceClient, IssueX509SvidResponse } from "../../src/proto/gen/meshca/identity/v1/identity.ts";
+import type { TlsIdentity } from "../../src/tls/index.ts";
 import { createCsr, encodePem } from "../../src/x509/index.ts";
 import { connect, issue } from "../support/api-client.ts";
 
