@@ -1,6 +1,14 @@
-// The database as the rest of mesh-ca sees it: a pool of connections with one role, named statements, transactions.
+// The database as the rest of mesh-ca sees it: a pool of connections with one role, named statements, transactions. Nothing
+// outside src/ca/store knows pg. No statement hangs: the server ends it, and where the server is silent we end the connection.
 import type { ConnectionOptions } from "node:tls";
+import pg from "pg";
 import type { Logger } from "../../runtime/index.ts";
+import { columnTypes } from "./column-types.ts";
+import { connectionSettings, type DatabaseRole, type SessionLimits, sessionOptions } from "./connection-settings.ts";
+import { StoreError } from "./errors.ts";
+import { type Notifications, subscribe } from "./notifications.ts";
+import { isConnectionLoss, toStoreError } from "./pg-errors.ts";
+import { openPipeline, type Pipeline } from "./pipeline.ts";
 import type { SqlStatement, SqlValue } from "./sql-statement.ts";
 
 /**
@@ -8,6 +16,7 @@ import type { SqlStatement, SqlValue } from "./sql-statement.ts";
  * `Uint8Array`, jsonb is parsed, uuid and text are strings; arrays likewise.
  */
 export interface Queryable {
+  /** @throws StoreError MCA_DATABASE_UNAVAILABLE, or MCA_DATABASE_STATEMENT with `details.sqlState` */
   query<Row>(statement: SqlStatement, values?: readonly SqlValue[]): Promise<readonly Row[]>;
 }
 
@@ -25,6 +34,8 @@ export interface Database extends Queryable {
   databaseNow(): Promise<number>;
   /** LISTEN on a connection of its own that reconnects by itself and then calls `onNotify("")`. */
   listen(channel: string, onNotify: (payload: string) => void): Promise<Subscription>;
+  /** A connection of its own on which statements are sent without waiting for the answers before. For the ledger. */
+  pipeline(): Promise<Pipeline>;
   close(): Promise<void>;
 }
 
@@ -33,15 +44,169 @@ export interface DatabaseOptions {
   readonly connectionString: string;
   /** Needed unless the host is a Unix socket. "plaintext" only where the configuration names it insecure. */
   readonly tls?: ConnectionOptions | "plaintext";
-  /** SET ROLE after connecting. Unset: the login's own rights (migrations). */
-  readonly role?: "mesh_ca_app" | "mesh_ca_audit";
+  /** SET ROLE at connection. Unset: the login's own rights (migrations). */
+  readonly role?: DatabaseRole;
   /** Connections of the pool; 8 if unset. */
   readonly poolSize?: number;
   readonly applicationName?: string;
   readonly logger: Logger;
 }
 
+const LIMITS: SessionLimits = {
+  statementTimeoutMs: 30_000,
+  lockTimeoutMs: 15_000,
+  idleInTransactionTimeoutMs: 30_000,
+};
+/** A silent server (stopped, or behind a dead network) is given up on after this. */
+const SILENCE_MS = 40_000;
+const CONNECT_MS = 10_000;
+/** The only place where the database is asked for its time (invariant 7). */
+const DATABASE_NOW: SqlStatement = {
+  name: "database_now",
+  text: "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::float8 AS now",
+};
+const BEGIN: SqlStatement = { name: "", text: "BEGIN" };
+const ROLLBACK: SqlStatement = { name: "", text: "ROLLBACK" };
+
 /** Connects once to prove that it works. @throws StoreError MCA_DATABASE_* */
-export function openDatabase(_options: DatabaseOptions): Promise<Database> {
-  throw new TypeError("not yet");
+export async function openDatabase(options: DatabaseOptions): Promise<Database> {
+  const { connectionString, tls, role, poolSize = 8, applicationName = "mesh-ca", logger } = options;
+  const config: pg.ClientConfig = {
+    ...connectionSettings(connectionString, tls),
+    options: sessionOptions(role, LIMITS),
+    application_name: applicationName,
+    connectionTimeoutMillis: CONNECT_MS,
+    query_timeout: SILENCE_MS,
+    keepAlive: true,
+    types: columnTypes,
+  };
+  const pool = new pg.Pool({ ...config, max: poolSize, idleTimeoutMillis: 60_000, allowExitOnIdle: true });
+  pool.on("error", (error) => {
+    logger.warn({ event: "database.connection-lost", error }, "an idle connection to the database was lost");
+  });
+  const database = new PooledDatabase(pool, config, logger);
+  try {
+    await database.databaseNow();
+  } catch (error) {
+    await pool.end();
+    throw error;
+  }
+  return database;
+}
+
+class PooledDatabase implements Database {
+  readonly #pool: pg.Pool;
+  readonly #config: pg.ClientConfig;
+  readonly #logger: Logger;
+
+  constructor(pool: pg.Pool, config: pg.ClientConfig, logger: Logger) {
+    this.#pool = pool;
+    this.#config = config;
+    this.#logger = logger;
+  }
+
+  async query<Row>(statement: SqlStatement, values: readonly SqlValue[] = []): Promise<readonly Row[]> {
+    const client = await this.#checkout();
+    let failure: StoreError | undefined;
+    try {
+      return await send<Row>(client, statement, values);
+    } catch (error) {
+      failure = toStoreError(error, describe(statement));
+      throw failure;
+    } finally {
+      client.release(isConnectionLoss(failure));
+    }
+  }
+
+  async transaction<T>(run: (tx: Transaction) => Promise<T>): Promise<T> {
+    const client = await this.#checkout();
+    let broken = true; // until the transaction is known to have ended
+    let open = true;
+    const tx: Transaction = {
+      async query<Row>(statement: SqlStatement, values: readonly SqlValue[] = []) {
+        if (!open) throw new TypeError("the transaction has ended");
+        try {
+          return await send<Row>(client, statement, values);
+        } catch (error) {
+          throw toStoreError(error, describe(statement));
+        }
+      },
+    };
+    try {
+      await tx.query(BEGIN);
+      const result = await run(tx);
+      open = false;
+      await commit(client);
+      broken = false;
+      return result;
+    } catch (error) {
+      open = false;
+      broken = !(await rollback(client));
+      throw error;
+    } finally {
+      client.release(broken);
+    }
+  }
+
+  async databaseNow(): Promise<number> {
+    const [row] = await this.query<{ now: number }>(DATABASE_NOW);
+    return row?.now ?? Number.NaN;
+  }
+
+  listen(channel: string, onNotify: (payload: string) => void): Promise<Notifications> {
+    return subscribe({ config: this.#config, channel, onNotify, logger: this.#logger });
+  }
+
+  pipeline(): Promise<Pipeline> {
+    return openPipeline(this.#config, this.#logger);
+  }
+
+  async close(): Promise<void> {
+    if (!this.#pool.ended) await this.#pool.end();
+  }
+
+  async #checkout(): Promise<pg.PoolClient> {
+    try {
+      return await this.#pool.connect();
+    } catch (error) {
+      throw toStoreError(error, "connecting");
+    }
+  }
+}
+
+async function send<Row>(client: pg.ClientBase, statement: SqlStatement, values: readonly SqlValue[]) {
+  const { name, text } = statement;
+  const result = await client.query({
+    ...(name === "" ? {} : { name }),
+    text,
+    values: [...values],
+  });
+  // The one place where a row gets its type: the caller names the columns of its own statement.
+  const rows: unknown = result.rows;
+  return rows as readonly Row[];
+}
+
+async function commit(client: pg.ClientBase): Promise<void> {
+  let answer: string;
+  try {
+    answer = (await client.query("COMMIT")).command;
+  } catch (error) {
+    throw toStoreError(error, "COMMIT; whether it took effect is not known");
+  }
+  if (answer !== "COMMIT") {
+    throw new StoreError("MCA_DATABASE_STATEMENT", `The database answered ${answer} to COMMIT: nothing was changed.`);
+  }
+}
+
+async function rollback(client: pg.ClientBase): Promise<boolean> {
+  try {
+    await client.query(ROLLBACK.text);
+    return true;
+  } catch {
+    return false; // the connection is gone, and the transaction with it
+  }
+}
+
+function describe({ name, text }: SqlStatement): string {
+  return name === "" ? `the statement ${text.trim().split(/\s+/).slice(0, 3).join(" ")}…` : `the statement ${name}`;
 }

@@ -8,5 +8,6 @@ export {
 } from "./database.ts";
 export { type EmbeddedPostgres, type EmbeddedPostgresOptions, startEmbeddedPostgres } from "./embedded-postgres.ts";
 export { StoreError, type StoreErrorCode } from "./errors.ts";
-export { checkSchema, migrate } from "./migrate.ts";
+export { checkSchema, type MigrateOptions, migrate } from "./migrate.ts";
+export { sqlStateOf } from "./pg-errors.ts";
 export { type SqlStatement, type SqlValue, sqlTime } from "./sql-statement.ts";

@@ -1,0 +1,76 @@
+// Who holds a cluster? PostgreSQL writes its process id into postmaster.pid, and we put the id of the server that started it into
+// its command line (cluster_name). So a second server can be told whose the directory is, and a server that comes back
+// after a kill -9 knows that it only has to wait for its predecessor's PostgreSQL to end.
+import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+
+const NAME_PREFIX = "mesh-ca";
+
+/** The cluster_name that tells who started PostgreSQL. */
+export function ownClusterName(): string {
+  return `${NAME_PREFIX}-${process.pid}-${startTimeOf(process.pid) ?? "0"}`;
+}
+
+export type ClusterHolder =
+  /** Nobody. `recycledPid`: a dead PostgreSQL's id that now belongs to a process that is not PostgreSQL. */
+  | { readonly kind: "free"; readonly recycledPid: number | undefined }
+  /** A PostgreSQL whose server still runs. */
+  | { readonly kind: "in-use"; readonly postgresPid: number; readonly serverPid: number | undefined }
+  /** A PostgreSQL whose server is gone: it is ending, or has to be ended. */
+  | { readonly kind: "orphan"; readonly postgresPid: number };
+
+export function clusterHolder(cluster: string): ClusterHolder {
+  const pid = postmasterPid(cluster);
+  if (pid === undefined) return { kind: "free", recycledPid: undefined };
+  const command = commandOf(pid);
+  if (command === undefined) return { kind: "free", recycledPid: undefined };
+  if (!command.includes(cluster)) return { kind: "free", recycledPid: pid };
+  const match = new RegExp(`cluster_name=${NAME_PREFIX}-(\\d+)-(\\d+)`).exec(command);
+  if (match === null) return { kind: "in-use", postgresPid: pid, serverPid: undefined };
+  const [, server = "", startTime = ""] = match;
+  const serverPid = Number(server);
+  const alive = commandOf(serverPid) !== undefined && (startTimeOf(serverPid) ?? startTime) === startTime;
+  return alive ? { kind: "in-use", postgresPid: pid, serverPid } : { kind: "orphan", postgresPid: pid };
+}
+
+/** The id in postmaster.pid, whoever has it now. */
+export function postmasterPid(cluster: string): number | undefined {
+  return Number(lockFileLine(cluster, 0)) || undefined;
+}
+
+/** PostgreSQL has opened its socket and answers. */
+export function isReady(cluster: string, pid: number): boolean {
+  return postmasterPid(cluster) === pid && lockFileLine(cluster, 7)?.trim() === "ready";
+}
+
+function lockFileLine(cluster: string, index: number): string | undefined {
+  try {
+    return readFileSync(join(cluster, "postmaster.pid"), "utf8").split("\n")[index];
+  } catch {
+    return undefined;
+  }
+}
+
+/** The command line of a live process, or undefined. */
+function commandOf(pid: number): string | undefined {
+  try {
+    if (process.platform === "linux") {
+      const text = readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ");
+      return text === "" ? undefined : text; // a zombie has none
+    }
+    return execFileSync("ps", ["-o", "command=", "-p", String(pid)], { encoding: "utf8" });
+  } catch {
+    return undefined;
+  }
+}
+
+/** When a process started, in ticks since boot (Linux); tells a recycled id from the process that had it. */
+function startTimeOf(pid: number): string | undefined {
+  try {
+    const text = readFileSync(`/proc/${pid}/stat`, "utf8");
+    return text.slice(text.lastIndexOf(")") + 2).split(" ")[19];
+  } catch {
+    return undefined;
+  }
+}

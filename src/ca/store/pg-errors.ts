@@ -1,0 +1,67 @@
+// From what pg throws to what the rest of mesh-ca understands.
+import { errnoOf } from "./embedded/errno.ts";
+import { StoreError } from "./errors.ts";
+
+/** SQLSTATE of a refused statement, kept in `details.sqlState`. */
+export function sqlStateOf(error: unknown): string | undefined {
+  return error instanceof StoreError ? error.details["sqlState"] : undefined;
+}
+
+// 08 connection, 25006 read-only (a standby), 53 out of resources, 57P0x shutting down or starting, 58 system, XX000 internal
+const UNAVAILABLE = /^(08...|25006|53...|57P..|58...)$/;
+const TIMEOUTS = new Set(["57014", "55P03", "25P03", "25P04"]);
+const LOGIN = /^(28...|3D000)$/;
+const FORBIDDEN = new Set(["42501", "0LP01"]);
+const NO_TABLE = new Set(["42P01", "3F000"]);
+
+/** Wraps an error of pg. A StoreError stays what it is. `doing` says what we were about to do. */
+export function toStoreError(error: unknown, doing: string): StoreError {
+  if (error instanceof StoreError) return error;
+  const code = errnoOf(error);
+  const sqlState = code !== undefined && /^[0-9A-Z]{5}$/.test(code) ? code : undefined;
+  const message = error instanceof Error ? error.message : String(error);
+  const options = { cause: error, ...(sqlState === undefined ? {} : { details: { sqlState } }) };
+  if (sqlState === undefined || UNAVAILABLE.test(sqlState)) {
+    return new StoreError(
+      "MCA_DATABASE_UNAVAILABLE",
+      `The database did not answer (${doing}): ${message}. Check that PostgreSQL runs and can be reached.`,
+      options,
+    );
+  }
+  if (TIMEOUTS.has(sqlState)) {
+    return new StoreError(
+      "MCA_DATABASE_UNAVAILABLE",
+      `The database took too long (${doing}): ${message}. Look for long transactions and for its load.`,
+      options,
+    );
+  }
+  if (LOGIN.test(sqlState)) {
+    return new StoreError(
+      "MCA_DATABASE_FORBIDDEN",
+      `The database refused the login: ${message}. Check user, password and database in the connection string.`,
+      options,
+    );
+  }
+  if (FORBIDDEN.has(sqlState) || /role "mesh_ca_\w+" does not exist|permission denied to set role/.test(message)) {
+    return new StoreError(
+      "MCA_DATABASE_FORBIDDEN",
+      `The database login lacks a right (${doing}): ${message}. Run mesh-ca db migrate as the owner, and GRANT mesh_ca_app to the server's login.`,
+      options,
+    );
+  }
+  if (NO_TABLE.has(sqlState)) {
+    return new StoreError(
+      "MCA_SCHEMA_TOO_OLD",
+      `The database lacks what this mesh-ca needs (${doing}): ${message}. Run mesh-ca db migrate as the owner.`,
+      options,
+    );
+  }
+  return new StoreError("MCA_DATABASE_STATEMENT", `The database refused ${doing}: ${message}`, options);
+}
+
+/** True where the connection, not the statement, is to blame: it must not be used again. */
+export function isConnectionLoss(error: unknown): boolean {
+  return (
+    error instanceof StoreError && error.code === "MCA_DATABASE_UNAVAILABLE" && !TIMEOUTS.has(sqlStateOf(error) ?? "")
+  );
+}
