@@ -34,6 +34,7 @@ export type PathRule =
   | "name-constraints"
   | "certificate-policies"
   | "unknown-critical-extension"
+  | "issuer-profile"
   | "work-limit";
 
 /** Which certificate broke which rule, what was found and what was expected; all for people and for ErrorInfo. */

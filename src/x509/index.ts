@@ -35,10 +35,12 @@ export {
   subjectKeyIdExtension,
 } from "./encode-extensions.ts";
 export { PathError, type PathFinding, type PathRule, X509Error, type X509ErrorCode } from "./errors.ts";
-export { encodeName, isEmptyName, nameToString } from "./name.ts";
+export { encodeName, isEmptyName, nameToString, sameName } from "./name.ts";
 export { oid } from "./oids.ts";
+export { createPathCache, type PathCache } from "./path/cache.ts";
+export type { PathRequest, Purpose, ValidatedPath } from "./path/request.ts";
+export { validatePath } from "./path/validate.ts";
 export { decodePem, encodePem, type PemBlock } from "./pem.ts";
-export * from "./pending.ts";
 export { parseSubjectPublicKeyInfo } from "./public-key.ts";
 export { defaultSignatureAlgorithm, publicKeyOf, signBytes } from "./sign.ts";
 export { algorithmIdentifier } from "./signature-algorithm.ts";

@@ -1,6 +1,6 @@
 // Distinguished names (RFC 5280 section 4.1.2.4). A Name is carried as its DER and copied byte for byte; it is taken apart
 // only to compare it and to show it to people.
-import { toHex } from "./bytes.ts";
+import { bytesEqual, toHex } from "./bytes.ts";
 import { DerReader } from "./der/reader.ts";
 import { decodeString } from "./der/strings.ts";
 import { tag } from "./der/tags.ts";
@@ -61,6 +61,40 @@ export function nameAttributes(nameDer: Uint8Array): NameAttribute[][] {
 /** Whether a Name has no attributes at all. */
 export function isEmptyName(nameDer: Uint8Array): boolean {
   return nameDer.length === 2;
+}
+
+const canonicalNames = new WeakMap<Uint8Array, readonly string[]>();
+
+/**
+ * A Name in the form in which names are compared (RFC 5280 section 7.1, done as OpenSSL does it): one string for each
+ * relative distinguished name; text of any string type as Unicode, ASCII letters in lower case, white space trimmed and
+ * collapsed. Names are equal where these lists are; a directory name is within a subtree where the subtree's is a prefix.
+ * @throws X509Error MCA_DER_MALFORMED
+ */
+export function canonicalName(nameDer: Uint8Array): readonly string[] {
+  let canonical = canonicalNames.get(nameDer);
+  if (canonical === undefined) {
+    canonical = nameAttributes(nameDer).map((rdn) => rdn.map(canonicalAttribute).sort().join("+"));
+    canonicalNames.set(nameDer, canonical);
+  }
+  return canonical;
+}
+
+function canonicalAttribute({ oid: type, der, text }: NameAttribute): string {
+  if (text === undefined) return `${type}=#${toHex(der)}`;
+  const folded = text
+    .replace(/^[ \t\n\v\f\r]+|[ \t\n\v\f\r]+$/g, "")
+    .replace(/[ \t\n\v\f\r]+/g, " ")
+    .replace(/[A-Z]+/g, (letters) => letters.toLowerCase());
+  return `${type}=${JSON.stringify(folded)}`;
+}
+
+/** Whether two Names are the same for the purpose of chaining. */
+export function sameName(a: Uint8Array, b: Uint8Array): boolean {
+  if (bytesEqual(a, b)) return true;
+  const left = canonicalName(a);
+  const right = canonicalName(b);
+  return left.length === right.length && left.every((rdn, i) => rdn === right[i]);
 }
 
 // RFC 4514 section 3, and the few more that people know.

@@ -1,0 +1,65 @@
+// Certificate policies (RFC 5280 section 6.1), for the one question that a verifier without policies of its own has: where
+// a CA demands an explicit policy, is one valid along the whole path? Policy mappings are not followed: where one is met,
+// no policy is valid any more, so that a path that needs it is refused.
+import { oid } from "../oids.ts";
+import type { Certificate } from "../types.ts";
+import { broken } from "./finding.ts";
+
+/** Policies that are valid so far: "any", or exactly these. */
+type ValidPolicies = "any" | ReadonlySet<string>;
+
+const NONE: ReadonlySet<string> = new Set();
+
+/**
+ * Checks the certificates under an anchor.
+ * @param path leaf first, anchor last
+ * @throws PathError certificate-policies
+ */
+export function checkPolicies(path: readonly Certificate[], isSelfIssued: (certificate: Certificate) => boolean): void {
+  if (path.every((certificate) => certificate.policy?.requireExplicitPolicy === undefined)) return;
+  let valid: ValidPolicies = "any";
+  // Certificates that may still follow before an explicit policy is needed, or before anyPolicy counts no more.
+  let explicit = Number.POSITIVE_INFINITY;
+  let inhibitAny = Number.POSITIVE_INFINITY;
+  for (let i = path.length - 1; i >= 0; i--) {
+    const certificate = path[i];
+    if (certificate === undefined) continue;
+    const { policy } = certificate;
+    const selfIssued = isSelfIssued(certificate);
+    // The anchor's own policies do not restrict what is beneath it; its constraints do.
+    const isAnchor = i === path.length - 1;
+    if (!isAnchor) {
+      valid = intersect(valid, policy?.policies, inhibitAny > 0 || (i > 0 && selfIssued));
+      if (explicit <= 0 && isNone(valid)) throw noPolicy(certificate);
+      if (!selfIssued || i === 0) {
+        explicit--;
+        inhibitAny--;
+      }
+    }
+    if (policy?.mappings === true && i > 0) valid = NONE;
+    // For the last certificate only a zero counts (section 6.1.5 (b)).
+    const required = policy?.requireExplicitPolicy ?? Number.POSITIVE_INFINITY;
+    if (i > 0 || required === 0) explicit = Math.min(explicit, required);
+    inhibitAny = Math.min(inhibitAny, policy?.inhibitAnyPolicy ?? Number.POSITIVE_INFINITY);
+    if (i === 0 && explicit <= 0 && isNone(valid)) throw noPolicy(certificate);
+  }
+}
+
+function intersect(valid: ValidPolicies, found: readonly string[] | undefined, anyCounts: boolean): ValidPolicies {
+  if (found === undefined) return NONE;
+  if (anyCounts && found.includes(oid.anyPolicy)) return valid;
+  return new Set(found.filter((id) => id !== oid.anyPolicy && (valid === "any" || valid.has(id))));
+}
+
+function isNone(valid: ValidPolicies): boolean {
+  return valid !== "any" && valid.size === 0;
+}
+
+function noPolicy(certificate: Certificate): Error {
+  return broken(
+    "certificate-policies",
+    certificate,
+    "no policy that is valid along the path",
+    "an explicit policy, as a CA above demands (policy mappings are not supported)",
+  );
+}

@@ -1,0 +1,72 @@
+// The rules that only a whole path can keep or break (RFC 5280 section 6.1): path length, name constraints, extended key
+// usage, policies. Signatures and the rules of single certificates have been checked before.
+import { sameName } from "../name.ts";
+import { oid } from "../oids.ts";
+import type { Certificate } from "../types.ts";
+import type { PathBudget } from "./budget.ts";
+import { broken } from "./finding.ts";
+import { checkIssuerProfile } from "./issuer-profile.ts";
+import { checkNameConstraints, constrainedNames } from "./name-constraints.ts";
+import { checkPolicies } from "./policies.ts";
+import type { PathRequest, Purpose } from "./request.ts";
+
+/** Whether a certificate's issuer and subject are the same name (not: the same key). */
+export function isSelfIssued(certificate: Certificate): boolean {
+  return sameName(certificate.issuer, certificate.subject);
+}
+
+/**
+ * Checks a path whose signatures hold.
+ * @param path leaf first, anchor last
+ * @throws PathError
+ */
+export function checkWholePath(path: readonly Certificate[], request: PathRequest, budget: PathBudget): void {
+  checkPathLength(path, request.target);
+  checkExtendedKeyUsage(path, request.purposes ?? []);
+  checkConstraints(path, budget);
+  checkPolicies(path, isSelfIssued);
+  if (request.conformingIssuers === true) checkIssuerProfile(path);
+}
+
+/** Section 6.1.4 (l), (m). A CA that is the target is held as one that will issue. */
+function checkPathLength(path: readonly Certificate[], target: PathRequest["target"]): void {
+  let left = Number.POSITIVE_INFINITY;
+  for (let i = path.length - 1; i >= (target === "ca" ? 0 : 1); i--) {
+    const certificate = path[i];
+    if (certificate === undefined) continue;
+    const isAnchor = i === path.length - 1;
+    if (!isAnchor && !isSelfIssued(certificate)) {
+      if (left <= 0) throw broken("path-length", certificate, "one more CA", "what the path lengths above it allow");
+      left--;
+    }
+    left = Math.min(left, certificate.basicConstraints?.pathLength ?? Number.POSITIVE_INFINITY);
+  }
+}
+
+const PURPOSE_OIDS: Readonly<Record<Purpose, string>> = { serverAuth: oid.serverAuth, clientAuth: oid.clientAuth };
+
+/**
+ * Where a certificate of the path lists purposes, each asked one is among them: in CAs a list limits what is beneath
+ * (as OpenSSL, Go and Windows read it). anyExtendedKeyUsage is no such purpose for OpenSSL, and so not for us.
+ */
+function checkExtendedKeyUsage(path: readonly Certificate[], purposes: readonly Purpose[]): void {
+  for (const certificate of path) {
+    const allowed = certificate.extendedKeyUsage?.purposes;
+    if (allowed === undefined) continue;
+    for (const purpose of purposes) {
+      if (!allowed.includes(PURPOSE_OIDS[purpose])) {
+        throw broken("extended-key-usage", certificate, allowed.join(", "), `${purpose} (${PURPOSE_OIDS[purpose]})`);
+      }
+    }
+  }
+}
+
+/** Section 6.1.3 (b), (c): every certificate under each CA, but for self-issued ones that are not the last. */
+function checkConstraints(path: readonly Certificate[], budget: PathBudget): void {
+  if (path.every((certificate) => certificate.nameConstraints === undefined)) return;
+  path.forEach((certificate, i) => {
+    if (i > 0 && isSelfIssued(certificate)) return;
+    const names = constrainedNames(certificate, i === 0);
+    for (const issuer of path.slice(i + 1)) checkNameConstraints(certificate, names, issuer, budget);
+  });
+}
