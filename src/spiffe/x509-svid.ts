@@ -1,6 +1,6 @@
 // The rules that a single certificate must keep to be an X509-SVID (X509-SVID, sections 2 to 5.2; rules ).
 // They say nothing about who signed it: a certificate that passes here may be anybody's own making. See X509SvidVerifier.
-import { type Certificate, oid } from "../x509/index.ts";
+import { type Certificate, isEmptyName, oid } from "../x509/index.ts";
 import { SpiffeError } from "./errors.ts";
 import { SpiffeId } from "./spiffe-id.ts";
 import type { TrustDomain } from "./trust-domain.ts";
@@ -55,7 +55,7 @@ function leafId(certificate: Certificate): SpiffeId {
   const id = parseId(uri);
   if (id.path === "")
     throw broken("X-2", "its SPIFFE ID has no path, so that it names a trust domain and not a workload");
-  if (hasEmptySubject(certificate) && certificate.subjectAltName?.critical !== true) {
+  if (isEmptyName(certificate.subject) && certificate.subjectAltName?.critical !== true) {
     throw broken("X-3", "its subject is empty and its subject alternative name is not critical");
   }
   return id;
@@ -83,11 +83,6 @@ function keyUsages(certificate: Certificate): ReadonlySet<string> {
   if (keyUsage === undefined) throw broken("X-5", "it has no key usage");
   if (!keyUsage.critical) throw broken("X-5", "its key usage is not critical");
   return keyUsage.usages;
-}
-
-/** An empty RDNSequence: SEQUENCE of length 0. */
-function hasEmptySubject(certificate: Certificate): boolean {
-  return certificate.subject.length === 2 && certificate.subject[0] === 0x30 && certificate.subject[1] === 0;
 }
 
 function broken(rule: string, found: string, cause?: unknown): SpiffeError {

@@ -1,20 +1,38 @@
+// A TLS connection to a peer whose certificates are judged by our own code.
 import type { TLSSocket } from "node:tls";
 import type { Certificate } from "../x509/index.ts";
+import { shakeHands } from "./client-handshake.ts";
 import type { TlsIdentity } from "./identity.ts";
 
 export interface ConnectTlsOptions {
   readonly host: string;
   readonly port: number;
+  /** What this side shows; undefined: no client certificate. */
   readonly identity?: TlsIdentity | undefined;
+  /** Application protocols in order of preference; empty: none. */
   readonly alpn: readonly string[];
-  /** The verdict about the server: throwing closes the connection. */
+  /** The verdict about the server, from the chain it presented, leaf first: throwing closes the connection. */
   verify(chain: readonly Certificate[]): void;
   /** From connect to verdict; default 10,000. */
-  readonly timeoutMs?: number;
+  readonly timeoutMs?: number | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Connects, verifies the server's chain ourselves, and only then gives the socket away. */
-export function connectTls(_options: ConnectTlsOptions): Promise<TLSSocket> {
-  throw new TypeError("being written");
+/**
+ * Connects and verifies. Success is not yet acceptance: a TLS 1.3 server judges our certificate after this, and its refusal is
+ * the end of the connection at the first read.
+ * @throws TlsError MCA_TLS_CONNECT_FAILED, MCA_TLS_HANDSHAKE_FAILED, MCA_TLS_TIMEOUT, MCA_TLS_SESSION_RESUMED,
+ *   MCA_TLS_ALPN_REFUSED, MCA_TLS_CHAIN_INVALID; whatever `verify` throws; the signal's reason
+ */
+export function connectTls(options: ConnectTlsOptions): Promise<TLSSocket> {
+  const { host, port, identity, alpn, timeoutMs, signal } = options;
+  return shakeHands({
+    target: { host, port },
+    host,
+    identity,
+    alpn,
+    verify: (chain) => options.verify(chain),
+    timeoutMs,
+    signal,
+  });
 }

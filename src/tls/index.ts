@@ -5,15 +5,18 @@ export {
   meshChannelOptions,
 } from "./channel-credentials.ts";
 export { type ConnectTlsOptions, connectTls } from "./connect.ts";
+export type { TlsConnection } from "./connections.ts";
 export { TlsError, type TlsErrorCode } from "./errors.ts";
 export type { IdentitySource, TlsIdentity } from "./identity.ts";
+export { createTlsListener } from "./listener.ts";
+export type { PeerInfo, TlsListener, TlsListenerCounts, TlsListenerOptions } from "./listener-options.ts";
 export {
-  createTlsListener,
-  type PeerInfo,
-  type TlsConnection,
-  type TlsListener,
-  type TlsListenerOptions,
-  type TlsLogger,
-} from "./listener.ts";
-export { clientTlsOptions, serverTlsOptions, type TlsOptionParameters } from "./options.ts";
+  clientTlsOptions,
+  type MinVersion,
+  serverTlsOptions,
+  type TlsOptionParameters,
+  type WebClientParameters,
+  webClientTlsOptions,
+} from "./options.ts";
 export { presentedChain } from "./presented-chain.ts";
+export { TLS_REFUSED } from "./refusals.ts";
