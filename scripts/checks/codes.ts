@@ -64,7 +64,5 @@ async function errorTable(): Promise<Map<string, string>> {
     import("../../src/identity-api/errors.ts"),
     import("@grpc/grpc-js"),
   ]);
-  return new Map(
-    Object.entries(table).map(([code, row]) => [code, typeof row.grpc === "number" ? status[row.grpc] : row.grpc]),
-  );
+  return new Map(Object.entries(table).map(([code, row]) => [code, status[row.grpc] ?? "?"]));
 }
