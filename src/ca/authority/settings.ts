@@ -1,6 +1,7 @@
 // The settings of authorities and the arithmetic that decides whether a rotation can work at all
 // (spec/enterprise-pki.md, "Timing"). Settings that will cause an outage are errors at start (invariant 4).
 import type { KeyAlgorithm } from "../keys/index.ts";
+import { AuthorityError } from "./errors.ts";
 
 /** All durations in seconds. */
 export interface AuthoritySettings {
@@ -34,5 +35,57 @@ export const DEFAULT_AUTHORITY_SETTINGS: AuthoritySettings = {
   rotatorTickSeconds: 10,
 };
 
-/** Throws AuthorityError MCA_ROTATION_IMPOSSIBLE, with the arithmetic, where these settings would cause an outage. */
-export function checkRotationSettings(_settings: AuthoritySettings): void {}
+/** D: how long a new authority is published before it signs. Seconds. */
+export function propagationSeconds(settings: AuthoritySettings): number {
+  return Math.max(5 * settings.refreshHintSeconds, settings.propagationFloorSeconds);
+}
+
+/** Moments of an authority's life, Unix milliseconds. */
+export interface RotationTimes {
+  /** L/2: a successor is to be prepared. */
+  readonly prepareAt: number;
+  /** 5/6 L: the successor is to take over. */
+  readonly activateAt: number;
+}
+
+/** When an authority with this validity is to get a successor, and when that takes over. */
+export function rotationTimes(notBefore: number, notAfter: number): RotationTimes {
+  const lifetime = notAfter - notBefore;
+  return { prepareAt: notBefore + lifetime / 2, activateAt: notBefore + (lifetime * 5) / 6 };
+}
+
+/**
+ * Checks that every rotation can be done without an outage: leaves signed just before the hand-over end before their
+ * issuer does (l + 2 skew + tick <= L/6), and a successor prepared at L/2 is known everywhere by 5/6 L (D <= L/3).
+ * @throws AuthorityError MCA_ROTATION_IMPOSSIBLE with the arithmetic
+ */
+export function checkRotationSettings(settings: AuthoritySettings): void {
+  const { lifetimeSeconds, maxLeafTtlSeconds, minLeafTtlSeconds, clockSkewSeconds, rotatorTickSeconds } = settings;
+  const leaf = maxLeafTtlSeconds + 2 * clockSkewSeconds + rotatorTickSeconds;
+  if (leaf > lifetimeSeconds / 6) {
+    throw impossible(
+      `leaf lifetime ${maxLeafTtlSeconds} s + 2 x clock skew ${clockSkewSeconds} s + rotator tick ${rotatorTickSeconds} s = ${leaf} s is more than a sixth of the authority's lifetime (${lifetimeSeconds} s / 6 = ${Math.floor(lifetimeSeconds / 6)} s)`,
+      `Raise authority.lifetimeSeconds to at least ${leaf * 6}, or lower issuance.maxTtlSeconds.`,
+    );
+  }
+  const propagation = propagationSeconds(settings);
+  if (propagation > lifetimeSeconds / 3) {
+    throw impossible(
+      `the propagation time max(5 x refresh hint ${settings.refreshHintSeconds} s, floor ${settings.propagationFloorSeconds} s) = ${propagation} s is more than a third of the authority's lifetime (${lifetimeSeconds} s / 3 = ${Math.floor(lifetimeSeconds / 3)} s)`,
+      `Raise authority.lifetimeSeconds to at least ${propagation * 3}, or lower authority.refreshHintSeconds and authority.propagationFloorSeconds.`,
+    );
+  }
+  if (minLeafTtlSeconds > maxLeafTtlSeconds) {
+    throw impossible(
+      `the floor of leaf lifetimes (${minLeafTtlSeconds} s) is above their upper bound (${maxLeafTtlSeconds} s)`,
+      "Lower issuance.minTtlSeconds or raise issuance.maxTtlSeconds.",
+    );
+  }
+}
+
+function impossible(arithmetic: string, remedy: string): AuthorityError {
+  return new AuthorityError(
+    "MCA_ROTATION_IMPOSSIBLE",
+    `These settings would end in an outage at a rotation: ${arithmetic}. ${remedy}`,
+  );
+}

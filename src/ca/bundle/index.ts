@@ -1,1 +1,1 @@
-export { buildTrustSet } from "./trust.ts";
+export { type BundledAuthority, type BundleFields, buildTrustSet } from "./trust.ts";

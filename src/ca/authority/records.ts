@@ -1,0 +1,164 @@
+// Authorities as stored: the statements, and the reader of their rows. Writers of rows run in a ledger transaction, under
+// the head lock, together with the entry that tells of the change (journal.ts).
+import { type Certificate, parseCertificate, toHex } from "../../x509/index.ts";
+import type { Queryable, SqlStatement } from "../store/index.ts";
+import { AUTHORITY_STATES, type AuthorityState } from "./state.ts";
+
+/** A stored authority. */
+export interface AuthorityRecord {
+  /** SHA-256 of the SubjectPublicKeyInfo, lower-case hex. */
+  readonly spkiSha256: string;
+  readonly replica: number;
+  readonly state: AuthorityState;
+  readonly upstream: string;
+  /** Undefined until the upstream has answered. */
+  readonly issued:
+    | {
+        readonly certificate: Certificate;
+        readonly intermediates: readonly Certificate[];
+        readonly anchor: Certificate;
+        readonly selfSigned: boolean;
+      }
+    | undefined;
+  /** Unix milliseconds. */
+  readonly createdAt: number;
+  /** When it came into its present state, Unix milliseconds. */
+  readonly since: number;
+  /** When it became prepared, Unix milliseconds. */
+  readonly preparedAt: number | undefined;
+  /** When it stopped signing, Unix milliseconds. */
+  readonly retiredAt: number | undefined;
+}
+
+/** What WatchTrust tells, as stored. */
+export interface TrustState {
+  readonly revision: bigint;
+  readonly sequence: bigint;
+  /** Lower-case hex. */
+  readonly distrustedSpkis: readonly string[];
+}
+
+const SELECT_AUTHORITIES: SqlStatement = {
+  name: "authority_select",
+  text: `SELECT a.spki_sha256, a.replica, a.state, a.upstream, a.certificate, a.intermediates, a.anchor, a.created_at,
+      max(t.at) FILTER (WHERE t.to_state = a.state) AS since,
+      max(t.at) FILTER (WHERE t.to_state = 'prepared') AS prepared_at,
+      max(t.at) FILTER (WHERE t.to_state = 'retired') AS retired_at
+    FROM authority a LEFT JOIN authority_transition t USING (spki_sha256)
+    GROUP BY a.spki_sha256 ORDER BY a.created_at, a.spki_sha256`,
+};
+
+const SELECT_TRUST_STATE: SqlStatement = {
+  name: "trust_state_select",
+  text: "SELECT revision, bundle_sequence, distrusted_spkis FROM trust_state",
+};
+
+export const INSERT_TRUST_STATE: SqlStatement = {
+  name: "trust_state_insert",
+  text: "INSERT INTO trust_state (revision, bundle_sequence) VALUES (1, 1)",
+};
+
+export const ADVANCE_TRUST_STATE: SqlStatement = {
+  name: "trust_state_advance",
+  text: `UPDATE trust_state SET revision = revision + 1, bundle_sequence = bundle_sequence + $1
+    RETURNING revision, bundle_sequence`,
+};
+
+export const NOTIFY_TRUST: SqlStatement = { name: "trust_notify", text: "SELECT pg_notify($1, $2)" };
+
+/** The channel on which a change of trust is announced; the payload is the new revision. */
+export const TRUST_CHANNEL = "mesh_ca_trust";
+
+export const INSERT_AUTHORITY: SqlStatement = {
+  name: "authority_insert",
+  text: `INSERT INTO authority (spki_sha256, replica, state, upstream, created_at) VALUES ($1, $2, 'requested', $3, $4)`,
+};
+
+export const SELECT_STATE: SqlStatement = {
+  name: "authority_state",
+  text: "SELECT state, replica FROM authority WHERE spki_sha256 = $1",
+};
+
+export const UPDATE_STATE: SqlStatement = {
+  name: "authority_set_state",
+  text: "UPDATE authority SET state = $2 WHERE spki_sha256 = $1",
+};
+
+export const UPDATE_CERTIFICATE: SqlStatement = {
+  name: "authority_set_certificate",
+  text: `UPDATE authority SET certificate = $2, intermediates = $3, anchor = $4, not_before = $5, not_after = $6
+    WHERE spki_sha256 = $1`,
+};
+
+export const INSERT_TRANSITION: SqlStatement = {
+  name: "authority_transition_insert",
+  text: `INSERT INTO authority_transition (spki_sha256, from_state, to_state, cause, at, log_index)
+    VALUES ($1, $2, $3, $4, $5, $6)`,
+};
+
+interface AuthorityRow {
+  readonly spki_sha256: Uint8Array;
+  readonly replica: number;
+  readonly state: string;
+  readonly upstream: string;
+  readonly certificate: Uint8Array | null;
+  readonly intermediates: readonly Uint8Array[];
+  readonly anchor: Uint8Array | null;
+  readonly created_at: number;
+  readonly since: number | null;
+  readonly prepared_at: number | null;
+  readonly retired_at: number | null;
+}
+
+interface TrustStateRow {
+  readonly revision: bigint;
+  readonly bundle_sequence: bigint;
+  readonly distrusted_spkis: readonly Uint8Array[];
+}
+
+/** Every authority that was ever requested, oldest first. Throws X509Error for a stored certificate that cannot be read. */
+export async function loadAuthorities(database: Queryable): Promise<readonly AuthorityRecord[]> {
+  return (await database.query<AuthorityRow>(SELECT_AUTHORITIES)).map(parseRow);
+}
+
+/** The trust state; undefined in a database that was never initialised. */
+export async function loadTrustState(database: Queryable): Promise<TrustState | undefined> {
+  const [row] = await database.query<TrustStateRow>(SELECT_TRUST_STATE);
+  if (row === undefined) return undefined;
+  return {
+    revision: row.revision,
+    sequence: row.bundle_sequence,
+    distrustedSpkis: row.distrusted_spkis.map(toHex),
+  };
+}
+
+function parseRow(row: AuthorityRow): AuthorityRecord {
+  const certificate = row.certificate === null ? undefined : parseCertificate(row.certificate);
+  const anchor = row.anchor === null ? undefined : parseCertificate(row.anchor);
+  return {
+    spkiSha256: toHex(row.spki_sha256),
+    replica: row.replica,
+    state: parseState(row.state),
+    upstream: row.upstream,
+    issued:
+      certificate === undefined || anchor === undefined
+        ? undefined
+        : {
+            certificate,
+            anchor,
+            intermediates: row.intermediates.map((der) => parseCertificate(der)),
+            selfSigned: certificate.sha256 === anchor.sha256,
+          },
+    createdAt: row.created_at,
+    since: row.since ?? row.created_at,
+    preparedAt: row.prepared_at ?? undefined,
+    retiredAt: row.retired_at ?? undefined,
+  };
+}
+
+/** Reads a stored state. A state that this version does not know is an error, never a guess. */
+export function parseState(text: string): AuthorityState {
+  const state = AUTHORITY_STATES.find((each) => each === text);
+  if (state === undefined) throw new TypeError(`unknown state of an authority: ${text}`);
+  return state;
+}

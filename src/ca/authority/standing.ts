@@ -1,0 +1,209 @@
+// May this replica issue? Looks at what the database says, what the key store holds and what the certificate is, and never
+// mends anything (invariant 2): it says what was found, what was expected, and which command helps.
+import { formatTime, MeshCaError } from "../../runtime/index.ts";
+import { checkAuthorityCertificate, type TrustDomain } from "../../spiffe/index.ts";
+import type { KeyStore } from "../keys/index.ts";
+import { ActiveAuthority } from "./active-authority.ts";
+import { AuthorityError, type AuthorityErrorCode } from "./errors.ts";
+import type { AuthorityHealth } from "./published.ts";
+import type { AuthorityRecord } from "./records.ts";
+import type { AuthorityState } from "./state.ts";
+
+/** What keeps this replica from issuing. */
+export interface Hindrance {
+  readonly kind: "not-issuing";
+  readonly code: AuthorityErrorCode;
+  readonly found: string;
+  readonly expected: string;
+  readonly command: string;
+}
+
+/** How this replica stands, apart from the clock. */
+export type Standing = { readonly kind: "ready"; readonly authority: ActiveAuthority } | Hindrance;
+
+export interface StandingQuestion {
+  readonly records: readonly AuthorityRecord[];
+  readonly keyStore: KeyStore;
+  readonly trustDomain: TrustDomain;
+  /** The trust domain that the database belongs to; undefined in one that was never initialised. */
+  readonly databaseTrustDomain: string | undefined;
+  readonly replica: number;
+  /** The state of an authority at the moment of asking, for the check before each signature. */
+  readonly stateNow: (spkiSha256: string) => AuthorityState;
+}
+
+/** Finds the active authority of this replica and opens its key. */
+export async function findStanding(question: StandingQuestion): Promise<Standing> {
+  const { records, keyStore, trustDomain, databaseTrustDomain, replica } = question;
+  if (databaseTrustDomain !== trustDomain.name) return foreignDatabase(trustDomain.name, databaseTrustDomain);
+  const record = records.find((each) => each.replica === replica && each.state === "active");
+  if (record?.issued === undefined) return missing(records, replica);
+  const { issued, spkiSha256 } = record;
+  if (issued.certificate.publicKey.spkiSha256 !== spkiSha256) {
+    return badCertificate(
+      `a certificate for the key ${issued.certificate.publicKey.spkiSha256}`,
+      `one for ${spkiSha256}`,
+    );
+  }
+  try {
+    checkAuthorityCertificate(issued.certificate, trustDomain);
+  } catch (error) {
+    if (!(error instanceof MeshCaError)) throw error;
+    return badCertificate(error.message, `an authority certificate of ${trustDomain.id}`);
+  }
+  try {
+    const signer = await keyStore.open(spkiSha256);
+    const stateNow = (): AuthorityState => question.stateNow(spkiSha256);
+    return { kind: "ready", authority: new ActiveAuthority({ ...issued, replica }, signer, stateNow) };
+  } catch (error) {
+    if (!(error instanceof MeshCaError)) throw error;
+    return badKey(error, spkiSha256, keyStore.description);
+  }
+}
+
+/** The same with the clock: certificates expire while a server runs. `now` in Unix milliseconds. */
+export function healthOf(standing: Standing, now: number, minLeafTtlSeconds: number): AuthorityHealth {
+  const hindrance = hindranceAt(standing, now, minLeafTtlSeconds);
+  return hindrance ?? { kind: "ready" };
+}
+
+/**
+ * The authority that may sign now.
+ * @throws AuthorityError with the code of the hindrance
+ */
+export function requireReady(standing: Standing, now: number, minLeafTtlSeconds: number): ActiveAuthority {
+  const hindrance = hindranceAt(standing, now, minLeafTtlSeconds);
+  if (hindrance !== undefined) throw hindranceError(hindrance);
+  if (standing.kind !== "ready") throw hindranceError(standing);
+  return standing.authority;
+}
+
+/** The error that says what a hindrance is. */
+export function hindranceError(hindrance: Hindrance): AuthorityError {
+  const { code, found, expected, command } = hindrance;
+  return new AuthorityError(
+    code,
+    `Nothing is issued: found ${found}; expected ${expected}. The operator of the server can mend it: ${command}`,
+    { details: { found, expected, command } },
+  );
+}
+
+function hindranceAt(standing: Standing, now: number, minLeafTtlSeconds: number): Hindrance | undefined {
+  if (standing.kind !== "ready") return standing;
+  const { notBefore, notAfter } = standing.authority.certificate;
+  const command = "mesh-ca server (its rotator prepares a successor while the authority is healthy; see its log)";
+  if (now < notBefore) {
+    return {
+      kind: "not-issuing",
+      code: "MCA_AUTHORITY_NOT_YET_VALID",
+      found: `an authority certificate that is valid from ${formatTime(notBefore)}, and the clock at ${formatTime(now)}`,
+      expected: "one that is valid now",
+      command: "timedatectl status (check the clock of this machine)",
+    };
+  }
+  if (now > notAfter) {
+    return {
+      kind: "not-issuing",
+      code: "MCA_AUTHORITY_EXPIRED",
+      found: `an authority certificate that ended at ${formatTime(notAfter)}, and the clock at ${formatTime(now)}`,
+      expected: "one that is valid now",
+      // A successor of an expired authority is never made implicitly: trust in it has to be established anew.
+      command: "mesh-ca init with a new data directory, then enrol the workloads again",
+    };
+  }
+  if (notAfter - now < minLeafTtlSeconds * 1000) {
+    return {
+      kind: "not-issuing",
+      code: "MCA_ISSUER_EXPIRING",
+      found: `an authority certificate that ends at ${formatTime(notAfter)}`,
+      expected: `at least ${minLeafTtlSeconds} s of life for the shortest certificate`,
+      command,
+    };
+  }
+  return undefined;
+}
+
+function foreignDatabase(expected: string, found: string | undefined): Hindrance {
+  if (found === undefined) {
+    return {
+      kind: "not-issuing",
+      code: "MCA_AUTHORITY_MISSING",
+      found: "a database that was never initialised",
+      expected: `the database of the trust domain ${expected}`,
+      command: "mesh-ca init",
+    };
+  }
+  return {
+    kind: "not-issuing",
+    code: "MCA_TRUST_DOMAIN_MISMATCH",
+    found: `the database of the trust domain ${found}`,
+    expected: `the database of ${expected}`,
+    command: "mesh-ca config check (set trustDomain, or the database, to the right one)",
+  };
+}
+
+function missing(records: readonly AuthorityRecord[], replica: number): Hindrance {
+  const own = records.filter((record) => record.replica === replica);
+  const others = [...new Set(records.filter(({ state }) => state === "active").map((record) => record.replica))];
+  const expected = `an active authority of replica ${replica}`;
+  if (own.length > 0) {
+    const states = own.map(({ state }) => state).join(", ");
+    return hindrance(
+      `authorities of replica ${replica} that are ${states}`,
+      expected,
+      "mesh-ca init with a new database",
+    );
+  }
+  if (others.length > 0) {
+    return hindrance(
+      `active authorities of replica ${others.join(", ")} only`,
+      expected,
+      `mesh-ca server --replica ${others[0]} (where the keys of that replica are)`,
+    );
+  }
+  return hindrance("no authority at all", expected, "mesh-ca init");
+
+  function hindrance(found: string, wanted: string, command: string): Hindrance {
+    return { kind: "not-issuing", code: "MCA_AUTHORITY_MISSING", found, expected: wanted, command };
+  }
+}
+
+function badCertificate(found: string, expected: string): Hindrance {
+  return {
+    kind: "not-issuing",
+    code: "MCA_AUTHORITY_CERTIFICATE_INVALID",
+    found,
+    expected,
+    command: "restore the database from a backup that matches the keys",
+  };
+}
+
+function badKey(error: MeshCaError, spkiSha256: string, store: string): Hindrance {
+  const expected = `the key ${spkiSha256} in ${store}`;
+  switch (error.code) {
+    case "MCA_KEY_NOT_FOUND":
+      return {
+        kind: "not-issuing",
+        code: "MCA_AUTHORITY_KEY_MISSING",
+        found: `no such key in ${store}`,
+        expected,
+        command: `restore ${spkiSha256}.pkcs8.pem from its backup, mode 0600, then restart mesh-ca server`,
+      };
+    case "MCA_KEY_MISMATCH":
+      return {
+        kind: "not-issuing",
+        code: "MCA_AUTHORITY_KEY_MISMATCH",
+        found: error.message,
+        expected,
+        command: `restore ${spkiSha256}.pkcs8.pem from its backup, mode 0600, then restart mesh-ca server`,
+      };
+    default:
+      return {
+        kind: "not-issuing",
+        code: "MCA_AUTHORITY_KEY_REFUSED",
+        found: error.message,
+        expected,
+        command: "mend what the sentence says, then restart mesh-ca server",
+      };
+  }
+}

@@ -1,0 +1,149 @@
+// Files that only their owner may read: written so that they survive a power cut, read only while nobody else could have
+// read or replaced them. Must never follow a symbolic link at the last step and never repair modes in silence: a key that
+// others could read is a key that others may have.
+import { constants } from "node:fs";
+import { type FileHandle, mkdir, open, rename, rm, stat, unlink } from "node:fs/promises";
+import { join } from "node:path";
+import { KeyError } from "./errors.ts";
+
+const MAX_FILE_BYTES = 64 * 1024;
+
+/**
+ * Makes the folder (mode 0700) if it is missing, and refuses one that others can enter or that belongs to another user.
+ * @throws KeyError MCA_KEY_STORE_INSECURE, MCA_KEY_STORE_UNAVAILABLE
+ */
+export async function openPrivateDirectory(directory: string): Promise<void> {
+  try {
+    await mkdir(directory, { mode: 0o700 });
+    await syncDirectory(join(directory, ".."));
+  } catch (error) {
+    if (errorCode(error) !== "EEXIST") throw unavailable(`The key folder ${directory} cannot be made`, error);
+  }
+  const found = await stat(directory).catch((error: unknown) => {
+    throw unavailable(`The key folder ${directory} cannot be read`, error);
+  });
+  if (!found.isDirectory()) {
+    throw new KeyError("MCA_KEY_STORE_UNAVAILABLE", `${directory} is not a folder: give a folder for the keys.`);
+  }
+  requirePrivate(directory, found.mode, found.uid, "0700");
+}
+
+/**
+ * Writes a new private file: a temporary file in the same folder, synchronised, renamed, and the folder synchronised.
+ * When this resolves the file is durable. An existing file of this name is replaced as a whole.
+ */
+export async function writePrivateFile(directory: string, name: string, contents: string): Promise<void> {
+  const path = join(directory, name);
+  const temporary = `${path}.new`;
+  try {
+    await rm(temporary, { force: true });
+    const file = await open(temporary, "wx", 0o600);
+    try {
+      await file.writeFile(contents);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(temporary, path);
+    await syncDirectory(directory);
+  } catch (error) {
+    await rm(temporary, { force: true }).catch(() => {});
+    throw unavailable(`The key file ${path} cannot be written`, error);
+  }
+}
+
+/**
+ * Reads a private file; undefined if there is none.
+ * @throws KeyError MCA_KEY_STORE_INSECURE where others could read or replace it, MCA_KEY_STORE_UNAVAILABLE
+ */
+export async function readPrivateFile(directory: string, name: string): Promise<string | undefined> {
+  const path = join(directory, name);
+  const file = await openNoFollow(path);
+  if (file === undefined) return undefined;
+  try {
+    const found = await file.stat();
+    if (!found.isFile()) {
+      throw new KeyError("MCA_KEY_STORE_INSECURE", `${path} is not a plain file: put the key itself there.`);
+    }
+    requirePrivate(path, found.mode, found.uid, "0600");
+    if (found.size > MAX_FILE_BYTES) {
+      throw new KeyError("MCA_KEY_STORE_UNAVAILABLE", `${path} is too large for a key file (${found.size} bytes).`);
+    }
+    return await file.readFile("utf8");
+  } finally {
+    await file.close();
+  }
+}
+
+/** Overwrites and removes a private file. Overwriting helps only on media that write in place; removal is what counts. */
+export async function destroyPrivateFile(directory: string, name: string): Promise<void> {
+  const path = join(directory, name);
+  try {
+    const file = await open(path, constants.O_WRONLY | constants.O_NOFOLLOW);
+    try {
+      const { size } = await file.stat();
+      await file.write(Buffer.alloc(Math.min(size, MAX_FILE_BYTES)), 0, undefined, 0);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await unlink(path);
+    await syncDirectory(directory);
+  } catch (error) {
+    if (errorCode(error) === "ENOENT") return;
+    throw unavailable(`The key file ${path} cannot be destroyed`, error);
+  }
+}
+
+async function openNoFollow(path: string): Promise<FileHandle | undefined> {
+  try {
+    return await open(path, constants.O_RDONLY | constants.O_NOFOLLOW);
+  } catch (error) {
+    const code = errorCode(error);
+    if (code === "ENOENT") return undefined;
+    if (code === "ELOOP") {
+      throw new KeyError("MCA_KEY_STORE_INSECURE", `${path} is a symbolic link: put the key itself there.`);
+    }
+    throw unavailable(`The key file ${path} cannot be read`, error);
+  }
+}
+
+function requirePrivate(path: string, mode: number, owner: number, wanted: string): void {
+  const self = process.geteuid?.();
+  if (self !== undefined && owner !== self) {
+    throw new KeyError(
+      "MCA_KEY_STORE_INSECURE",
+      `${path} belongs to user ${owner}, but this process runs as user ${self}. Find out who put it there; if it is right: chown ${self} ${path}`,
+      { details: { path, found: `owner ${owner}`, expected: `owner ${self}` } },
+    );
+  }
+  if ((mode & 0o077) !== 0) {
+    const found = `0${(mode & 0o777).toString(8)}`;
+    throw new KeyError(
+      "MCA_KEY_STORE_INSECURE",
+      `${path} has mode ${found}: others could read the keys. If nobody did: chmod ${wanted} ${path}. If you are not sure, replace the keys.`,
+      { details: { path, found, expected: wanted } },
+    );
+  }
+}
+
+async function syncDirectory(directory: string): Promise<void> {
+  const handle = await open(directory, constants.O_RDONLY);
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+function unavailable(what: string, error: unknown): KeyError {
+  if (error instanceof KeyError) return error;
+  const code = errorCode(error) ?? "unknown error";
+  return new KeyError("MCA_KEY_STORE_UNAVAILABLE", `${what} (${code}). Check the path, the disk and the permissions.`, {
+    cause: error,
+  });
+}
+
+function errorCode(error: unknown): string | undefined {
+  return error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : undefined;
+}
