@@ -2,6 +2,7 @@
 // import counts: static, type-only, re-export, dynamic, import types, import-equals and require. Pure: text in, findings out.
 import { posix } from "node:path";
 import { parseSync } from "oxc-parser";
+import { isNode, nodesOf, type SyntaxNode } from "../../scripts/lib/syntax.ts";
 import { type Room, reservedExpressions, reservedModules, reservedNames, rooms } from "./rooms.ts";
 
 /** One import of a file: what it names, and whether only types are taken from it. */
@@ -11,12 +12,6 @@ interface Import {
   readonly at: number;
   /** The names taken, where the form of import tells them. */
   readonly names?: readonly string[];
-}
-
-interface SyntaxNode {
-  readonly type: string;
-  readonly start: number;
-  readonly [key: string]: unknown;
 }
 
 /** The violations in `source`, one sentence each. `path` is relative to the project, with forward slashes. */
@@ -42,7 +37,7 @@ export function violations(path: string, source: string): string[] {
         imports.push({ target: entry.moduleRequest.value, typeOnly: entry.isType, at: entry.start });
     }
   }
-  walk(parsed.program, (node) => {
+  for (const node of nodesOf(parsed.program)) {
     const hidden = hiddenImport(node);
     if (hidden === "computed") say(node.start, "imports a module whose name is computed, so that nobody can check it");
     else if (hidden !== undefined) imports.push(hidden);
@@ -50,7 +45,7 @@ export function violations(path: string, source: string): string[] {
     const rule = expression === undefined ? undefined : reservedExpressions.get(expression);
     if (rule && !rule.allowed.some((place) => path.startsWith(place)))
       say(node.start, `uses ${expression}; ${rule.instead}`);
-  });
+  }
   for (const item of imports) {
     const sentence = judge(path, room, allowed, item);
     if (sentence !== undefined) say(item.at, sentence);
@@ -149,17 +144,4 @@ function matches(pattern: string, name: string): boolean {
 
 function isBuiltin(name: string): boolean {
   return process.getBuiltinModule(name) !== undefined;
-}
-
-function isNode(value: unknown): value is SyntaxNode {
-  return typeof value === "object" && value !== null && "type" in value && typeof value.type === "string";
-}
-
-function walk(value: unknown, visit: (node: SyntaxNode) => void): void {
-  if (Array.isArray(value)) {
-    for (const item of value) walk(item, visit);
-  } else if (isNode(value)) {
-    visit(value);
-    for (const child of Object.values(value)) if (typeof child === "object" && child !== null) walk(child, visit);
-  }
 }
