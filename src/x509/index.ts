@@ -35,7 +35,7 @@ export {
   subjectKeyIdExtension,
 } from "./encode-extensions.ts";
 export { PathError, type PathFinding, type PathRule, X509Error, type X509ErrorCode } from "./errors.ts";
-export { encodeName, isEmptyName, nameToString, sameName } from "./name.ts";
+export { encodeName, isEmptyName, type NameAttribute, nameAttributes, nameToString, sameName } from "./name.ts";
 export { oid } from "./oids.ts";
 export { createPathCache, type PathCache } from "./path/cache.ts";
 export type { PathRequest, Purpose, ValidatedPath } from "./path/request.ts";
