@@ -219,6 +219,7 @@ export const errorTable: Readonly<Record<KnownErrorCode, ErrorRow>> = {
   MCA_TRUST_FILE_INVALID: invalid,
   // TLS
   MCA_TLS_IDENTITY_MISSING: broken,
+  MCA_TLS_IDENTITY_INVALID: broken,
   MCA_TLS_LISTEN_FAILED: broken,
   MCA_TLS_CONNECT_FAILED: broken,
   MCA_TLS_HANDSHAKE_FAILED: unauthenticated,
@@ -226,6 +227,8 @@ export const errorTable: Readonly<Record<KnownErrorCode, ErrorRow>> = {
   MCA_TLS_SESSION_RESUMED: suspicious,
   MCA_TLS_ALPN_REFUSED: invalid,
   MCA_TLS_CHAIN_INVALID: unauthenticated,
+  MCA_TLS_OVERLOADED: row(status.UNAVAILABLE, 503, "warn"),
+  MCA_TLS_PEER_EXPIRED: unauthenticated,
   // X.509
   MCA_PEM_MALFORMED: invalid,
   MCA_DER_MALFORMED: invalid,
