@@ -1,6 +1,44 @@
-// The composition root of `mesh-ca server`: opens everything in order, and closes it in the opposite order.
-import type { Clock, Logger, RandomSource } from "../runtime/index.ts";
+// The composition root of `mesh-ca server`: opens everything in order, and closes it in the opposite order. It decides nothing
+// itself; what each part may do is written in its room. It never creates trust: that is init.ts.
+import {
+  AuthorityManager,
+  type Database,
+  FileKeyStore,
+  Issuer,
+  Ledger,
+  Rotator,
+  selfSignedUpstream,
+  type TrustDomainRecord,
+  trustDomainOf,
+} from "../ca/index.ts";
+import {
+  type Clock,
+  createTelemetry,
+  Lifecycle,
+  type Logger,
+  type RandomSource,
+  systemClock,
+  systemRandom,
+} from "../runtime/index.ts";
+import { TrustDomain } from "../spiffe/index.ts";
+import { AdminSocket } from "./admin-socket.ts";
+import { ApiError } from "./api-error.ts";
+import { createAttestors, JoinTokens } from "./attest/index.ts";
 import type { Config } from "./config/index.ts";
+import { Connection } from "./connection.ts";
+import { type DataDir, dataDirOf, prepareDataDir } from "./data-dir.ts";
+import { type GrpcFront, startGrpcFront } from "./grpc/front.ts";
+import { startOperations } from "./http/operations.ts";
+import { openServerDatabase } from "./open-database.ts";
+import { type Acting, type ActingParts, notIssuing } from "./parts.ts";
+import { Readiness, type Reason } from "./readiness.ts";
+import { Registry } from "./registry/index.ts";
+import { RuleQuotas } from "./rule-quotas.ts";
+import { ServerIdentity } from "./server-identity.ts";
+import { authoritySettings, issuanceSettings, ttlBounds } from "./settings.ts";
+import { SvidIssuance } from "./svid-issuance.ts";
+import { TlsPort } from "./tls-port.ts";
+import { tokenAuthority } from "./token-authority.ts";
 
 export interface ServerDependencies {
   readonly logger: Logger;
@@ -24,7 +62,256 @@ export interface RunningServer {
   close(): Promise<void>;
 }
 
-/** Starts the server. Throws when it cannot even answer; a server that may not issue starts and says why in /readyz. */
-export async function startServer(_config: Config, _dependencies: ServerDependencies): Promise<RunningServer> {
-  throw new TypeError("not written yet");
+/** What all parts are made with. */
+interface Base {
+  readonly config: Config;
+  readonly dir: DataDir;
+  readonly clock: Clock;
+  readonly random: RandomSource;
+  readonly logger: Logger;
+  readonly lifecycle: Lifecycle;
+  readonly readiness: Readiness;
+  readonly telemetry: ReturnType<typeof createTelemetry>;
+}
+
+/** The certificate authority, opened. */
+interface OpenAuthority {
+  readonly database: Database;
+  readonly ledger: Ledger;
+  readonly authorities: AuthorityManager;
+  /** Whose database it is. */
+  readonly record: TrustDomainRecord;
+}
+
+/**
+ * Starts the server. One that may not issue starts too, answers what it can and says why in /readyz.
+ * @throws MeshCaError where it cannot even answer: no data directory, no database, a port that is taken
+ */
+export async function startServer(config: Config, dependencies: ServerDependencies): Promise<RunningServer> {
+  const { logger, clock = systemClock, random = systemRandom } = dependencies;
+  const lifecycle = new Lifecycle(logger);
+  const telemetry = createTelemetry("mesh-ca");
+  lifecycle.add("telemetry", () => telemetry.close());
+  const readiness = new Readiness();
+  const base: Base = { config, dir: dataDirOf(config), clock, random, logger, lifecycle, readiness, telemetry };
+  try {
+    return await start(base);
+  } catch (error) {
+    await lifecycle.close();
+    throw error;
+  }
+}
+
+async function start(base: Base): Promise<RunningServer> {
+  const { config, dir, random, logger, lifecycle, readiness, telemetry } = base;
+  await prepareDataDir(dir, { create: false });
+  const socket = await AdminSocket.open(dir.run, random);
+  lifecycle.add("admin socket", () => socket.close());
+  const authority = await openAuthority(base);
+  const publicAddress = { current: (): string => config.listen.grpc.publicAddress ?? "" };
+  const acting = await openActing(base, authority, () => publicAddress.current());
+  const front = startGrpcFront({ ...base, metrics: telemetry.metrics, acting, ...authority });
+  lifecycle.add("gRPC", () => front.close(config.limits.shutdownGraceSeconds * 1000));
+  socket.serve((connection) =>
+    front.transport.accept(connection, new Connection({ kind: "local" }, "local", base.clock.now())),
+  );
+  const port = acting.kind === "acting" ? await openTlsPort(base, authority, acting.parts, front) : undefined;
+  publicAddress.current = () => config.listen.grpc.publicAddress ?? defaultPublicAddress(config, port?.address);
+  const operations = await startOperations({
+    ...config.listen.operations,
+    readiness,
+    prometheusText: telemetry.prometheusText,
+    logger,
+  });
+  lifecycle.add("operations", () => operations.close());
+  readiness.start();
+  lifecycle.add("readiness", () => readiness.close());
+  logger.info(
+    {
+      event: "server.started",
+      trustDomain: config.trustDomain,
+      replica: config.replica,
+      grpc: port?.address,
+      operations: operations.address,
+    },
+    "mesh-ca is up",
+  );
+  return {
+    get addresses() {
+      return { grpc: port?.address, operations: operations.address };
+    },
+    adminSocket: socket.path,
+    get publicAddress() {
+      return publicAddress.current();
+    },
+    close: () => lifecycle.close(),
+  };
+}
+
+async function openAuthority(base: Base): Promise<OpenAuthority> {
+  const { config, dir, clock, random, logger, lifecycle, telemetry } = base;
+  const database = await openServerDatabase({ config, dataDir: dir.path, initialise: false, lifecycle, clock, logger });
+  const record = await trustDomainOf(database);
+  if (record === undefined) {
+    throw new ApiError("MCA_NOT_INITIALISED", "This database belongs to no trust domain yet. Run mesh-ca init once.");
+  }
+  const ledger = await Ledger.open({
+    database,
+    clock,
+    logger,
+    metrics: telemetry.metrics,
+    lineageQuota: config.quotas.lineage,
+    maxQueued: config.limits.maxIssuancesInFlight * 2,
+  });
+  lifecycle.add("ledger", () => ledger.close());
+  const authorities = await AuthorityManager.open({
+    ledger,
+    database,
+    keyStore: await FileKeyStore.open({ directory: dir.keys }),
+    upstream: selfSignedUpstream,
+    clock,
+    random,
+    // What is told of trust is told of the trust domain that the database holds, also where another one was configured.
+    trustDomain: TrustDomain.parse(record.trustDomain),
+    replica: config.replica,
+    settings: authoritySettings(config),
+    logger,
+  });
+  lifecycle.add("authorities", () => authorities.close());
+  return { database, ledger, authorities, record };
+}
+
+/** Everything that acts; nothing of it where the database is another trust domain's (invariant 2). */
+async function openActing(base: Base, authority: OpenAuthority, publicAddress: () => string): Promise<Acting> {
+  const { config, clock, random, logger, lifecycle, readiness, telemetry } = base;
+  const { database, ledger, authorities, record } = authority;
+  const trustDomain = TrustDomain.parse(config.trustDomain);
+  if (record.trustDomain !== trustDomain.name) return foreignDatabase(base, record);
+  const attestors = await createAttestors(config.attestors, {
+    trustDomain,
+    trust: () => authorities.trustSet(),
+    trustForExpired: () => authorities.trustSetForExpired(),
+    database,
+    clock,
+    logger,
+  });
+  const registry = await Registry.open({
+    ledger,
+    database,
+    configRules: config.rules,
+    context: { trustDomain, attestors: attestors.descriptions, ttl: ttlBounds(config) },
+    clock,
+    logger,
+  });
+  lifecycle.add("registry", () => registry.close());
+  const issuer = new Issuer({
+    ledger,
+    database,
+    authorities,
+    clock,
+    random,
+    settings: issuanceSettings(config),
+    logger,
+    metrics: telemetry.metrics,
+  });
+  await issuer.start();
+  lifecycle.add("issuer", () => issuer.close());
+  const rotator = new Rotator({ authorities, clock, settings: authoritySettings(config), logger });
+  rotator.start();
+  lifecycle.add("rotator", () => rotator.close());
+  watchReadiness(readiness, { authorities, ledger, registry });
+  const issuance = new SvidIssuance({
+    attestors,
+    registry,
+    issuer,
+    ledger,
+    quotas: new RuleQuotas(config.quotas.rule, clock),
+    maxInFlight: config.limits.maxIssuancesInFlight,
+    clock,
+    random,
+    logger,
+    logIssued: config.log.issued,
+  });
+  const tokens = new JoinTokens({
+    ledger,
+    database,
+    registry,
+    trustDomain,
+    instance: attestors.joinTokenInstance,
+    authority: () => tokenAuthority(authorities),
+    publicAddress,
+    clock,
+    random,
+  });
+  return { kind: "acting", parts: { attestors, registry, tokens, issuance, issuer } };
+}
+
+function foreignDatabase({ config, readiness, logger }: Base, record: TrustDomainRecord): Acting {
+  const facts = {
+    code: "MCA_TRUST_DOMAIN_MISMATCH",
+    found: `a database of the trust domain ${record.trustDomain}`,
+    expected: `a database of ${config.trustDomain}`,
+    command: `set trustDomain: ${record.trustDomain}, or point database.urlFile (or dataDir) at the database of ${config.trustDomain}`,
+  };
+  const error = notIssuing(facts);
+  readiness.add(() => ({ sentence: error.message, ...facts }));
+  logger.error({ event: "server.foreign_database", ...facts }, error.message);
+  return { kind: "not-acting", error };
+}
+
+function watchReadiness(
+  readiness: Readiness,
+  parts: { readonly authorities: AuthorityManager; readonly ledger: Ledger; readonly registry: Registry },
+): void {
+  readiness.add(() => {
+    const health = parts.authorities.health();
+    return health.kind === "ready" ? undefined : { ...health, sentence: notIssuing(health).message };
+  });
+  readiness.add((): Reason | undefined => {
+    const { writable, reason } = parts.ledger.health();
+    return writable
+      ? undefined
+      : { code: "MCA_LEDGER_UNAVAILABLE", sentence: reason ?? "The ledger takes no records." };
+  });
+  readiness.add(() => {
+    const health = parts.registry.health();
+    return health.kind === "ready" ? undefined : health;
+  });
+}
+
+async function openTlsPort(
+  base: Base,
+  authority: OpenAuthority,
+  parts: ActingParts,
+  front: GrpcFront,
+): Promise<TlsPort> {
+  const { config, clock, logger, lifecycle, readiness, telemetry } = base;
+  const identity = new ServerIdentity({ issuer: parts.issuer, dnsNames: config.listen.grpc.dnsNames, clock, logger });
+  await identity.start();
+  lifecycle.add("server SVID", () => identity.close());
+  const port = new TlsPort({
+    address: config.listen.grpc,
+    identity,
+    attestors: parts.attestors,
+    transport: front.transport,
+    markUsed: (serial) => authority.ledger.lineages.markUsed(serial),
+    limits: config.limits,
+    clock,
+    logger,
+    metrics: telemetry.metrics,
+  });
+  await port.start();
+  lifecycle.add("TLS port", () => front.drainThen(port, config.limits.shutdownGraceSeconds * 1000));
+  lifecycle.add(
+    "trust follower",
+    authority.authorities.onTrustChange(() => port.rejudge()),
+  );
+  readiness.add(() => identity.problem() ?? port.problem());
+  return port;
+}
+
+/** Where no public address is configured: the first DNS name, or this machine, with the port that is really open. */
+function defaultPublicAddress(config: Config, bound: ListenAddress | undefined): string {
+  const { dnsNames, port } = config.listen.grpc;
+  return `${dnsNames[0] ?? "localhost"}:${bound?.port ?? port}`;
 }

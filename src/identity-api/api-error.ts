@@ -1,0 +1,23 @@
+// Errors of the service itself: what is wrong with a call, or with the server's ability to answer it.
+import { MeshCaError } from "../runtime/index.ts";
+
+export type ApiErrorCode =
+  // The call.
+  | "MCA_REQUEST_INVALID"
+  | "MCA_MESSAGE_TOO_LARGE"
+  | "MCA_METHOD_UNKNOWN"
+  | "MCA_DEADLINE_EXCEEDED"
+  | "MCA_TRUST_DOMAIN_UNKNOWN"
+  | "MCA_NOT_RENEWABLE"
+  | "MCA_RULE_QUOTA_EXCEEDED"
+  | "MCA_WATCH_TOO_SLOW"
+  // The server.
+  | "MCA_OVERLOADED"
+  | "MCA_SHUTTING_DOWN"
+  | "MCA_NOT_ISSUING"
+  // Setting up.
+  | "MCA_NOT_INITIALISED"
+  | "MCA_DATA_DIR_UNUSABLE"
+  | "MCA_LISTEN_FAILED";
+
+export class ApiError extends MeshCaError<ApiErrorCode> {}

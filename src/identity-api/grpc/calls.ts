@@ -1,0 +1,183 @@
+// What all handlers share: who calls, the request's id, the error that the caller sees, one log line for each refused call,
+// and the counts. A handler is a function from request and call to response; it throws what goes wrong.
+import type {
+  handleServerStreamingCall,
+  handleUnaryCall,
+  Metadata,
+  ServerUnaryCall,
+  ServerWritableStream,
+} from "@grpc/grpc-js";
+import type { BoundCounter, BoundHistogram, Clock, Logger, Metrics, RandomSource } from "../../runtime/index.ts";
+import type { Connection } from "../connection.ts";
+import { describeError, toServiceError } from "../errors.ts";
+
+/** One call, as a handler sees it. */
+export interface Call {
+  /** Full gRPC path: "/meshca.identity.v1.IdentityService/IssueX509Svid". */
+  readonly method: string;
+  readonly connection: Connection;
+  /** The caller's `x-request-id` if it is well formed, else one of ours; recorded and logged. */
+  readonly requestId: string;
+  readonly metadata: Metadata;
+  /** True once nobody waits for the answer any more. */
+  cancelled(): boolean;
+}
+
+export interface CallsOptions {
+  connectionOf(metadata: Metadata): Connection;
+  readonly clock: Clock;
+  readonly random: RandomSource;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+}
+
+export type UnaryHandler<Request, Response> = (request: Request, call: Call) => Promise<Response>;
+export type StreamHandler<Request, Response> = (
+  request: Request,
+  call: Call,
+  stream: ServerWritableStream<Request, Response>,
+) => Promise<void>;
+
+const REQUEST_ID = /^[A-Za-z0-9._-]{1,64}$/;
+const CALL_BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+
+export class Calls {
+  readonly #options: CallsOptions;
+  readonly #duration: { bind(attributes: Record<string, string>): BoundHistogram };
+  readonly #refused: { bind(attributes: Record<string, string>): BoundCounter };
+  readonly #refusedByKey = new Map<string, BoundCounter>();
+  #inFlight = 0;
+
+  constructor(options: CallsOptions) {
+    this.#options = options;
+    this.#duration = options.metrics.histogram("mesh_ca_call_seconds", {
+      description: "How long unary calls took, answered or refused.",
+      unit: "s",
+      buckets: CALL_BUCKETS,
+    });
+    this.#refused = options.metrics.counter("mesh_ca_calls_refused_total", {
+      description: "Refused calls, by method and code.",
+    });
+    options.metrics.gauge("mesh_ca_calls_in_flight", { description: "Unary calls that wait for their answer." }, () => [
+      { value: this.#inFlight },
+    ]);
+  }
+
+  /** Unary calls that wait for their answer. */
+  get inFlight(): number {
+    return this.#inFlight;
+  }
+
+  unary<Request, Response>(
+    method: string,
+    handler: UnaryHandler<Request, Response>,
+  ): handleUnaryCall<Request, Response> {
+    const duration = this.#duration.bind({ method });
+    return (grpcCall, respond) => {
+      const call = this.#describe(method, grpcCall);
+      const startedAt = performance.now();
+      this.#inFlight++;
+      const end = (): void => {
+        this.#inFlight--;
+        duration.record((performance.now() - startedAt) / 1000);
+      };
+      run(handler, grpcCall.request, call).then(
+        (response) => {
+          end();
+          respond(null, response);
+        },
+        (error: unknown) => {
+          end();
+          respond(this.#refuse(error, call));
+        },
+      );
+    };
+  }
+
+  stream<Request, Response>(
+    method: string,
+    handler: StreamHandler<Request, Response>,
+  ): handleServerStreamingCall<Request, Response> {
+    return (grpcCall) => {
+      const call = this.#describe(method, grpcCall);
+      grpcCall.on("error", (error: unknown) => {
+        this.#options.logger.debug({ event: "call.stream_error", method, error }, "a stream ended with an error");
+      });
+      handler(grpcCall.request, call, grpcCall).catch((error: unknown) => {
+        // grpc-js turns an "error" event into the status of the stream; destroy() would end it without one.
+        grpcCall.emit("error", this.#refuse(error, call));
+      });
+    };
+  }
+
+  /** Counts and logs a call that never reached its handler. */
+  refusedEarly(refusal: { readonly method: string; readonly code: string; readonly connection: Connection }): void {
+    const { method, code, connection } = refusal;
+    this.#count(method, code);
+    this.#options.logger.warn(
+      { event: "call.refused", method, code, peer: connection.peerName, address: connection.address },
+      "refused before it reached its handler",
+    );
+  }
+
+  #describe<Request, Response>(
+    method: string,
+    grpcCall: ServerUnaryCall<Request, Response> | ServerWritableStream<Request, Response>,
+  ): Call {
+    const { metadata } = grpcCall;
+    const given = metadata.get("x-request-id")[0];
+    const requestId =
+      typeof given === "string" && REQUEST_ID.test(given)
+        ? given
+        : Buffer.from(this.#options.random.bytes(12)).toString("base64url");
+    return {
+      method,
+      connection: this.#options.connectionOf(metadata),
+      requestId,
+      metadata,
+      cancelled: () => grpcCall.cancelled,
+    };
+  }
+
+  #refuse(error: unknown, call: Call): ReturnType<typeof toServiceError> {
+    const { code, level, sentence, details } = describeError(error);
+    this.#count(call.method, code);
+    const { connection, method, requestId } = call;
+    this.#options.logger[level](
+      {
+        event: "call.refused",
+        method,
+        code,
+        requestId,
+        peer: connection.peerName,
+        address: connection.address,
+        details,
+        // The whole error with its stack only where it is our trouble; a caller's mistake is told by its code.
+        ...(level === "error" || (error instanceof Error && error.cause !== undefined) ? { error } : {}),
+      },
+      sentence,
+    );
+    const serviceError = toServiceError(error);
+    serviceError.metadata?.set("mca-request-id", requestId);
+    return serviceError;
+  }
+
+  #count(method: string, code: string): void {
+    const key = `${method} ${code}`;
+    let counter = this.#refusedByKey.get(key);
+    if (counter === undefined) {
+      counter = this.#refused.bind({ method, code });
+      this.#refusedByKey.set(key, counter);
+    }
+    counter.add(1);
+  }
+}
+
+/** A handler may also throw before its first await. */
+async function run<Request, Response>(
+  handler: UnaryHandler<Request, Response>,
+  request: Request,
+  call: Call,
+): Promise<Response> {
+  return handler(request, call);
+}

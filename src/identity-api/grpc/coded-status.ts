@@ -1,0 +1,33 @@
+// Every refused call carries a code, also where grpc-js refuses it before a handler sees it.
+import { Metadata, type ServerInterceptingCallInterface, status as Status } from "@grpc/grpc-js";
+import { ApiError } from "../api-error.ts";
+import { toServiceError } from "../errors.ts";
+
+type PartialStatusObject = Parameters<ServerInterceptingCallInterface["sendStatus"]>[0];
+
+const CODE_TRAILER = "mca-code";
+
+/** The status with a code in its trailers; `added` is set where it had none. */
+export function codedStatus(status: PartialStatusObject): { status: PartialStatusObject; added?: string } {
+  if (status.code === Status.OK || (status.metadata?.get(CODE_TRAILER).length ?? 0) > 0) return { status };
+  const error = describeOwn(status);
+  const { code, details, metadata } = toServiceError(error);
+  return { status: { code, details, metadata: metadata ?? new Metadata() }, added: error.code };
+}
+
+function describeOwn({ code, details }: PartialStatusObject): ApiError {
+  switch (code) {
+    case Status.RESOURCE_EXHAUSTED:
+      return new ApiError("MCA_MESSAGE_TOO_LARGE", `The message is larger than this server takes. ${details ?? ""}`);
+    case Status.DEADLINE_EXCEEDED:
+      return new ApiError(
+        "MCA_DEADLINE_EXCEEDED",
+        "The answer was not ready before the call's deadline. Ask again, with a later one.",
+      );
+    default:
+      return new ApiError(
+        "MCA_REQUEST_INVALID",
+        `The message cannot be read: ${details ?? "unknown reason"}. Check it against the .proto files.`,
+      );
+  }
+}

@@ -1,0 +1,87 @@
+// All gRPC services on one transport, which the TLS port and the admin socket feed with connections.
+import type { AuthorityManager, Database, Ledger, TrustDomainRecord } from "../../ca/index.ts";
+import {
+  AuditServiceService,
+  RegistryServiceService,
+  TokenServiceService,
+} from "../../proto/gen/meshca/identity/v1/admin.ts";
+import type { Clock, Logger, Metrics, RandomSource } from "../../runtime/index.ts";
+import type { Config } from "../config/index.ts";
+import type { Acting } from "../parts.ts";
+import type { Readiness } from "../readiness.ts";
+import { AccessGate } from "./access-gate.ts";
+import { auditService } from "./audit.ts";
+import { Calls } from "./calls.ts";
+import { identityService, identityServiceDefinition } from "./identity.ts";
+import { registryService } from "./registry.ts";
+import { addHealth, addReflection } from "./standard-services.ts";
+import { tokenService } from "./token.ts";
+import { GrpcTransport } from "./transport.ts";
+import { TrustFeed } from "./trust-feed.ts";
+import { TrustWatchers } from "./trust-watchers.ts";
+
+export interface GrpcFrontOptions {
+  readonly config: Config;
+  readonly acting: Acting;
+  readonly database: Database;
+  readonly ledger: Ledger;
+  readonly authorities: AuthorityManager;
+  readonly record: TrustDomainRecord;
+  readonly readiness: Readiness;
+  readonly clock: Clock;
+  readonly random: RandomSource;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+}
+
+export interface GrpcFront {
+  readonly transport: GrpcTransport;
+  /** Ends the trust streams, lets calls in flight end, and closes every connection together with the port. */
+  drainThen(port: { close(graceMs: number): Promise<void> }, graceMs: number): Promise<void>;
+  close(graceMs: number): Promise<void>;
+}
+
+export function startGrpcFront(options: GrpcFrontOptions): GrpcFront {
+  const { config, acting, clock, random, logger, metrics } = options;
+  const transport: GrpcTransport = new GrpcTransport({
+    limits: config.limits,
+    onRefused: (refusal) => calls.refusedEarly(refusal),
+  });
+  const calls: Calls = new Calls({
+    connectionOf: (metadata) => transport.connectionOf(metadata),
+    clock,
+    random,
+    logger,
+    metrics,
+  });
+  const gate = new AccessGate({
+    registry: acting.kind === "acting" ? acting.parts.registry : undefined,
+    ledger: acting.kind === "acting" ? options.ledger : undefined,
+    development: options.record.development,
+    clock,
+    logger,
+  });
+  const feed = new TrustFeed(options.authorities, logger);
+  const watchers = new TrustWatchers({ feed, maxWatchers: config.limits.maxWatchers, metrics });
+  const trustDomain = options.record.trustDomain;
+  transport.add(identityServiceDefinition, identityService({ calls, gate, acting, feed, watchers, trustDomain }));
+  transport.add(RegistryServiceService, registryService({ calls, gate, acting }));
+  transport.add(TokenServiceService, tokenService({ calls, gate, acting }));
+  transport.add(AuditServiceService, auditService({ calls, gate, database: options.database }));
+  addHealth(transport.server, options.readiness, logger);
+  addReflection(transport.server);
+
+  const close = async (graceMs: number): Promise<void> => {
+    watchers.close();
+    feed.close();
+    await transport.drain(graceMs);
+  };
+  return {
+    transport,
+    async drainThen(port, graceMs) {
+      // The port stops accepting at once; both wait for the same connections.
+      await Promise.all([port.close(graceMs), close(graceMs)]);
+    },
+    close,
+  };
+}

@@ -1,0 +1,136 @@
+// The gRPC server behind our own listeners (TLS port and admin socket): it is handed sockets whose peer has been judged, and
+// carries that judgement to the handlers. Never reads `socket.authorized` and never uses getAuthContext() (spec/tls.md).
+import { AsyncLocalStorage } from "node:async_hooks";
+import type { Duplex } from "node:stream";
+import {
+  type Metadata,
+  Server,
+  ServerCredentials,
+  ServerInterceptingCall,
+  type ServerInterceptor,
+  type ServiceDefinition,
+  type UntypedServiceImplementation,
+} from "@grpc/grpc-js";
+import type { Connection } from "../connection.ts";
+import { codedStatus } from "./coded-status.ts";
+
+export interface TransportLimits {
+  readonly maxConcurrentStreams: number;
+  readonly maxMessageBytes: number;
+  readonly maxSessionMemoryMegabytes: number;
+  readonly streamResetBurst: number;
+  readonly streamResetPerSecond: number;
+  readonly keepaliveSeconds: number;
+}
+
+export interface TransportOptions {
+  readonly limits: TransportLimits;
+  /** A call that grpc-js itself refused before a handler saw it (too large, malformed, deadline): for the log and the count. */
+  onRefused(refusal: { readonly method: string; readonly code: string; readonly connection: Connection }): void;
+}
+
+/** How long a peer may take to answer a keepalive ping. */
+const KEEPALIVE_TIMEOUT_MS = 20_000;
+const DRAIN_POLL_MS = 20;
+
+export class GrpcTransport {
+  readonly server: Server;
+  readonly #injector: ReturnType<Server["createConnectionInjector"]>;
+  readonly #sockets = new Map<Duplex, Connection>();
+  readonly #accepting = new AsyncLocalStorage<Connection>();
+  readonly #peers = new WeakMap<Metadata, Connection>();
+  #draining: Promise<void> | undefined;
+
+  constructor(options: TransportOptions) {
+    const { limits } = options;
+    this.server = new Server({
+      "grpc.max_concurrent_streams": limits.maxConcurrentStreams,
+      "grpc.max_receive_message_length": limits.maxMessageBytes,
+      "grpc-node.max_session_memory": limits.maxSessionMemoryMegabytes,
+      "grpc.keepalive_time_ms": limits.keepaliveSeconds * 1000,
+      "grpc.keepalive_timeout_ms": KEEPALIVE_TIMEOUT_MS,
+      "grpc.enable_channelz": 0,
+      interceptors: [this.#carryPeer(options.onRefused)],
+    });
+    limitStreamResets(this.server, limits);
+    this.#injector = this.server.createConnectionInjector(ServerCredentials.createInsecure());
+  }
+
+  add(definition: ServiceDefinition, implementation: UntypedServiceImplementation): void {
+    this.server.addService(definition, implementation);
+  }
+
+  /** Takes over a socket whose peer was judged. */
+  accept(socket: Duplex, connection: Connection): void {
+    this.#sockets.set(socket, connection);
+    socket.once("close", () => this.#sockets.delete(socket));
+    this.#accepting.run(connection, () => this.#injector.injectConnection(socket));
+  }
+
+  /** The connection that a call came over, by the call's metadata. Throws a TypeError where nobody judged the peer: our bug. */
+  connectionOf(metadata: Metadata): Connection {
+    const connection = this.#peers.get(metadata);
+    if (connection === undefined) throw new TypeError("a call without a judged peer");
+    return connection;
+  }
+
+  /** Open connections. */
+  get connections(): ReadonlyMap<Duplex, Connection> {
+    return this.#sockets;
+  }
+
+  /** Refuses new calls, lets those in flight end, and after `graceMs` destroys what is left. */
+  drain(graceMs: number): Promise<void> {
+    this.#draining ??= this.#drain(graceMs);
+    return this.#draining;
+  }
+
+  async #drain(graceMs: number): Promise<void> {
+    this.#injector.drain(graceMs);
+    const polls = Math.ceil(graceMs / DRAIN_POLL_MS);
+    for (let poll = 0; poll < polls && this.#sockets.size > 0; poll++) {
+      await new Promise((resolve) => setTimeout(resolve, DRAIN_POLL_MS));
+    }
+    for (const socket of this.#sockets.keys()) socket.destroy();
+    this.#injector.destroy();
+    this.server.forceShutdown();
+  }
+
+  /**
+   * The store is lost before the handler runs, so the interceptor, which still sees it, ties the connection to the call's
+   * metadata, which the handler gets. It also gives a code to every status that grpc-js makes up itself.
+   */
+  #carryPeer(onRefused: TransportOptions["onRefused"]): ServerInterceptor {
+    return (method, call) => {
+      const connection = this.#accepting.getStore();
+      if (connection === undefined) throw new TypeError("a call on a connection that nobody judged");
+      const sendStatus = call.sendStatus.bind(call);
+      call.sendStatus = (status) => {
+        const coded = codedStatus(status);
+        if (coded.added !== undefined) onRefused({ method: method.path, code: coded.added, connection });
+        sendStatus(coded.status);
+      };
+      return new ServerInterceptingCall(call, {
+        start: (next) =>
+          next({
+            onReceiveMetadata: (metadata, pass) => {
+              this.#peers.set(metadata, connection);
+              pass(metadata);
+            },
+          }),
+      });
+    };
+  }
+}
+
+/**
+ * grpc-js has no option for the allowance of stream resets (CVE-2023-44487, rapid reset); node:http2 has. A test notices
+ * when this stops working.
+ */
+function limitStreamResets(server: Server, limits: TransportLimits): void {
+  const common: unknown = Reflect.get(server, "commonServerOptions");
+  if (typeof common !== "object" || common === null) {
+    throw new TypeError("this version of grpc-js keeps its HTTP/2 options elsewhere: see limitStreamResets");
+  }
+  Object.assign(common, { streamResetBurst: limits.streamResetBurst, streamResetRate: limits.streamResetPerSecond });
+}

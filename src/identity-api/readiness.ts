@@ -1,0 +1,71 @@
+// May this server issue, and if not, why not? Asked by /readyz and by gRPC health. A reason says what was found, what to do.
+import { MeshCaError } from "../runtime/index.ts";
+
+/** One thing that keeps the server from issuing. */
+export interface Reason {
+  /** MCA_... */
+  readonly code: string;
+  /** A sentence that says what to do. */
+  readonly sentence: string;
+  readonly found?: string;
+  readonly expected?: string;
+  /** A command line to type. */
+  readonly command?: string;
+}
+
+export interface ReadinessState {
+  readonly ready: boolean;
+  readonly reasons: readonly Reason[];
+}
+
+/** Asks one part; undefined: nothing to complain about. */
+export type ReadinessCheck = () => Reason | undefined;
+
+const POLL_MS = 500;
+
+export class Readiness {
+  readonly #checks: ReadinessCheck[] = [];
+  readonly #listeners: ((state: ReadinessState) => void)[] = [];
+  #timer: NodeJS.Timeout | undefined;
+  #last = "";
+
+  add(check: ReadinessCheck): void {
+    this.#checks.push(check);
+  }
+
+  get state(): ReadinessState {
+    const reasons = this.#checks.flatMap((check) => check() ?? []);
+    return { ready: reasons.length === 0, reasons };
+  }
+
+  /** Calls `listener` now and after each change. */
+  onChange(listener: (state: ReadinessState) => void): void {
+    this.#listeners.push(listener);
+    listener(this.state);
+  }
+
+  /** Looks again, so that listeners hear of a change at once. */
+  refresh(): void {
+    const state = this.state;
+    const key = JSON.stringify(state);
+    if (key === this.#last) return;
+    this.#last = key;
+    for (const listener of this.#listeners) listener(state);
+  }
+
+  start(): void {
+    this.#last = JSON.stringify(this.state);
+    this.#timer = setInterval(() => this.refresh(), POLL_MS);
+    this.#timer.unref();
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
+  }
+}
+
+/** An error as a reason. */
+export function reasonFor(error: unknown): Reason {
+  if (!(error instanceof MeshCaError)) return { code: "MCA_INTERNAL", sentence: "An internal error; see the log." };
+  return { code: error.code, sentence: error.message };
+}
