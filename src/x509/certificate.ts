@@ -124,7 +124,8 @@ function readCertificate(der: Uint8Array): Certificate {
 }
 
 function readTbs(reader: DerReader): { fields: TbsFields; innerAlgorithm: Uint8Array } {
-  const version = reader.enter(tag.explicit(0), "the version (only X.509 v3 is supported)");
+  if (reader.nextTag !== tag.explicit(0)) throw derMalformed("it names no version; only X.509 v3 is supported");
+  const version = reader.enter(tag.explicit(0), "the version");
   if (version.smallInteger("the version") !== VERSION_3) throw derMalformed("only X.509 v3 is supported");
   version.end("the version");
   const serial = reader.unsigned("the serial number");

@@ -103,7 +103,7 @@ function readRsaKey(bits: Uint8Array): PublicKeyAlgorithm {
   }
   let value = 0n;
   for (const octet of exponent) value = (value << 8n) | BigInt(octet);
-  const modulusBits = modulus.length * 8 - Math.clz32((modulus[0] ?? 0) << 24);
+  const modulusBits = modulus.length * 8 - (Math.clz32(modulus[0] ?? 0) - 24);
   return { kind: "rsa", modulusBits, exponent: value };
 }
 
