@@ -32,7 +32,7 @@ const jwt = Type.Object(
       description: "Oldest token that is taken, by its `iat`. Null: 600, with the preset kubernetes 3,700.",
     }),
     algorithms: texts(
-      "Accepted signature algorithms. Empty: RS256, RS384, RS512, ES256, ES384, PS256, PS384, PS512 and EdDSA.",
+      "Accepted signature algorithms. Empty: RS256, RS384, RS512, ES256, ES384, ES512, PS256, PS384, PS512 and EdDSA.",
       {
         maxItems: 16,
       },

@@ -1,0 +1,66 @@
+// Closing: in the opposite order, once, and whatever happens.
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { test } from "node:test";
+import { Lifecycle, silentLogger } from "../../src/runtime/index.ts";
+
+test("what was opened last is closed first, and a failing step does not keep the others open", async () => {
+  const lifecycle = new Lifecycle(silentLogger);
+  const order: string[] = [];
+  lifecycle.add("a", () => order.push("a"));
+  lifecycle.add("b", async () => {
+    order.push("b");
+    throw new Error("b does not close");
+  });
+  lifecycle.add("c", () => order.push("c"));
+  await Promise.all([lifecycle.close(), lifecycle.close()]);
+  assert.deepEqual(order, ["c", "b", "a"]);
+});
+
+function child(closeMs: number, deadlineMs: number) {
+  const program = `
+    import { closeOnSignal, silentLogger } from ${JSON.stringify(new URL("../../src/runtime/index.ts", import.meta.url).href)};
+    const alive = setInterval(() => {}, 1000);
+    const closed = closeOnSignal({ close: () => new Promise((resolve) => setTimeout(resolve, ${closeMs})) }, { logger: silentLogger, deadlineMs: ${deadlineMs} });
+    console.log("up");
+    await closed;
+    clearInterval(alive);
+    console.log("closed");`;
+  const process_ = spawn(process.execPath, ["--input-type=module", "--eval", program], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  let output = "";
+  process_.stdout.on("data", (chunk) => {
+    output += chunk;
+  });
+  return { process: process_, output: () => output };
+}
+
+test("SIGTERM lets work in flight finish, and the process then ends by itself", async () => {
+  const { process: running, output } = child(200, 10_000);
+  await once(running.stdout, "data");
+  running.kill("SIGTERM");
+  const [code] = await once(running, "exit");
+  assert.equal(code, 0);
+  assert.match(output(), /closed/);
+});
+
+test("a second signal ends the process at once", async () => {
+  const { process: running, output } = child(60_000, 120_000);
+  await once(running.stdout, "data");
+  running.kill("SIGTERM");
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  running.kill("SIGINT");
+  const [code] = await once(running, "exit");
+  assert.equal(code, 1);
+  assert.doesNotMatch(output(), /closed/);
+});
+
+test("what does not close in time is ended by the deadline", async () => {
+  const { process: running } = child(60_000, 300);
+  await once(running.stdout, "data");
+  running.kill("SIGTERM");
+  const [code] = await once(running, "exit");
+  assert.equal(code, 1);
+});
