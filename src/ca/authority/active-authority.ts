@@ -4,12 +4,14 @@ import type { Certificate } from "../../x509/index.ts";
 import type { Signer, SignerAlgorithm } from "../keys/index.ts";
 import type { CommittedIntent } from "../ledger/index.ts";
 import { AuthorityError } from "./errors.ts";
+import { endOfPath } from "./records.ts";
 import type { AuthorityState } from "./state.ts";
 
 export interface ActiveAuthorityFields {
   readonly certificate: Certificate;
   /** Between the authority and its anchor, nearest first. */
   readonly intermediates: readonly Certificate[];
+  readonly anchor: Certificate;
   readonly selfSigned: boolean;
   readonly replica: number;
 }
@@ -23,6 +25,8 @@ export class ActiveAuthority {
   readonly spkiSha256: string;
   readonly algorithm: SignerAlgorithm;
   readonly replica: number;
+  /** When the path to the anchor ends, Unix milliseconds: nothing that it signs may live longer. */
+  readonly endsAt: number;
   readonly #signer: Signer;
   readonly #stateNow: () => AuthorityState;
   #inFlight = 0;
@@ -36,6 +40,7 @@ export class ActiveAuthority {
     this.spkiSha256 = signer.spkiSha256;
     this.algorithm = signer.algorithm;
     this.replica = fields.replica;
+    this.endsAt = endOfPath(fields);
     this.#signer = signer;
     this.#stateNow = stateNow;
   }
@@ -57,7 +62,7 @@ export class ActiveAuthority {
         `The authority ${this.spkiSha256} is ${state} since this request was recorded; nothing was signed. Ask again.`,
       );
     }
-    if (now > this.certificate.notAfter || notAfter > this.certificate.notAfter) {
+    if (now > this.endsAt || notAfter > this.endsAt) {
       throw new AuthorityError(
         "MCA_AUTHORITY_EXPIRED",
         `The authority ${this.spkiSha256} ends before what it was to sign; nothing was signed.`,

@@ -2,9 +2,10 @@
 // creates or replaces trust implicitly (invariant 2): `initialise` is for `mesh-ca init` alone, `open` creates nothing.
 // Every change is a ledger transaction; what memory says follows the database.
 import type { TrustDomain, TrustSet } from "../../spiffe/index.ts";
+import { fromHex } from "../../x509/index.ts";
 import { buildTrustSet } from "../bundle/index.ts";
 import { trustDomainOf } from "../ledger/index.ts";
-import type { Database, Subscription } from "../store/index.ts";
+import { type Database, type Subscription, sqlTime } from "../store/index.ts";
 import type { ActiveAuthority } from "./active-authority.ts";
 import { AuthorityError } from "./errors.ts";
 import { advanceTrust, type Change, recordKeyDestroyed, recordState } from "./journal.ts";
@@ -15,6 +16,7 @@ import {
   INSERT_TRUST_STATE,
   loadAuthorities,
   loadTrustState,
+  SELECT_LIVING_LEAVES,
   TRUST_CHANNEL,
   type TrustState,
 } from "./records.ts";
@@ -263,6 +265,32 @@ export class AuthorityManager {
     });
   }
 
+  /** Whether the present authority may have a successor: its key and certificate are good and it has not ended. */
+  isHealthyEnoughToRotate(): boolean {
+    const health = this.health();
+    return health.kind === "ready" || health.code === "MCA_ISSUER_EXPIRING";
+  }
+
+  /** Whether a certificate that this authority signed is still valid. */
+  async hasLivingLeaves(spkiSha256: string): Promise<boolean> {
+    const { database, clock } = this.#options;
+    const [row] = await database.query<{ living: boolean }>(SELECT_LIVING_LEAVES, [
+      fromHex(spkiSha256),
+      sqlTime(clock.now()),
+    ]);
+    return row?.living ?? false;
+  }
+
+  /** The keys in the key store, by the SHA-256 of their SubjectPublicKeyInfo. */
+  async storedKeys(): Promise<ReadonlySet<string>> {
+    return new Set((await this.#options.keyStore.list()).map(({ spkiSha256 }) => spkiSha256));
+  }
+
+  /** Whether a request to this upstream is over when the call that made it is. */
+  answersAtOnce(upstream: string): boolean {
+    return this.#options.upstream.kind === upstream && this.#options.upstream.answersAtOnce;
+  }
+
   /** Stops following the database. */
   async close(): Promise<void> {
     clearInterval(this.#timer);
@@ -332,11 +360,7 @@ export class AuthorityManager {
   }
 
   #requireOwnActive(): AuthorityRecord {
-    const health = this.health();
-    if (health.kind !== "ready" && health.code !== "MCA_ISSUER_EXPIRING") {
-      if (this.#standing.kind !== "ready") throw hindranceError(this.#standing);
-      this.active();
-    }
+    if (!this.isHealthyEnoughToRotate()) this.active();
     if (this.#standing.kind !== "ready") throw hindranceError(this.#standing);
     return this.#requireOwn(this.#standing.authority.spkiSha256);
   }

@@ -53,6 +53,12 @@ const SELECT_TRUST_STATE: SqlStatement = {
   text: "SELECT revision, bundle_sequence, distrusted_spkis FROM trust_state",
 };
 
+/** Whether an authority signed a leaf that is valid at $2. */
+export const SELECT_LIVING_LEAVES: SqlStatement = {
+  name: "authority_living_leaves",
+  text: "SELECT EXISTS (SELECT 1 FROM issuance WHERE authority = $1 AND not_after > $2) AS living",
+};
+
 export const INSERT_TRUST_STATE: SqlStatement = {
   name: "trust_state_insert",
   text: "INSERT INTO trust_state (revision, bundle_sequence) VALUES (1, 1)",
@@ -114,6 +120,15 @@ interface TrustStateRow {
   readonly revision: bigint;
   readonly bundle_sequence: bigint;
   readonly distrusted_spkis: readonly Uint8Array[];
+}
+
+/** When the path from an authority to its anchor ends: at the earliest notAfter in it. Unix milliseconds. */
+export function endOfPath(issued: {
+  readonly certificate: Certificate;
+  readonly intermediates: readonly Certificate[];
+  readonly anchor: Certificate;
+}): number {
+  return Math.min(...[issued.certificate, ...issued.intermediates, issued.anchor].map(({ notAfter }) => notAfter));
 }
 
 /** Every authority that was ever requested, oldest first. Throws X509Error for a stored certificate that cannot be read. */

@@ -1,16 +1,187 @@
-// being written
-import type { Clock, Logger } from "../../runtime/index.ts";
+// Watches the clock and has authorities succeed one another (spec/enterprise-pki.md, "Timing"): prepare at L/2, activate at
+// 5/6 L but never before the propagation time has passed, remove and destroy the key when the last leaf has expired.
+// Distribute, then sign, then clean up: that order, always. It only decides what is due; the manager changes state.
+import { type Clock, formatTime, type Logger, MeshCaError, type Metrics, silentMetrics } from "../../runtime/index.ts";
 import type { AuthorityManager } from "./manager.ts";
-import type { AuthoritySettings } from "./settings.ts";
+import type { AuthorityRecord } from "./records.ts";
+import { endOfPath } from "./records.ts";
+import { type AuthoritySettings, propagationSeconds, rotationTimes } from "./settings.ts";
 
 export interface RotatorOptions {
   readonly authorities: AuthorityManager;
   readonly clock: Clock;
   readonly settings: AuthoritySettings;
   readonly logger: Logger;
+  readonly metrics?: Metrics;
 }
+
+/** What is due now. One thing at a time: the next look finds the next. */
+export type RotationStep =
+  | { readonly kind: "nothing" }
+  | { readonly kind: "prepare" }
+  | { readonly kind: "activate"; readonly spkiSha256: string }
+  | { readonly kind: "clear"; readonly spkiSha256: string; readonly cause: string }
+  /** Past 5/6 L and nobody to take over: leaves get shorter from here on. */
+  | { readonly kind: "overdue"; readonly endsAt: number };
+
+const MAX_BACKOFF_MS = 3_600_000;
+
+/**
+ * Decides what is due. Pure.
+ * @param own the authorities of this replica; `ready` whether the active one is healthy; `now` Unix milliseconds
+ */
+export function nextStep(
+  own: readonly AuthorityRecord[],
+  ready: boolean,
+  now: number,
+  settings: AuthoritySettings,
+): readonly RotationStep[] {
+  const steps: RotationStep[] = [];
+  const active = own.find(({ state }) => state === "active");
+  const prepared = own.findLast(({ state }) => state === "prepared");
+  if (ready && active?.issued !== undefined) {
+    const endsAt = endOfPath(active.issued);
+    const { prepareAt, activateAt } = rotationTimes(active.issued.certificate.notBefore, endsAt);
+    const known = prepared !== undefined && now >= (prepared.preparedAt ?? now) + propagationSeconds(settings) * 1000;
+    if (now >= activateAt && known) steps.push({ kind: "activate", spkiSha256: prepared.spkiSha256 });
+    else if (now >= activateAt) steps.push({ kind: "overdue", endsAt });
+    if (now >= prepareAt && prepared === undefined) steps.push({ kind: "prepare" });
+  }
+  const lastLeafMs = (settings.maxLeafTtlSeconds + settings.clockSkewSeconds) * 1000;
+  for (const { state, spkiSha256, retiredAt, issued } of own) {
+    if (state !== "retired" || issued === undefined) continue;
+    if (now > Math.min((retiredAt ?? now) + lastLeafMs, issued.certificate.notAfter)) {
+      steps.push({ kind: "clear", spkiSha256, cause: "the last certificate under it has expired" });
+    }
+  }
+  return steps.length === 0 ? [{ kind: "nothing" }] : steps;
+}
+
+/** Looks at the clock every tick. */
 export class Rotator {
-  constructor(_options: RotatorOptions) {}
-  start(): void {}
-  async close(): Promise<void> {}
+  readonly #options: RotatorOptions;
+  #timer: NodeJS.Timeout | undefined;
+  #running: Promise<unknown> = Promise.resolve();
+  #closed = false;
+  /** Failures in a row; back to 0 with each success. */
+  #failures = 0;
+  #waitUntil = 0;
+  #alarmed = "";
+
+  constructor(options: RotatorOptions) {
+    this.#options = options;
+    (options.metrics ?? silentMetrics).gauge(
+      "mesh_ca_rotation_failures",
+      { description: "Steps of the authority rotation that failed in a row" },
+      () => [{ value: this.#failures }],
+    );
+  }
+
+  /** Looks now, and then every `rotatorTickSeconds`. */
+  start(): void {
+    const look = (): void => {
+      this.#running = this.tick().finally(() => {
+        if (this.#closed) return;
+        this.#timer = setTimeout(look, this.#options.settings.rotatorTickSeconds * 1000);
+        this.#timer.unref();
+      });
+    };
+    look();
+  }
+
+  /** Ends after the step that is under way. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    clearTimeout(this.#timer);
+    await this.#running;
+  }
+
+  /** Does what is due now. Never throws: what fails is logged, and tried again later and later. */
+  async tick(): Promise<readonly RotationStep[]> {
+    const { authorities, clock, settings, logger } = this.#options;
+    const now = clock.now();
+    // A wait that lies far ahead is a clock that was set back.
+    if (now < this.#waitUntil && this.#waitUntil - now <= MAX_BACKOFF_MS) return [];
+    try {
+      await authorities.refresh();
+      const own = authorities.records().filter(({ replica }) => replica === authorities.replica);
+      const ready = authorities.isHealthyEnoughToRotate();
+      const due = [...nextStep(own, ready, now, settings), ...(await this.#leftovers(own))];
+      for (const step of due) await this.#do(step);
+      this.#failures = 0;
+      this.#waitUntil = 0;
+      return due;
+    } catch (error) {
+      this.#failures += 1;
+      const backoff = Math.min(settings.rotatorTickSeconds * 1000 * 2 ** Math.min(this.#failures, 20), MAX_BACKOFF_MS);
+      this.#waitUntil = now + backoff;
+      logger.error(
+        { event: "authority.rotation_failed", failures: this.#failures, error, alarm: true },
+        "a step of the authority rotation failed; the present authority goes on signing until its end",
+      );
+      return [];
+    }
+  }
+
+  async #do(step: RotationStep): Promise<void> {
+    const { authorities, logger } = this.#options;
+    switch (step.kind) {
+      case "nothing":
+        return;
+      case "prepare": {
+        const { spkiSha256 } = await authorities.prepare("rotation");
+        logger.info({ event: "authority.prepared", authority: spkiSha256 }, "a successor authority is published");
+        return;
+      }
+      case "activate":
+        await this.#activate(step.spkiSha256);
+        return;
+      case "clear":
+        // Leaves may have lived longer under settings of the past.
+        if (await authorities.hasLivingLeaves(step.spkiSha256)) return;
+        await authorities.remove(step.spkiSha256, step.cause);
+        logger.info({ event: "authority.removed", authority: step.spkiSha256 }, "an authority was removed");
+        return;
+      case "overdue":
+        this.#alarmOnce(
+          `overdue ${step.endsAt}`,
+          `no successor is ready; the authority ends at ${formatTime(step.endsAt)} and certificates get shorter until then`,
+        );
+        return;
+    }
+  }
+
+  async #activate(spkiSha256: string): Promise<void> {
+    const { authorities, logger } = this.#options;
+    try {
+      await authorities.activate(spkiSha256, { cause: "rotation" });
+      logger.info({ event: "authority.activated", authority: spkiSha256 }, "another authority signs from now on");
+    } catch (error) {
+      if (!(error instanceof MeshCaError) || error.code !== "MCA_AUTHORITY_KEY_MISSING") throw error;
+      // The present one is healthy, so that another successor can still be made; this one will never sign.
+      await authorities.retire(spkiSha256, "its key is missing");
+      this.#alarmOnce(
+        `key ${spkiSha256}`,
+        `the key of the prepared authority ${spkiSha256} is gone: it was given up, another successor follows`,
+      );
+    }
+  }
+
+  /** What a crash left: keys of removed authorities, and requests that nobody waits for. */
+  async #leftovers(own: readonly AuthorityRecord[]): Promise<readonly RotationStep[]> {
+    const stored = await this.#options.authorities.storedKeys();
+    return own
+      .filter(
+        ({ state, spkiSha256, upstream }) =>
+          (state === "removed" && stored.has(spkiSha256)) ||
+          (state === "requested" && this.#options.authorities.answersAtOnce(upstream)),
+      )
+      .map(({ spkiSha256 }) => ({ kind: "clear", spkiSha256, cause: "left over from an interruption" }));
+  }
+
+  #alarmOnce(key: string, sentence: string): void {
+    if (this.#alarmed === key) return;
+    this.#alarmed = key;
+    this.#options.logger.error({ event: "authority.rotation_alarm", alarm: true }, sentence);
+  }
 }

@@ -90,7 +90,8 @@ export function hindranceError(hindrance: Hindrance): AuthorityError {
 
 function hindranceAt(standing: Standing, now: number, minLeafTtlSeconds: number): Hindrance | undefined {
   if (standing.kind !== "ready") return standing;
-  const { notBefore, notAfter } = standing.authority.certificate;
+  const { certificate, endsAt: notAfter } = standing.authority;
+  const { notBefore } = certificate;
   const command = "mesh-ca server (its rotator prepares a successor while the authority is healthy; see its log)";
   if (now < notBefore) {
     return {

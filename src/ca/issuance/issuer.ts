@@ -178,7 +178,8 @@ export class Issuer {
     const now = clock.now();
     const { profile, issuer } = this.#templateOf(authority);
     const { granted, askedTtlSeconds } = order;
-    const lifetime = decideLifetime({ now, granted, askedTtlSeconds, issuer, settings });
+    const bounds = { notBefore: authority.certificate.notBefore, notAfter: authority.endsAt };
+    const lifetime = decideLifetime({ now, granted, askedTtlSeconds, issuer: bounds, settings });
     const { notBefore, notAfter } = lifetime;
     const spiffeId = order.spiffeId.toString();
     const serial = createSerial(authority.replica, random);

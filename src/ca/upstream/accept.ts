@@ -71,7 +71,7 @@ function requireSigningCertificate(certificate: Certificate, trustDomain: TrustD
   if (certificate.subjectKeyId === undefined) throw refused(certificate, "X-14", "no subject key identifier", "one");
   const purposes = extendedKeyUsage?.purposes;
   for (const purpose of [oid.serverAuth, oid.clientAuth]) {
-    if (purposes !== undefined && !purposes.includes(purpose) && !purposes.includes(oid.anyExtendedKeyUsage)) {
+    if (purposes !== undefined && !purposes.includes(purpose)) {
       throw refused(certificate, "X-9", "an extended key usage that forbids our leaves", "serverAuth and clientAuth");
     }
   }

@@ -22,6 +22,7 @@ const MAX_NAME_CHARACTERS = 64;
 /** Makes authorities that are their own trust anchors. */
 export const selfSignedUpstream: Upstream = {
   kind: "self-signed",
+  answersAtOnce: true,
 
   async certify(request: UpstreamRequest): Promise<UpstreamAnswer> {
     const keyId = keyIdentifier(request.publicKey);

@@ -39,6 +39,8 @@ export interface UpstreamAnswer {
 export interface Upstream {
   /** As stored with the authority: "self-signed", "disk", ... */
   readonly kind: string;
+  /** Whether `certify` is over within one call; false where people sign in their own time. */
+  readonly answersAtOnce: boolean;
   /** Gets a certificate. Throws UpstreamError MCA_UPSTREAM_UNAVAILABLE. */
   certify(request: UpstreamRequest): Promise<UpstreamAnswer>;
 }
