@@ -6,9 +6,10 @@ import { Metadata } from "@grpc/grpc-js";
 
 const DOMAIN = "mesh-ca";
 const ERROR_INFO_URL = "type.googleapis.com/google.rpc.ErrorInfo";
+// Bytes of UTF-8. A sentence of 1,024 bytes takes at most 3 KiB as percent-encoded grpc-message, all else 4 KiB as base64.
 const MAX_SENTENCE = 1024;
-const MAX_DETAILS = 16;
-const MAX_DETAIL = 128;
+const MAX_DETAIL = 256;
+const MAX_DETAILS = 1536;
 
 interface ErrorFacts {
   readonly code: string;
@@ -43,16 +44,24 @@ function encodeErrorInfo(facts: ErrorFacts): Uint8Array {
   const writer = new BinaryWriter();
   writer.uint32(10).string(facts.code);
   writer.uint32(18).string(DOMAIN);
-  for (const [name, value] of Object.entries(facts.details).slice(0, MAX_DETAILS)) {
+  let left = MAX_DETAILS;
+  for (const [name, value] of Object.entries(facts.details)) {
+    const entry = [shorten(name, MAX_DETAIL), shorten(value, MAX_DETAIL)] as const;
+    left -= Buffer.byteLength(entry[0]) + Buffer.byteLength(entry[1]);
+    if (left < 0) break;
     writer.uint32(26).fork();
-    writer.uint32(10).string(shorten(name, MAX_DETAIL));
-    writer.uint32(18).string(shorten(value, MAX_DETAIL));
+    writer.uint32(10).string(entry[0]);
+    writer.uint32(18).string(entry[1]);
     writer.join();
   }
   return writer.finish();
 }
 
-function shorten(text: string, max: number): string {
-  const wellFormed = text.toWellFormed();
-  return wellFormed.length <= max ? wellFormed : `${wellFormed.slice(0, max - 1).toWellFormed()}…`;
+/** Well-formed, and at most `maxBytes` of UTF-8. */
+function shorten(text: string, maxBytes: number): string {
+  const wellFormed = text.slice(0, maxBytes + 1).toWellFormed();
+  if (wellFormed.length === text.length && Buffer.byteLength(wellFormed) <= maxBytes) return wellFormed;
+  const ellipsis = "…";
+  const { read } = new TextEncoder().encodeInto(wellFormed, new Uint8Array(maxBytes - Buffer.byteLength(ellipsis)));
+  return wellFormed.slice(0, read) + ellipsis;
 }
