@@ -2,7 +2,6 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { TestContext } from "node:test";
 import type { SchedulingClock } from "../../src/identity-client/index.ts";
 import { Svid } from "../../src/identity-client/svid.ts";
 import type { RandomSource } from "../../src/runtime/index.ts";
@@ -12,10 +11,15 @@ import { createLeaf, createRoot, type TestCertificate } from "../support/pki.ts"
 
 export const trustDomain: TrustDomain = TrustDomain.parse("example.test");
 
-/** A private directory (0700) that goes away with the test. */
-export function temporaryDirectory(test: TestContext): string {
+const directories: string[] = [];
+process.once("exit", () => {
+  for (const directory of directories) rmSync(directory, { recursive: true, force: true });
+});
+
+/** A private directory (0700) that goes away with the process, when nobody writes to it any more. */
+export function temporaryDirectory(): string {
   const directory = mkdtempSync(join(tmpdir(), "mca-sdk-"));
-  test.after(() => rmSync(directory, { recursive: true, force: true }));
+  directories.push(directory);
   return directory;
 }
 

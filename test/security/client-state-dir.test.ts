@@ -24,7 +24,7 @@ const insecure = { code: "MCA_CLIENT_STATE_INSECURE" };
 const authority = createAuthority();
 
 test("A state directory is made with mode 0700 and its files with 0600, whatever the umask", async (t) => {
-  const directory = join(temporaryDirectory(t), "state");
+  const directory = join(temporaryDirectory(), "state");
   const before = process.umask(0);
   t.after(() => process.umask(before));
   const store = await openStateDir(directory);
@@ -39,27 +39,27 @@ test("A state directory is made with mode 0700 and its files with 0600, whatever
   await store.close();
 });
 
-test("A directory that others may read is refused", async (t) => {
-  const directory = temporaryDirectory(t);
+test("A directory that others may read is refused", async () => {
+  const directory = temporaryDirectory();
   chmodSync(directory, 0o750);
   await assert.rejects(openStateDir(directory), insecure);
 });
 
-test("A directory that belongs to another user is refused", { skip: process.geteuid?.() !== 0 }, async (t) => {
-  const directory = temporaryDirectory(t);
+test("A directory that belongs to another user is refused", { skip: process.geteuid?.() !== 0 }, async () => {
+  const directory = temporaryDirectory();
   chownSync(directory, 12_345, 12_345);
   await assert.rejects(openStateDir(directory), insecure);
 });
 
-test("A link in place of the directory is refused", async (t) => {
-  const parent = temporaryDirectory(t);
+test("A link in place of the directory is refused", async () => {
+  const parent = temporaryDirectory();
   mkdirSync(join(parent, "real"), { mode: 0o700 });
   symlinkSync(join(parent, "real"), join(parent, "state"));
   await assert.rejects(openStateDir(join(parent, "state")), insecure);
 });
 
-test("A directory below one that everybody may write is refused", async (t) => {
-  const parent = temporaryDirectory(t);
+test("A directory below one that everybody may write is refused", async () => {
+  const parent = temporaryDirectory();
   chmodSync(parent, 0o777);
   await assert.rejects(openStateDir(join(parent, "state")), insecure);
   chmodSync(parent, 0o1777);
@@ -68,8 +68,8 @@ test("A directory below one that everybody may write is refused", async (t) => {
 
 for (const name of ["svid.json", "pending.json", "trust.json"]) {
   test(`${name} that others may read, that is a link, or that has a second name is refused`, async (t) => {
-    const directory = temporaryDirectory(t);
-    const elsewhere = join(temporaryDirectory(t), "elsewhere");
+    const directory = temporaryDirectory();
+    const elsewhere = join(temporaryDirectory(), "elsewhere");
     const path = join(directory, name);
     const store = await openStateDir(directory);
     t.after(() => store.close());
@@ -81,7 +81,7 @@ for (const name of ["svid.json", "pending.json", "trust.json"]) {
     linkSync(path, elsewhere);
     await assert.rejects(store.load(), insecure);
 
-    const other = temporaryDirectory(t);
+    const other = temporaryDirectory();
     const second = await openStateDir(other);
     t.after(() => second.close());
     symlinkSync(elsewhere, join(other, name));
@@ -90,7 +90,7 @@ for (const name of ["svid.json", "pending.json", "trust.json"]) {
 }
 
 test("A half-written file counts as missing, is reported and is left as it is", async (t) => {
-  const directory = temporaryDirectory(t);
+  const directory = temporaryDirectory();
   const store = await openStateDir(directory);
   t.after(() => store.close());
   await store.saveTrust(trustOf([authority]));
@@ -110,7 +110,7 @@ test("A half-written file counts as missing, is reported and is left as it is", 
 });
 
 test("A key that does not belong to the certificate beside it counts as damage", async (t) => {
-  const directory = temporaryDirectory(t);
+  const directory = temporaryDirectory();
   const store = await openStateDir(directory);
   t.after(() => store.close());
   await store.saveSvid({ svid: createSvid(authority), server: "localhost:1", evidence: "e" });
@@ -124,7 +124,7 @@ test("A key that does not belong to the certificate beside it counts as damage",
 });
 
 test("What a crash left of a write is removed at the next start, and the file itself is whole", async (t) => {
-  const directory = temporaryDirectory(t);
+  const directory = temporaryDirectory();
   const store = await openStateDir(directory);
   await store.saveTrust(trustOf([authority]));
   await store.close();
@@ -138,7 +138,7 @@ test("What a crash left of a write is removed at the next start, and the file it
 });
 
 test("A second process on one state directory is refused, also while the first is stopped", async (t) => {
-  const directory = temporaryDirectory(t);
+  const directory = temporaryDirectory();
   const holder = spawn(process.execPath, ["--input-type=module", "-e", holderProgram(directory)], {
     stdio: ["ignore", "pipe", "inherit"],
   });
@@ -153,8 +153,8 @@ test("A second process on one state directory is refused, also while the first i
   await (await openStateDir(directory)).close();
 });
 
-test("Of many that take over from a dead process at once, one gets the directory", async (t) => {
-  const directory = temporaryDirectory(t);
+test("Of many that take over from a dead process at once, one gets the directory", async () => {
+  const directory = temporaryDirectory();
   const dead = spawn(process.execPath, ["--input-type=module", "-e", holderProgram(directory)], {
     stdio: ["ignore", "pipe", "inherit"],
   });
@@ -169,8 +169,8 @@ test("Of many that take over from a dead process at once, one gets the directory
 
 test("A directory whose path is too long for a socket is locked all the same", {
   skip: process.platform !== "linux",
-}, async (t) => {
-  const directory = join(temporaryDirectory(t), "d".repeat(120));
+}, async () => {
+  const directory = join(temporaryDirectory(), "d".repeat(120));
   const store = await openStateDir(directory);
   await assert.rejects(openStateDir(directory), { code: "MCA_CLIENT_STATE_BUSY" });
   await store.close();
@@ -178,7 +178,7 @@ test("A directory whose path is too long for a socket is locked all the same", {
 });
 
 test("An SVID, its key and its evidence come back as they were saved", async (t) => {
-  const directory = temporaryDirectory(t);
+  const directory = temporaryDirectory();
   const store = await openStateDir(directory);
   t.after(() => store.close());
   const svid = createSvid(authority);
@@ -192,7 +192,7 @@ test("An SVID, its key and its evidence come back as they were saved", async (t)
 });
 
 test("A pending key survives a restart, and is forgotten once its certificate is kept", async (t) => {
-  const directory = temporaryDirectory(t);
+  const directory = temporaryDirectory();
   const store = await openStateDir(directory);
   t.after(() => store.close());
   const key = await WorkloadKey.create("ec-p256");
