@@ -1,62 +1,37 @@
 // Keeps the authorities of a trust domain: which one signs here, which are published, and their changes of state. It never
 // creates or replaces trust implicitly (invariant 2): `initialise` is for `mesh-ca init` alone, `open` creates nothing.
-// Every change is a ledger transaction; what memory says follows the database.
+// Every change is a ledger transaction under the head lock; what memory says follows the database (view.ts).
 import type { TrustDomain, TrustSet } from "../../spiffe/index.ts";
 import { fromHex } from "../../x509/index.ts";
-import { buildTrustSet } from "../bundle/index.ts";
-import { trustDomainOf } from "../ledger/index.ts";
-import { type Database, type Subscription, sqlTime } from "../store/index.ts";
+import { sqlTime } from "../store/index.ts";
 import type { ActiveAuthority } from "./active-authority.ts";
+import { clearAway } from "./clear-away.ts";
 import { AuthorityError } from "./errors.ts";
-import { advanceTrust, type Change, recordKeyDestroyed, recordState } from "./journal.ts";
+import { initialiseAuthority } from "./initialise.ts";
+import { advanceTrust, type Change, recordState } from "./journal.ts";
 import { type ProvisionDependencies, provisionAuthority } from "./provision.ts";
 import type { AuthorityHealth, PublishedAuthority } from "./published.ts";
-import {
-  type AuthorityRecord,
-  INSERT_TRUST_STATE,
-  loadAuthorities,
-  loadTrustState,
-  SELECT_LIVING_LEAVES,
-  TRUST_CHANNEL,
-  type TrustState,
-} from "./records.ts";
+import { type AuthorityRecord, SELECT_LIVING_LEAVES } from "./records.ts";
 import { checkRotationSettings, propagationSeconds } from "./settings.ts";
-import { findStanding, healthOf, hindranceError, requireReady, type Standing } from "./standing.ts";
-import { type AuthorityState, isPublished } from "./state.ts";
+import { findStanding, healthOf, hindranceError, requireReady } from "./standing.ts";
+import { AuthorityView } from "./view.ts";
 
 export interface AuthorityManagerOptions extends ProvisionDependencies {
-  readonly database: Database;
   /** How often the database is asked for changes, beside LISTEN. Default 1 s; 0: only when `refresh` is called. */
   readonly pollMs?: number;
 }
-export type InitialiseAuthorityOptions = AuthorityManagerOptions;
+export type InitialiseAuthorityOptions = ProvisionDependencies;
 
-/** Removed authorities stay good for reading an expired certificate (renewal after expiry) for this long. */
-const EXPIRED_TRUST_MS = 90 * 24 * 3600 * 1000;
-
-/** The authorities of one trust domain as one replica sees them. */
+/** The authorities of one trust domain, and the changes that this replica makes to its own. */
 export class AuthorityManager {
   readonly #options: AuthorityManagerOptions;
-  #records: readonly AuthorityRecord[] = [];
-  #states = new Map<string, AuthorityState>();
-  #trust: TrustState = { revision: 0n, sequence: 0n, distrustedSpkis: [] };
-  #standing: Standing;
-  #trustSet: TrustSet | undefined;
-  readonly #listeners = new Set<() => void>();
+  readonly #view: AuthorityView;
   #changing: Promise<unknown> = Promise.resolve();
   #handover: Promise<void> | undefined;
-  #timer: NodeJS.Timeout | undefined;
-  #subscription: Subscription | undefined;
 
   private constructor(options: AuthorityManagerOptions) {
     this.#options = options;
-    this.#standing = {
-      kind: "not-issuing",
-      code: "MCA_AUTHORITY_MISSING",
-      found: "nothing yet",
-      expected: "the authorities to be read",
-      command: "wait a moment",
-    };
+    this.#view = new AuthorityView(options);
   }
 
   /**
@@ -64,21 +39,8 @@ export class AuthorityManager {
    * `mesh-ca init` alone. May be called again after a crash that left the trust domain without one.
    * @throws AuthorityError MCA_ALREADY_INITIALISED, MCA_ROTATION_IMPOSSIBLE; KeyError, UpstreamError, LedgerError
    */
-  static async initialise(options: InitialiseAuthorityOptions): Promise<{ readonly spkiSha256: string }> {
-    const { database } = options;
-    checkRotationSettings(options.settings);
-    if ((await loadTrustState(database)) !== undefined) throw alreadyInitialised(options.trustDomain.name);
-    const records = await loadAuthorities(database);
-    if (records.some(({ state }) => state !== "requested" && state !== "removed")) {
-      throw alreadyInitialised(options.trustDomain.name);
-    }
-    for (const record of records) {
-      if (record.state === "requested") await clearAway(options, record, "initialisation was interrupted");
-    }
-    return await provisionAuthority(options, "init", async (tx, change) => {
-      await recordState(tx, change, "active");
-      await tx.query(INSERT_TRUST_STATE);
-    });
+  static initialise(options: InitialiseAuthorityOptions): Promise<{ readonly spkiSha256: string }> {
+    return initialiseAuthority(options);
   }
 
   /**
@@ -90,31 +52,28 @@ export class AuthorityManager {
     checkRotationSettings(options.settings);
     const manager = new AuthorityManager(options);
     await manager.refresh();
-    const { pollMs = 1000, database, logger } = options;
+    const { pollMs = 1000, logger } = options;
     if (pollMs > 0) {
-      const refresh = (): void => {
+      await manager.#view.follow(pollMs, () => {
         manager.refresh().catch((error: unknown) => {
           logger.warn({ event: "authority.refresh_failed", error }, "the authorities could not be read this time");
         });
-      };
-      manager.#timer = setInterval(refresh, pollMs);
-      manager.#timer.unref();
-      manager.#subscription = await database.listen(TRUST_CHANNEL, refresh);
+      });
     }
     return manager;
-  }
-
-  get replica(): number {
-    return this.#options.replica;
   }
 
   get trustDomain(): TrustDomain {
     return this.#options.trustDomain;
   }
 
+  get replica(): number {
+    return this.#options.replica;
+  }
+
   /** Grows with every change of trust. */
   get revision(): bigint {
-    return this.#trust.revision;
+    return this.#view.revision;
   }
 
   /**
@@ -123,7 +82,7 @@ export class AuthorityManager {
    */
   active(): ActiveAuthority {
     const { clock, settings } = this.#options;
-    return requireReady(this.#standing, clock.now(), settings.minLeafTtlSeconds);
+    return requireReady(this.#view.standing, clock.now(), settings.minLeafTtlSeconds);
   }
 
   /** While one authority takes over from another: resolves when that is done. Issuance waits for it. */
@@ -134,36 +93,28 @@ export class AuthorityManager {
   /** Whether this replica may issue now, and if not, why and what mends it. */
   health(): AuthorityHealth {
     const { clock, settings } = this.#options;
-    return healthOf(this.#standing, clock.now(), settings.minLeafTtlSeconds);
+    return healthOf(this.#view.standing, clock.now(), settings.minLeafTtlSeconds);
+  }
+
+  /** Whether the present authority may have a successor: its key and certificate are good and it has not ended. */
+  isHealthyEnoughToRotate(): boolean {
+    const health = this.health();
+    return health.kind === "ready" || health.code === "MCA_ISSUER_EXPIRING";
   }
 
   /** Every authority whose leaves are to be accepted, of all replicas, oldest first. */
   published(): readonly PublishedAuthority[] {
-    return this.#records.flatMap(({ state, issued, spkiSha256, replica }) =>
-      issued !== undefined && isPublished(state)
-        ? [
-            {
-              certificate: issued.certificate,
-              intermediates: issued.intermediates,
-              anchor: issued.anchor,
-              state,
-              spkiSha256,
-              replica,
-            },
-          ]
-        : [],
-    );
+    return this.#view.published();
   }
 
   /** Every authority as stored, of all replicas, oldest first. */
   records(): readonly AuthorityRecord[] {
-    return this.#records;
+    return this.#view.records;
   }
 
   /** What verifiers may trust. The same object until trust changes. */
   trustSet(): TrustSet {
-    this.#trustSet ??= this.#buildTrustSet(this.published());
-    return this.#trustSet;
+    return this.#view.trustSet();
   }
 
   /**
@@ -171,25 +122,17 @@ export class AuthorityManager {
    * revoked ones. Verify at the certificate's own notAfter, and only to decide about renewal after expiry.
    */
   trustSetForExpired(): TrustSet {
-    const since = this.#options.clock.now() - EXPIRED_TRUST_MS;
-    return this.#buildTrustSet(
-      this.#records.flatMap(({ state, issued }) =>
-        issued !== undefined && (isPublished(state) || (state === "removed" && issued.certificate.notAfter > since))
-          ? [issued]
-          : [],
-      ),
-    );
+    return this.#view.trustSetForExpired();
   }
 
   /** Calls back after each change of trust. Call the answer to stop. */
   onTrustChange(listener: () => void): () => void {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+    return this.#view.onTrustChange(listener);
   }
 
   /** Reads the database again. */
   refresh(): Promise<void> {
-    return this.#inOrder(() => this.#refresh());
+    return this.#inOrder(() => this.#view.refresh());
   }
 
   /**
@@ -210,7 +153,7 @@ export class AuthorityManager {
         const newAnchor = !this.published().some(({ anchor }) => anchor.sha256 === accepted.anchor.sha256);
         await advanceTrust(tx, change.now, { bundle: newAnchor });
       });
-      await this.#refresh();
+      await this.#view.refresh();
       return made;
     });
   }
@@ -225,8 +168,8 @@ export class AuthorityManager {
       const successor = this.#requireOwn(spkiSha256);
       if (options.emergency !== true) this.#requirePropagated(successor);
       await this.#requireUsable(successor);
-      const present = this.#records.find(({ replica, state }) => replica === this.replica && state === "active");
-      const standing = this.#standing;
+      const present = this.records().find(({ replica, state }) => replica === this.replica && state === "active");
+      const { standing } = this.#view;
       await this.#handOver(async () => {
         if (standing.kind === "ready") await standing.authority.idle();
         await this.#options.ledger.transact(async (tx) => {
@@ -234,7 +177,7 @@ export class AuthorityManager {
           await recordState(tx, this.#change(spkiSha256, options.cause), "active");
           await advanceTrust(tx, this.#options.clock.now(), { bundle: false });
         });
-        await this.#refresh();
+        await this.#view.refresh();
       });
     });
   }
@@ -252,32 +195,23 @@ export class AuthorityManager {
         await recordState(tx, this.#change(spkiSha256, cause), "retired");
         await advanceTrust(tx, this.#options.clock.now(), { bundle: false });
       });
-      await this.#refresh();
+      await this.#view.refresh();
     });
   }
 
   /** Takes a retired authority out of the published ones and destroys its key; also clears a request that came to nothing. */
   remove(spkiSha256: string, cause: string): Promise<void> {
     return this.#inOrder(async () => {
-      const record = this.#requireOwn(spkiSha256);
-      await clearAway(this.#options, record, cause, this.#records);
-      await this.#refresh();
+      await clearAway(this.#options, this.#requireOwn(spkiSha256), cause, this.records());
+      await this.#view.refresh();
     });
-  }
-
-  /** Whether the present authority may have a successor: its key and certificate are good and it has not ended. */
-  isHealthyEnoughToRotate(): boolean {
-    const health = this.health();
-    return health.kind === "ready" || health.code === "MCA_ISSUER_EXPIRING";
   }
 
   /** Whether a certificate that this authority signed is still valid. */
   async hasLivingLeaves(spkiSha256: string): Promise<boolean> {
     const { database, clock } = this.#options;
-    const [row] = await database.query<{ living: boolean }>(SELECT_LIVING_LEAVES, [
-      fromHex(spkiSha256),
-      sqlTime(clock.now()),
-    ]);
+    const values = [fromHex(spkiSha256), sqlTime(clock.now())];
+    const [row] = await database.query<{ living: boolean }>(SELECT_LIVING_LEAVES, values);
     return row?.living ?? false;
   }
 
@@ -291,59 +225,10 @@ export class AuthorityManager {
     return this.#options.upstream.kind === upstream && this.#options.upstream.answersAtOnce;
   }
 
-  /** Stops following the database. */
+  /** Stops following the database, after the change that is under way. */
   async close(): Promise<void> {
-    clearInterval(this.#timer);
-    await this.#subscription?.close();
-    await this.#changing.catch(() => {});
-    this.#listeners.clear();
-  }
-
-  async #refresh(): Promise<void> {
-    const { database, keyStore, trustDomain, replica, logger } = this.#options;
-    // The revision is read first: if the rows are newer than it, the next look finds that and reads them again.
-    const trust = await loadTrustState(database);
-    const known = this.#standing.kind === "ready" && trust?.revision === this.#trust.revision;
-    if (known) return;
-    const records = trust === undefined ? [] : await loadAuthorities(database);
-    const before = this.#trust.revision;
-    this.#records = records;
-    this.#states = new Map(records.map(({ spkiSha256, state }) => [spkiSha256, state]));
-    this.#trust = trust ?? { revision: 0n, sequence: 0n, distrustedSpkis: [] };
-    this.#trustSet = undefined;
-    const active = records.find((record) => record.replica === replica && record.state === "active");
-    if (this.#standing.kind !== "ready" || this.#standing.authority.spkiSha256 !== active?.spkiSha256) {
-      this.#standing = await findStanding({
-        records,
-        keyStore,
-        trustDomain,
-        databaseTrustDomain: (await trustDomainOf(database))?.trustDomain,
-        replica,
-        stateNow: (spkiSha256) => this.#states.get(spkiSha256) ?? "removed",
-      });
-    }
-    if (this.#trust.revision === before) return;
-    logger.info(
-      {
-        event: "authority.trust_changed",
-        revision: this.#trust.revision.toString(),
-        published: this.published().length,
-      },
-      "what may be trusted has changed",
-    );
-    for (const listener of this.#listeners) listener();
-  }
-
-  #buildTrustSet(authorities: Parameters<typeof buildTrustSet>[0]["authorities"]): TrustSet {
-    const { trustDomain, settings } = this.#options;
-    const { sequence, distrustedSpkis } = this.#trust;
-    return buildTrustSet({
-      trustDomain,
-      authorities,
-      distrustedSpkis,
-      sequence,
-      refreshHintSeconds: settings.refreshHintSeconds,
-    });
+    await this.#view.close();
+    await this.#changing;
   }
 
   #change(spkiSha256: string, cause: string): Change {
@@ -351,7 +236,7 @@ export class AuthorityManager {
   }
 
   #requireOwn(spkiSha256: string): AuthorityRecord {
-    const record = this.#records.find((each) => each.spkiSha256 === spkiSha256 && each.replica === this.replica);
+    const record = this.records().find((each) => each.spkiSha256 === spkiSha256 && each.replica === this.replica);
     if (record !== undefined) return record;
     throw new AuthorityError(
       "MCA_AUTHORITY_UNKNOWN",
@@ -360,9 +245,10 @@ export class AuthorityManager {
   }
 
   #requireOwnActive(): AuthorityRecord {
+    const { standing } = this.#view;
+    if (standing.kind !== "ready") throw hindranceError(standing);
     if (!this.isHealthyEnoughToRotate()) this.active();
-    if (this.#standing.kind !== "ready") throw hindranceError(this.#standing);
-    return this.#requireOwn(this.#standing.authority.spkiSha256);
+    return this.#requireOwn(standing.authority.spkiSha256);
   }
 
   #requirePropagated(successor: AuthorityRecord): void {
@@ -402,42 +288,8 @@ export class AuthorityManager {
 
   /** One change after another. */
   #inOrder<T>(run: () => Promise<T>): Promise<T> {
-    const result = this.#changing.then(run, run);
+    const result = this.#changing.then(run);
     this.#changing = result.catch(() => {});
     return result;
   }
-}
-
-/** Ends an authority: unpublished and recorded, then its key is destroyed, then that is recorded. */
-async function clearAway(
-  dependencies: ProvisionDependencies,
-  record: AuthorityRecord,
-  cause: string,
-  all?: readonly AuthorityRecord[],
-): Promise<void> {
-  const { ledger, keyStore, clock } = dependencies;
-  const change = (): Change => ({ spkiSha256: record.spkiSha256, replica: record.replica, now: clock.now(), cause });
-  if (record.state !== "removed") {
-    await ledger.transact(async (tx) => {
-      await recordState(tx, change(), "removed");
-      if (all === undefined || record.issued === undefined) return;
-      const { anchor } = record.issued;
-      const stillAnchored = all.some(
-        (other) =>
-          other.spkiSha256 !== record.spkiSha256 &&
-          isPublished(other.state) &&
-          other.issued?.anchor.sha256 === anchor.sha256,
-      );
-      await advanceTrust(tx, clock.now(), { bundle: !stillAnchored });
-    });
-  }
-  await keyStore.destroy(record.spkiSha256);
-  await ledger.transact(async (tx) => recordKeyDestroyed(tx, change()));
-}
-
-function alreadyInitialised(trustDomain: string): AuthorityError {
-  return new AuthorityError(
-    "MCA_ALREADY_INITIALISED",
-    `This database already has the trust of ${trustDomain}. A trust domain is initialised once: start mesh-ca server, or choose another database.`,
-  );
 }

@@ -17,6 +17,7 @@ import { type AuthoritySettings, checkRotationSettings } from "./settings.ts";
 
 export interface ProvisionDependencies {
   readonly ledger: Ledger;
+  readonly database: Database;
   readonly keyStore: KeyStore;
   readonly upstream: Upstream;
   readonly clock: Clock;

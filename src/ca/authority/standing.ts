@@ -188,7 +188,7 @@ function badKey(error: MeshCaError, spkiSha256: string, store: string): Hindranc
         code: "MCA_AUTHORITY_KEY_MISSING",
         found: `no such key in ${store}`,
         expected,
-        command: `restore ${spkiSha256}.pkcs8.pem from its backup, mode 0600, then restart mesh-ca server`,
+        command: `restore ${spkiSha256}.pkcs8.pem from its backup, mode 0600; mesh-ca server takes it up within a second`,
       };
     case "MCA_KEY_MISMATCH":
       return {
@@ -196,7 +196,7 @@ function badKey(error: MeshCaError, spkiSha256: string, store: string): Hindranc
         code: "MCA_AUTHORITY_KEY_MISMATCH",
         found: error.message,
         expected,
-        command: `restore ${spkiSha256}.pkcs8.pem from its backup, mode 0600, then restart mesh-ca server`,
+        command: `restore ${spkiSha256}.pkcs8.pem from its backup, mode 0600; mesh-ca server takes it up within a second`,
       };
     default:
       return {
@@ -204,7 +204,7 @@ function badKey(error: MeshCaError, spkiSha256: string, store: string): Hindranc
         code: "MCA_AUTHORITY_KEY_REFUSED",
         found: error.message,
         expected,
-        command: "mend what the sentence says, then restart mesh-ca server",
+        command: "mend what the sentence says; mesh-ca server takes it up within a second",
       };
   }
 }

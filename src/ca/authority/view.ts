@@ -1,0 +1,147 @@
+// What this process knows of the authorities: follows the database (LISTEN, with a poll behind it) and tells listeners when
+// trust has changed. Reads only. Memory is never ahead of the database.
+import type { Clock, Logger } from "../../runtime/index.ts";
+import type { TrustDomain, TrustSet } from "../../spiffe/index.ts";
+import { buildTrustSet } from "../bundle/index.ts";
+import type { KeyStore } from "../keys/index.ts";
+import { trustDomainOf } from "../ledger/index.ts";
+import type { Database, Subscription } from "../store/index.ts";
+import type { PublishedAuthority } from "./published.ts";
+import { type AuthorityRecord, loadAuthorities, loadTrustState, TRUST_CHANNEL, type TrustState } from "./records.ts";
+import type { AuthoritySettings } from "./settings.ts";
+import { findStanding, type Standing } from "./standing.ts";
+import { type AuthorityState, isPublished } from "./state.ts";
+
+export interface AuthorityViewOptions {
+  readonly database: Database;
+  readonly keyStore: KeyStore;
+  readonly clock: Clock;
+  readonly trustDomain: TrustDomain;
+  /** 1 to 127. */
+  readonly replica: number;
+  readonly settings: AuthoritySettings;
+  readonly logger: Logger;
+}
+
+/** Removed authorities stay good for reading an expired certificate (renewal after expiry) for this long. */
+const EXPIRED_TRUST_MS = 90 * 24 * 3600 * 1000;
+const NO_TRUST: TrustState = { revision: 0n, sequence: 0n, distrustedSpkis: [] };
+
+/** The authorities of a trust domain as one replica sees them. */
+export class AuthorityView {
+  readonly #options: AuthorityViewOptions;
+  readonly #listeners = new Set<() => void>();
+  #records: readonly AuthorityRecord[] = [];
+  #states = new Map<string, AuthorityState>();
+  #trust = NO_TRUST;
+  #trustSet: TrustSet | undefined;
+  #standing: Standing = {
+    kind: "not-issuing",
+    code: "MCA_AUTHORITY_MISSING",
+    found: "authorities that were not read yet",
+    expected: "the authorities of the database",
+    command: "wait until the server has started",
+  };
+  #timer: NodeJS.Timeout | undefined;
+  #subscription: Subscription | undefined;
+
+  constructor(options: AuthorityViewOptions) {
+    this.#options = options;
+  }
+
+  /** Calls `refresh` every `pollMs`, and whenever the database announces a change. */
+  async follow(pollMs: number, refresh: () => void): Promise<void> {
+    this.#timer = setInterval(refresh, pollMs);
+    this.#timer.unref();
+    this.#subscription = await this.#options.database.listen(TRUST_CHANNEL, refresh);
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.#timer);
+    await this.#subscription?.close();
+    this.#listeners.clear();
+  }
+
+  /** Every authority as stored, of all replicas, oldest first. */
+  get records(): readonly AuthorityRecord[] {
+    return this.#records;
+  }
+
+  get standing(): Standing {
+    return this.#standing;
+  }
+
+  get revision(): bigint {
+    return this.#trust.revision;
+  }
+
+  published(): readonly PublishedAuthority[] {
+    return this.#records.flatMap(({ state, issued, spkiSha256, replica }) => {
+      if (issued === undefined || !isPublished(state)) return [];
+      const { certificate, intermediates, anchor } = issued;
+      return [{ certificate, intermediates, anchor, state, spkiSha256, replica }];
+    });
+  }
+
+  trustSet(): TrustSet {
+    this.#trustSet ??= this.#buildTrustSet(this.published());
+    return this.#trustSet;
+  }
+
+  trustSetForExpired(): TrustSet {
+    const since = this.#options.clock.now() - EXPIRED_TRUST_MS;
+    return this.#buildTrustSet(
+      this.#records.flatMap(({ state, issued }) =>
+        issued !== undefined && (isPublished(state) || (state === "removed" && issued.certificate.notAfter > since))
+          ? [issued]
+          : [],
+      ),
+    );
+  }
+
+  onTrustChange(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Reads the database again, unless nothing has changed. */
+  async refresh(): Promise<void> {
+    const { database, keyStore, trustDomain, replica, logger } = this.#options;
+    // The revision is read first: if the rows are newer than it, the next look finds that and reads them again.
+    const trust = await loadTrustState(database);
+    const before = this.#trust.revision;
+    if (this.#standing.kind === "ready" && trust?.revision === before) return;
+    const records = trust === undefined ? [] : await loadAuthorities(database);
+    const states = new Map(records.map(({ spkiSha256, state }) => [spkiSha256, state]));
+    const active = records.find((record) => record.replica === replica && record.state === "active");
+    const same = this.#standing.kind === "ready" && this.#standing.authority.spkiSha256 === active?.spkiSha256;
+    const standing = same
+      ? this.#standing
+      : await findStanding({
+          records,
+          keyStore,
+          trustDomain,
+          databaseTrustDomain: (await trustDomainOf(database))?.trustDomain,
+          replica,
+          stateNow: (spkiSha256) => this.#states.get(spkiSha256) ?? "removed",
+        });
+    this.#records = records;
+    this.#states = states;
+    this.#trust = trust ?? NO_TRUST;
+    this.#standing = standing;
+    this.#trustSet = undefined;
+    if (this.#trust.revision === before) return;
+    logger.info(
+      { event: "authority.trust_changed", revision: `${this.#trust.revision}`, published: this.published().length },
+      "what may be trusted has changed",
+    );
+    for (const listener of this.#listeners) listener();
+  }
+
+  #buildTrustSet(authorities: Parameters<typeof buildTrustSet>[0]["authorities"]): TrustSet {
+    const { trustDomain, settings } = this.#options;
+    const { sequence, distrustedSpkis } = this.#trust;
+    const { refreshHintSeconds } = settings;
+    return buildTrustSet({ trustDomain, authorities, distrustedSpkis, sequence, refreshHintSeconds });
+  }
+}
