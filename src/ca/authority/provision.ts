@@ -6,6 +6,7 @@ import type { TrustDomain } from "../../spiffe/index.ts";
 import { parseSubjectPublicKeyInfo } from "../../x509/index.ts";
 import type { KeyStore, Signer } from "../keys/index.ts";
 import type { Ledger, LedgerTransaction } from "../ledger/index.ts";
+import type { Database } from "../store/index.ts";
 import {
   type AcceptedAuthority,
   acceptUpstreamAnswer,
