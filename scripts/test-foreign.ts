@@ -11,7 +11,7 @@ interface ForeignTest {
 
 const tests: readonly ForeignTest[] = [
   { file: "test/foreign/openssl.test.ts", needs: [{ program: "openssl", versionArgs: ["version"] }] },
-  { file: "test/foreign/go-client.test.ts", needs: [{ program: "go", versionArgs: ["version"] }] },
+  { file: "test/foreign/go.test.ts", needs: [{ program: "go", versionArgs: ["version"] }] },
 ];
 const GLOBAL_SETUP = "test/support/global-setup.ts";
 const TEST_TIMEOUT_MS = 300_000;
