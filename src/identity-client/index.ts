@@ -14,3 +14,4 @@ export { type SchedulingClock, schedulingClock, systemSchedulingClock } from "./
 export { fromServiceError } from "./server-error.ts";
 export type { Svid } from "./svid.ts";
 export { type ConnectOptions, type ServerOptions, type SourceHealth, SvidSource } from "./svid-source.ts";
+export { trustSetOfSnapshot } from "./trust-state.ts";

@@ -3,7 +3,8 @@
 import * as http from "node:http";
 import type { TLSSocket } from "node:tls";
 import type { Logger } from "../runtime/index.ts";
-import { createTlsListener, type IdentitySource, presentedChain, type TlsListener } from "../tls/index.ts";
+import { createTlsListener, type IdentitySource, type TlsListener } from "../tls/index.ts";
+import type { Certificate } from "../x509/index.ts";
 import type { Peer, PeerJudge } from "./peer.ts";
 import type { SchedulingClock } from "./scheduling-clock.ts";
 
@@ -33,16 +34,22 @@ export interface MeshServerDeps {
 
 const GRACE_MS = 5_000;
 
+/** What is kept of a connection, to judge it again. */
+interface Judged {
+  readonly peer: Peer;
+  readonly chain: readonly Certificate[];
+}
+
 /** Makes a server; it does not listen yet. */
 export function createMeshServer(deps: MeshServerDeps): MeshServer {
   const { judge, clock, logger } = deps;
-  const listener: TlsListener<Peer> = createTlsListener<Peer>({
+  const listener: TlsListener<Judged> = createTlsListener<Judged>({
     identity: deps.identity,
     alpn: deps.alpn,
     missingAlpn: "accept",
-    judge,
-    expiresAt: (peer) => peer.notAfter,
-    onConnection(socket, peer) {
+    judge: (chain) => ({ peer: judge(chain), chain }),
+    expiresAt: ({ peer }) => peer.notAfter,
+    onConnection(socket, { peer }) {
       socket.on("error", (error) => logger.debug({ event: "mesh.connection_error", error }, "A connection broke."));
       deps.onConnection(socket, peer);
     },
@@ -52,9 +59,9 @@ export function createMeshServer(deps: MeshServerDeps): MeshServer {
     logger,
   });
   const stopWatching = deps.onTrustChange(() => {
-    for (const { socket } of [...listener.connections()]) {
+    for (const { socket, verdict } of [...listener.connections()]) {
       try {
-        judge(presentedChain(socket));
+        judge(verdict.chain);
       } catch (error) {
         logger.info({ event: "mesh.connection_no_longer_trusted", error }, "A change of trust ended a connection.");
         socket.destroy();

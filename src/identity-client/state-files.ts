@@ -1,9 +1,10 @@
 // Reading and writing the files of a state directory. Private keys lie here, so: nobody else may own or read the directory or a
 // file; links are not followed; a write is whole or not at all (temporary file, fsync, rename, fsync of the directory).
-import { randomUUID } from "node:crypto";
 import { constants, type Stats } from "node:fs";
 import { type FileHandle, lstat, mkdir, open, readdir, rename, rm, stat, unlink } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
+import { systemRandom } from "../runtime/index.ts";
+import { toHex } from "../x509/index.ts";
 import { IdentityClientError } from "./errors.ts";
 
 const MAX_FILE_BYTES = 16 * 1024 * 1024;
@@ -67,7 +68,7 @@ export async function readStateFile(directory: string, name: string): Promise<st
 /** Writes a file whole, mode 0600, durable when it returns. @throws IdentityClientError MCA_CLIENT_STATE_UNWRITABLE */
 export async function writeStateFile(directory: string, name: string, text: string): Promise<void> {
   const path = join(directory, name);
-  const temporary = join(directory, `.${name}.${randomUUID()}.tmp`);
+  const temporary = join(directory, `.${name}.${freshName()}.tmp`);
   const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
   try {
     const handle = await open(temporary, flags, 0o600);
@@ -93,6 +94,11 @@ export async function removeStateFile(directory: string, name: string): Promise<
   } catch (cause) {
     throw unwritable(join(directory, name), cause);
   }
+}
+
+/** A part of a name that no other process makes. */
+export function freshName(): string {
+  return toHex(systemRandom.bytes(8));
 }
 
 /** Makes renames and removals in a directory durable. */

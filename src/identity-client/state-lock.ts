@@ -1,11 +1,11 @@
 // One process for each state directory: two would renew against each other, and the server would take that for a stolen key.
 // The lock is a Unix socket in the directory. Whether its owner lives is answered by the kernel: a connection is accepted or
 // refused, also for a stopped process, across containers that share the directory, and after kill -9. Nothing is ever sent.
-import { randomUUID } from "node:crypto";
 import { closeSync, linkSync, openSync, renameSync, unlinkSync } from "node:fs";
 import * as net from "node:net";
 import { join } from "node:path";
 import { IdentityClientError } from "./errors.ts";
+import { freshName } from "./state-files.ts";
 
 const LOCK = "lock";
 /** sun_path holds 108 bytes on Linux and 104 elsewhere, with the closing zero. */
@@ -79,7 +79,7 @@ function tryListen(path: string): Promise<net.Server | undefined> {
  * what was asked; a living owner's is put back.
  */
 async function takeOver(directory: string, path: string): Promise<net.Server> {
-  const aside = join(directory, `.lock.${randomUUID()}`);
+  const aside = join(directory, `.lock.${freshName()}`);
   const asidePlace = path.slice(0, -LOCK.length) + aside.slice(directory.length).replace(/^\//, "");
   if (await isAlive(path)) throw busy(directory);
   try {

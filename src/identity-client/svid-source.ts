@@ -3,7 +3,7 @@
 import type * as https from "node:https";
 import type { TLSSocket } from "node:tls";
 import { expectServer, parseTrustFile, type TrustSet } from "../spiffe/index.ts";
-import { connectTls, type IdentitySource, presentedChain, type TlsIdentity } from "../tls/index.ts";
+import { connectTls, type IdentitySource } from "../tls/index.ts";
 import type { Certificate } from "../x509/index.ts";
 import { Enroller, type Enrolment } from "./enroller.ts";
 import { IdentityClientError } from "./errors.ts";
@@ -88,7 +88,7 @@ export class SvidSource {
       address: () => settings.server ?? this.#keeper.stored?.server ?? "",
       judge: (chain) => expectServer(this.#trust.verify(chain)),
       // The newest certificate, also after its expiry: the server decides whether that still renews.
-      identity: () => tlsIdentity(this.#keeper.stored?.svid),
+      identity: () => this.#keeper.stored?.svid.tlsIdentity,
       callTimeoutMs,
     });
     this.#keeper = new SvidKeeper({
@@ -120,7 +120,7 @@ export class SvidSource {
       },
     });
     this.#identity = {
-      current: () => tlsIdentity(this.#valid()),
+      current: () => this.#valid()?.tlsIdentity,
       onChange: (listener) => this.onChange(listener),
     };
     this.#trust.onChange(() => this.#trustChanged());
@@ -360,31 +360,27 @@ export class SvidSource {
     if (this.#closed !== undefined) throw new IdentityClientError("MCA_CLIENT_CLOSED", "The source was closed.");
     const own = this.current();
     const judge = peerJudge(options.expect, (chain) => this.#trust.verify(chain));
-    let peer: Peer | undefined;
+    let judged: { readonly peer: Peer; readonly chain: readonly Certificate[] } | undefined;
     const socket = await connectTls({
       host: options.host,
       port: options.port,
-      identity: tlsIdentity(own),
+      identity: own.tlsIdentity,
       alpn: options.alpn ?? [],
       verify: (chain) => {
-        peer = judge(chain);
+        judged = { peer: judge(chain), chain };
       },
       timeoutMs: options.timeoutMs ?? 10_000,
       signal: options.signal,
     });
-    if (peer === undefined) {
+    if (judged === undefined) {
       socket.destroy();
       throw new TypeError("connectTls gave a socket away without asking for a verdict");
     }
+    const { peer, chain } = judged;
     const expiresAt = Math.min(peer.notAfter, own.notAfter);
-    this.#connections.add({ socket, expiresAt: peer.notAfter, judgeAgain: () => void judge(presentedChain(socket)) });
+    this.#connections.add({ socket, expiresAt: peer.notAfter, judgeAgain: () => void judge(chain) });
     return { socket, expiresAt };
   }
-}
-
-function tlsIdentity(svid: Svid | undefined): TlsIdentity | undefined {
-  if (svid === undefined) return undefined;
-  return { certificateChainPem: svid.chainPem, privateKeyPem: svid.keyPem, notAfter: svid.notAfter };
 }
 
 async function readTrustFile(file: string): Promise<TrustSet> {
@@ -395,7 +391,7 @@ async function readTrustFile(file: string): Promise<TrustSet> {
 function usableState(state: StoredState, settings: SourceSettings, trust: TrustSet | undefined): StoredState {
   const stored: StoredSvid | undefined = state.svid;
   if (stored === undefined) return state;
-  if (trust !== undefined && trust.trustDomain.equals(stored.svid.id.trustDomain)) return state;
+  if (trust?.trustDomain.equals(stored.svid.id.trustDomain)) return state;
   settings.logger.warn(
     { event: "state.without_trust" },
     "The state directory holds an identity but no trust that fits; fresh evidence is asked for.",

@@ -1,6 +1,7 @@
 // An X.509-SVID with its private key, as a workload holds it. Printing or serialising it never shows the key.
 import { inspect } from "node:util";
 import type { SpiffeId } from "../spiffe/index.ts";
+import type { TlsIdentity } from "../tls/index.ts";
 import type { Certificate } from "../x509/index.ts";
 
 export interface SvidFields {
@@ -33,7 +34,7 @@ export class Svid implements SvidFields {
   readonly notAfter: number;
   /** Lower-case hex. */
   readonly serial: string;
-  readonly #keyPem: string;
+  readonly #tls: TlsIdentity;
 
   constructor(leaf: Certificate, fields: SvidFields, keyPem: string) {
     this.id = fields.id;
@@ -47,12 +48,17 @@ export class Svid implements SvidFields {
     this.notBefore = leaf.notBefore;
     this.notAfter = leaf.notAfter;
     this.serial = leaf.serialHex;
-    this.#keyPem = keyPem;
+    this.#tls = { certificateChainPem: fields.chainPem, privateKeyPem: keyPem, notAfter: leaf.notAfter };
   }
 
   /** The private key, PKCS#8 PEM, not encrypted. Hand it to TLS or to a file of mode 0600, nowhere else. */
   get keyPem(): string {
-    return this.#keyPem;
+    return this.#tls.privateKeyPem;
+  }
+
+  /** What the makers of TLS options want; always the same object for one SVID. Holds the key: never print it. */
+  get tlsIdentity(): TlsIdentity {
+    return this.#tls;
   }
 
   /** What a log may show. */

@@ -1,6 +1,6 @@
 // What the server says may be trusted, kept up to date by the snapshots and deltas of one WatchTrust stream. Pure: no I/O.
-import type { TrustDelta } from "../proto/gen/meshca/identity/v1/identity.ts";
-import type { Revocation, TrustDomain, TrustSet } from "../spiffe/index.ts";
+import type { TrustDelta, TrustSnapshot } from "../proto/gen/meshca/identity/v1/identity.ts";
+import { type Revocation, TrustDomain, type TrustSet } from "../spiffe/index.ts";
 import { type Certificate, parseCertificate } from "../x509/index.ts";
 import {
   type KnownAuthority,
@@ -8,6 +8,7 @@ import {
   readHash,
   reading,
   readRevocation,
+  readSnapshot,
   type Snapshot,
 } from "./trust-messages.ts";
 
@@ -85,6 +86,15 @@ export function trustSetOf(state: TrustState): TrustSet {
     sequence: state.sequence,
     refreshHintSeconds: state.refreshHintSeconds,
   };
+}
+
+/**
+ * The trust that a snapshot tells. Whether to believe it depends on who told it: only a verified server, or the admin socket.
+ * @throws IdentityClientError MCA_SERVER_ANSWER_INVALID
+ */
+export function trustSetOfSnapshot(message: TrustSnapshot): TrustSet {
+  const trustDomain = reading("snapshot", () => TrustDomain.parse(message.trustDomain));
+  return trustSetOf(stateOf(readSnapshot(message, trustDomain)));
 }
 
 /** Whether two trust sets say the same. */

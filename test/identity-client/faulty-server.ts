@@ -69,6 +69,8 @@ export class FaultyServer {
   behave: (request: SeenRequest) => Behaviour = () => ({ kind: "answer" });
   ttlMs: number;
   renewAfterMs: number;
+  /** The SPIFFE ID of the next certificate. Undefined: that of the certificate shown, or /cart. */
+  grant: string | undefined;
   now: () => number;
   sequence = 1n;
   /** Further changes to the snapshot that is told. */
@@ -79,6 +81,7 @@ export class FaultyServer {
   readonly #chains = new Map<string, readonly Certificate[]>();
   readonly #sockets = new Set<net.Socket>();
   readonly #issued = new Map<string, TestCertificate>();
+  readonly #ids = new Map<string | undefined, string>();
   #grpc: Server | undefined;
   #listener: TlsListener<readonly Certificate[]> | undefined;
   #plain: net.Server | undefined;
@@ -232,13 +235,13 @@ export class FaultyServer {
     const behaviour = this.behave(seen);
     switch (behaviour.kind) {
       case "answer":
-        callback(null, this.#certify(csr.publicKey.spki, seen.spkiSha256));
+        callback(null, this.#certify(csr.publicKey.spki, seen));
         break;
       case "alter":
-        callback(null, behaviour.alter(this.#certify(csr.publicKey.spki, seen.spkiSha256)));
+        callback(null, behaviour.alter(this.#certify(csr.publicKey.spki, seen)));
         break;
       case "lose-answer":
-        this.#certify(csr.publicKey.spki, seen.spkiSha256);
+        this.#certify(csr.publicKey.spki, seen);
         this.cut();
         break;
       case "silence":
@@ -251,21 +254,23 @@ export class FaultyServer {
     }
   }
 
-  #certify(spki: Uint8Array, spkiSha256: string): IssueX509SvidResponse {
+  #certify(spki: Uint8Array, { spkiSha256, presented }: SeenRequest): IssueX509SvidResponse {
     const now = this.now();
+    const spiffeId = this.grant ?? this.#ids.get(presented) ?? "spiffe://example.test/cart";
     const issued =
       this.#issued.get(spkiSha256) ??
       createLeaf(this.authority, {
-        spiffeId: "spiffe://example.test/cart",
+        spiffeId,
         key: createPublicKey({ key: Buffer.from(spki), format: "der", type: "spki" }),
         notBefore: now - 60_000,
         notAfter: now + this.ttlMs,
       });
     this.#issued.set(spkiSha256, issued);
     const { certificate } = issued;
+    this.#ids.set(certificate.serialHex, spiffeId);
     return {
       certificateChain: [issued.der],
-      spiffeId: "spiffe://example.test/cart",
+      spiffeId,
       notAfter: new Date(certificate.notAfter),
       renewAt: new Date(certificate.notBefore + 60_000 + this.renewAfterMs),
       serial: certificate.serialHex,
