@@ -1,4 +1,5 @@
 export type { LineageStep } from "../lineage/index.ts";
+export * from "./audit/index.ts";
 export type { AdministrativeEntry, JsonValue } from "./entry.ts";
 export { LedgerError, type LedgerErrorCode } from "./errors.ts";
 export { initialiseLedger, type TrustDomainRecord, trustDomainOf } from "./initialise.ts";

@@ -1,9 +1,25 @@
-// The ledger: every identity is recorded before it is signed (spec/ledger.md).
-import type { Clock, Logger, Metrics } from "../../runtime/index.ts";
-import type { Lineages } from "../lineage/index.ts";
-import type { Database, Queryable } from "../store/index.ts";
+// The ledger: every identity is recorded before it is signed (spec/ledger.md). This file joins the committer, the lineages and the
+// administrative changes; each of them is a file of its own.
+import { type Clock, type Logger, type Metrics, silentMetrics } from "../../runtime/index.ts";
+import { toHex } from "../../x509/index.ts";
+import type { Lineage } from "../lineage/lineage.ts";
+import { Lineages } from "../lineage/lineages.ts";
+import { type Database, type Queryable, type SqlStatement, StoreError, sqlTime } from "../store/index.ts";
+import { transact } from "./administrative.ts";
+import type { Written } from "./attempt.ts";
+import {
+  getIssuance,
+  type IssuanceKey,
+  type IssuancePage,
+  type IssuanceQuery,
+  type IssuanceRecord,
+  listIssuances,
+} from "./audit/index.ts";
+import { Committer } from "./committer.ts";
 import type { AdministrativeEntry } from "./entry.ts";
-import type { CommitResult, Intent, OutcomeReport } from "./intent.ts";
+import { LedgerError } from "./errors.ts";
+import { trustDomainOf } from "./initialise.ts";
+import type { CommitResult, Intent, IntentFields, OutcomeReport } from "./intent.ts";
 
 export interface Quota {
   /** How many at once. */
@@ -27,7 +43,10 @@ export interface LedgerOptions {
 }
 
 export interface LedgerTransaction extends Queryable {
-  /** Adds an entry; answers its log index, which holds once the transaction has committed. */
+  /**
+   * Adds an entry; answers its log index, which holds once the transaction has committed.
+   * @throws LedgerError MCA_ENTRY_INVALID, MCA_ENTRY_TOO_LARGE
+   */
   append(entry: AdministrativeEntry): bigint;
 }
 
@@ -41,48 +60,164 @@ export interface LedgerHealth {
   readonly reason: string | undefined;
 }
 
+const DEFAULT_QUOTA: Quota = { burst: 20, perHour: 60 };
+const DEFAULT_MAX_QUEUED = 4_096;
+const DEFAULT_COMMIT_TIMEOUT_MS = 10_000;
+const CLOSE_TIMEOUT_MS = 10_000;
+
+const HEAD_MATCHES: SqlStatement = {
+  name: "ledger_head_matches",
+  text: `
+SELECT size, size = 0 OR EXISTS (SELECT 1 FROM ledger_entry WHERE log_index = size - 1) AS has_last,
+       EXISTS (SELECT 1 FROM ledger_entry WHERE log_index >= size) AS has_more
+FROM ledger_head`,
+};
+const FREEZE: SqlStatement = {
+  name: "lineage_freeze",
+  text: "UPDATE lineage SET frozen_at = $2::timestamptz, frozen_cause = $3 WHERE id = $1 AND frozen_at IS NULL RETURNING spiffe_id",
+};
+const EXISTS: SqlStatement = { name: "lineage_exists", text: "SELECT 1 AS found FROM lineage WHERE id = $1" };
+
 /** One per process. Writes through one connection of its own; several processes take turns by the head's row lock. */
 export class Ledger {
   readonly lineages: Lineages;
+  readonly #database: Database;
+  readonly #committer: Committer;
+  #closing: Promise<void> | undefined;
 
-  private constructor(lineages: Lineages) {
-    this.lineages = lineages;
+  private constructor(options: LedgerOptions, size: bigint) {
+    const { database, clock, logger, metrics = silentMetrics } = options;
+    this.#database = database;
+    const frozen = metrics
+      .counter("mesh_ca_lineages_frozen", { description: "Lineages frozen because two holders were seen" })
+      .bind();
+    this.#committer = new Committer({
+      database,
+      clock,
+      logger,
+      metrics,
+      size,
+      lineageQuota: options.lineageQuota ?? DEFAULT_QUOTA,
+      maxQueued: options.maxQueued ?? DEFAULT_MAX_QUEUED,
+      commitTimeoutMs: options.commitTimeoutMs ?? DEFAULT_COMMIT_TIMEOUT_MS,
+      onRecorded: (written) => {
+        this.#rememberLineages(written);
+        for (const { lineage, cause, fields } of written.plan.freezes) {
+          frozen.add(1);
+          const { spiffeId, requester, requesterAddress, requestId } = fields;
+          logger.error(
+            { event: "lineage.frozen", lineage, cause, spiffeId, requester, requesterAddress, requestId },
+            "ALARM: two holders of one identity; its renewals are stopped",
+          );
+        }
+      },
+    });
+    this.lineages = new Lineages({
+      database,
+      markUsed: (serial) => this.#committer.markUsed(serial),
+      freeze: (id, { cause, requester }) =>
+        this.transact(async (tx) => {
+          const now = clock.now();
+          const [row] = await tx.query<{ spiffe_id: string }>(FREEZE, [id, sqlTime(now), cause]);
+          if (row !== undefined) {
+            tx.append({ kind: "lineage.frozen", time: now, lineage: id, spiffeId: row.spiffe_id, cause, requester });
+          } else if ((await tx.query(EXISTS, [id])).length === 0) {
+            throw new LedgerError("MCA_NOT_FOUND", `There is no lineage ${id}.`);
+          }
+        }),
+    });
   }
 
-  /** @throws StoreError MCA_DATABASE_NOT_INITIALISED when `initialiseLedger` has not run; MCA_DATABASE_UNAVAILABLE */
-  static open(_options: LedgerOptions): Promise<Ledger> {
-    throw new TypeError("not yet");
+  /**
+   * @throws StoreError MCA_DATABASE_NOT_INITIALISED when `initialiseLedger` has not run; MCA_DATABASE_UNAVAILABLE.
+   * @throws LedgerError MCA_LEDGER_CORRUPT when the head and the entries do not match
+   */
+  static async open(options: LedgerOptions): Promise<Ledger> {
+    if ((await trustDomainOf(options.database)) === undefined) {
+      throw new StoreError(
+        "MCA_DATABASE_NOT_INITIALISED",
+        "This database belongs to no trust domain yet. Run mesh-ca init once, or name the right database.",
+      );
+    }
+    const [head] = await options.database.query<{ size: bigint; has_last: boolean; has_more: boolean }>(HEAD_MATCHES);
+    if (head === undefined || !head.has_last || head.has_more) {
+      throw new LedgerError(
+        "MCA_LEDGER_CORRUPT",
+        "The ledger's head does not match its entries: the database was restored or changed by hand. Nothing is issued; restore it whole from a backup.",
+      );
+    }
+    const ledger = new Ledger(options, head.size);
+    await ledger.#committer.open();
+    return ledger;
   }
 
   /**
    * Records the intent durably. Many intents share one transaction; one that is refused never harms the others.
-   * @throws LedgerError MCA_LEDGER_UNAVAILABLE, MCA_LEDGER_OVERLOADED, MCA_ENTRY_*, MCA_RULE_CHANGED, MCA_LINEAGE_*, MCA_TOKEN_*, MCA_QUOTA_EXCEEDED, MCA_SERIAL_COLLISION
+   * @throws LedgerError MCA_LEDGER_UNAVAILABLE, MCA_LEDGER_OVERLOADED, MCA_ENTRY_*, MCA_RULE_CHANGED, MCA_LINEAGE_*, MCA_TOKEN_*,
+   *   MCA_QUOTA_EXCEEDED, MCA_SERIAL_COLLISION. After any of them nothing may be signed.
    */
-  commit(_intent: Intent): Promise<CommitResult> {
-    throw new TypeError("not yet");
+  commit(intent: Intent): Promise<CommitResult> {
+    return this.#committer.commit(intent);
   }
 
-  /** An administrative change under the head lock: what `run` queries and appends commits as one, or not at all. */
-  transact<T>(_run: (tx: LedgerTransaction) => Promise<T>): Promise<T> {
-    throw new TypeError("not yet");
+  /**
+   * An administrative change under the head lock: what `run` queries and appends commits as one, or not at all. Be quick in it:
+   * no issuance commits meanwhile.
+   */
+  async transact<T>(run: (tx: LedgerTransaction) => Promise<T>): Promise<T> {
+    const { value, size } = await transact(this.#database, run);
+    this.#committer.moved(size);
+    return value;
   }
 
-  /** How the signature of a committed intent ended. Recorded with the next batch, within a second. */
-  reportOutcome(_outcome: OutcomeReport): void {
-    throw new TypeError("not yet");
+  /** How the signature of a committed intent ended. Recorded with the next batch, within a second. @throws TypeError the second time */
+  reportOutcome(outcome: OutcomeReport): void {
+    this.#committer.report(outcome);
   }
 
   /** The outcome that waits for its batch, if any: so that a replay can be answered before it is recorded. */
-  pendingOutcome(_logIndex: bigint): OutcomeReport | undefined {
-    throw new TypeError("not yet");
+  pendingOutcome(logIndex: bigint): OutcomeReport | undefined {
+    return this.#committer.pendingOutcome(logIndex);
+  }
+
+  /** @throws LedgerError MCA_QUERY_INVALID */
+  listIssuances(query: IssuanceQuery): Promise<IssuancePage> {
+    return listIssuances(this.#database, query);
+  }
+
+  /** @throws LedgerError MCA_NOT_FOUND, MCA_LEDGER_CORRUPT */
+  getIssuance(key: IssuanceKey): Promise<IssuanceRecord> {
+    return getIssuance(this.#database, key);
   }
 
   health(): LedgerHealth {
-    throw new TypeError("not yet");
+    return this.#committer.health();
   }
 
-  /** Commits what waits, then ends. */
+  /** Commits what waits, then ends. The database stays open. */
   close(): Promise<void> {
-    throw new TypeError("not yet");
+    this.#closing ??= this.#committer.close(CLOSE_TIMEOUT_MS);
+    return this.#closing;
   }
+
+  #rememberLineages({ plan }: Written): void {
+    for (const [id, { fields, state }] of plan.opened)
+      this.lineages.remember(state.currentSerial, openedLineage(id, fields));
+    for (const { fields } of plan.issuances) {
+      if (fields.lineage.kind !== "renew") continue;
+      const lineage = this.lineages.known(fields.lineage.presentedSerial);
+      if (lineage !== undefined) this.lineages.remember(toHex(fields.serial), lineage);
+    }
+  }
+}
+
+function openedLineage(id: string, fields: IntentFields): Lineage {
+  return {
+    id,
+    spiffeId: fields.spiffeId,
+    rule: fields.rule?.name ?? "",
+    attestor: fields.attestor ?? "",
+    attributes: fields.attributes,
+    openedAt: fields.issuedAt,
+  };
 }

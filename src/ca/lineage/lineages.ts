@@ -1,11 +1,137 @@
-// Lineages as stored.
+// Lineages as stored: found by certificate on the way to a renewal, marked when a certificate authenticates a connection, frozen by
+// hand. What decides about a renewal is read again inside the commit; nothing here is trusted for that.
+import { fromHex } from "../../x509/index.ts";
+import type { Queryable, SqlStatement } from "../store/index.ts";
 import type { Lineage } from "./lineage.ts";
+import { LineageCache } from "./lineage-cache.ts";
 
-export interface Lineages {
-  /** The lineage of a certificate, by serial (lower-case hex); undefined if it belongs to none. */
-  findBySerial(serialHex: string): Promise<Lineage | undefined>;
-  /** A certificate has authenticated a connection. Stored with the next batch. */
-  markUsed(serialHex: string): void;
-  /** No certificate of this lineage renews any more. An entry `lineage.frozen` says why and by whom. */
-  freeze(id: string, reason: { readonly cause: string; readonly requester: string }): Promise<void>;
+const CACHED = 8_192;
+const SERIAL = /^(?:[0-9a-f]{2}){1,20}$/;
+
+const FIND: SqlStatement = {
+  name: "lineage_by_serial",
+  text: `
+SELECT encode(s.serial, 'hex') AS serial, l.id, l.spiffe_id, l.rule, l.attestor, l.attributes, l.opened_at
+FROM unnest($1::bytea[]) wanted (serial)
+JOIN serial s ON s.serial = wanted.serial
+JOIN issuance i ON i.log_index = s.log_index
+JOIN lineage l ON l.id = i.lineage`,
+};
+const IS_FROZEN: SqlStatement = {
+  name: "lineage_is_frozen",
+  text: "SELECT frozen_at IS NOT NULL AS frozen FROM lineage WHERE id = $1",
+};
+
+interface LineageColumns {
+  readonly serial: string;
+  readonly id: string;
+  readonly spiffe_id: string;
+  readonly rule: string;
+  readonly attestor: string;
+  readonly attributes: Readonly<Record<string, string>>;
+  readonly opened_at: number;
+}
+
+export interface LineagesOptions {
+  readonly database: Queryable;
+  /** Stores the mark with the next batch. */
+  readonly markUsed: (serial: string) => void;
+  readonly freeze: (id: string, reason: FreezeReason) => Promise<void>;
+}
+
+export interface FreezeReason {
+  readonly cause: string;
+  readonly requester: string;
+}
+
+interface Waiting {
+  resolve(lineage: Lineage | undefined): void;
+  reject(error: unknown): void;
+}
+
+export class Lineages {
+  readonly #options: LineagesOptions;
+  readonly #cache = new LineageCache(CACHED);
+  readonly #marked = new Set<string>();
+  #waiting = new Map<string, Waiting[]>();
+
+  constructor(options: LineagesOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * The lineage of a certificate, by serial (lower-case hex); undefined if it belongs to none. Questions of one moment share
+   * one query.
+   * @throws StoreError MCA_DATABASE_UNAVAILABLE
+   */
+  findBySerial(serial: string): Promise<Lineage | undefined> {
+    const cached = this.#cache.get(serial);
+    if (cached !== undefined) return Promise.resolve(cached);
+    if (!SERIAL.test(serial)) return Promise.resolve(undefined);
+    return new Promise((resolve, reject) => {
+      if (this.#waiting.size === 0) setImmediate(() => void this.#findWaiting());
+      const others = this.#waiting.get(serial);
+      if (others === undefined) this.#waiting.set(serial, [{ resolve, reject }]);
+      else others.push({ resolve, reject });
+    });
+  }
+
+  /** A certificate (serial, lower-case hex) has authenticated a connection. Stored with the next batch, within a second. */
+  markUsed(serial: string): void {
+    if (!SERIAL.test(serial) || this.#marked.has(serial)) return;
+    if (this.#marked.size >= CACHED) this.#marked.clear();
+    this.#marked.add(serial);
+    this.#options.markUsed(serial);
+  }
+
+  /** Fresh from the database. @throws StoreError MCA_DATABASE_UNAVAILABLE */
+  async isFrozen(id: string): Promise<boolean> {
+    const [row] = await this.#options.database.query<{ frozen: boolean }>(IS_FROZEN, [id]);
+    return row?.frozen ?? true; // a lineage that is not there may do nothing
+  }
+
+  /**
+   * No certificate of this lineage renews any more; an entry `lineage.frozen` says why and by whom. Freezing it again changes nothing.
+   * @throws LedgerError MCA_NOT_FOUND
+   */
+  freeze(id: string, reason: FreezeReason): Promise<void> {
+    return this.#options.freeze(id, reason);
+  }
+
+  /** A certificate was recorded for a lineage; `replaced` is the one that presented itself. For the ledger alone. */
+  remember(serial: string, lineage: Lineage): void {
+    this.#cache.set(serial, lineage);
+  }
+
+  /** The lineage of a serial, if it is in memory. For the ledger alone. */
+  known(serial: string): Lineage | undefined {
+    return this.#cache.get(serial);
+  }
+
+  async #findWaiting(): Promise<void> {
+    const waiting = this.#waiting;
+    this.#waiting = new Map();
+    try {
+      const rows = await this.#options.database.query<LineageColumns>(FIND, [[...waiting.keys()].map(fromHex)]);
+      const found = new Map(rows.map((row) => [row.serial, toLineage(row)]));
+      for (const [serial, askers] of waiting) {
+        const lineage = found.get(serial);
+        if (lineage !== undefined) this.#cache.set(serial, lineage);
+        for (const { resolve } of askers) resolve(lineage);
+      }
+    } catch (error) {
+      for (const askers of waiting.values()) for (const { reject } of askers) reject(error);
+    }
+  }
+}
+
+function toLineage(row: LineageColumns): Lineage {
+  return {
+    id: row.id,
+    spiffeId: row.spiffe_id,
+    rule: row.rule,
+    attestor: row.attestor,
+    attributes: new Map(Object.entries(row.attributes)),
+    openedAt: row.opened_at,
+  };
 }

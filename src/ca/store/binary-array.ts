@@ -1,7 +1,7 @@
 // PostgreSQL arrays in binary format, for parameters of many rows: no escaping, and a fraction of the cost of array literals
 // (which spell a bytea in hex). Layout: dimensions, has-null, element type, length, lower bound, then length-prefixed elements.
 
-const OID = { bool: 16, bytea: 17, int8: 20, text: 25, timestamptz: 1184, uuid: 2950 } as const;
+const OID = { bool: 16, bytea: 17, int8: 20, text: 25, float8: 701, timestamptz: 1184, uuid: 2950 } as const;
 const HEADER_BYTES = 20;
 const NULL_LENGTH = -1;
 /** Microseconds between 1970 and 2000, where PostgreSQL begins to count. */
@@ -23,33 +23,43 @@ function empty(oid: number): Buffer {
   return buffer;
 }
 
-/** Numbers of 8 bytes, each made of a high and a low half. */
-function eightBytes(
+/** Numbers of 8 bytes; undefined is NULL. */
+function eightBytes<T>(
   oid: number,
-  length: number,
-  write: (buffer: Buffer, offset: number, index: number) => void,
+  values: readonly (T | undefined)[],
+  write: (buffer: Buffer, offset: number, value: T) => void,
 ): Buffer {
-  if (length === 0) return empty(oid);
-  const buffer = Buffer.allocUnsafe(HEADER_BYTES + length * 12);
-  header(buffer, oid, length, false);
-  for (let index = 0, offset = HEADER_BYTES; index < length; index += 1, offset += 12) {
+  if (values.length === 0) return empty(oid);
+  const nulls = values.reduce((count, value) => count + (value === undefined ? 1 : 0), 0);
+  const buffer = Buffer.allocUnsafe(HEADER_BYTES + values.length * 12 - nulls * 8);
+  header(buffer, oid, values.length, nulls > 0);
+  let offset = HEADER_BYTES;
+  for (const value of values) {
+    if (value === undefined) {
+      offset = buffer.writeInt32BE(NULL_LENGTH, offset);
+      continue;
+    }
     buffer.writeInt32BE(8, offset);
-    write(buffer, offset + 4, index);
+    write(buffer, offset + 4, value);
+    offset += 12;
   }
   return buffer;
 }
 
-/** int8[] */
-export function int8Array(values: readonly bigint[]): Buffer {
-  return eightBytes(OID.int8, values.length, (buffer, offset, index) => {
-    buffer.writeBigInt64BE(values[index] ?? 0n, offset);
-  });
+/** int8[]; undefined is NULL. */
+export function int8Array(values: readonly (bigint | undefined)[]): Buffer {
+  return eightBytes(OID.int8, values, (buffer, offset, value) => buffer.writeBigInt64BE(value, offset));
 }
 
-/** timestamptz[] of Unix milliseconds. */
-export function timeArray(values: readonly number[]): Buffer {
-  return eightBytes(OID.timestamptz, values.length, (buffer, offset, index) => {
-    const micros = ((values[index] ?? 0) - EPOCH_2000_MS) * 1000;
+/** float8[] */
+export function float8Array(values: readonly number[]): Buffer {
+  return eightBytes(OID.float8, values, (buffer, offset, value) => buffer.writeDoubleBE(value, offset));
+}
+
+/** timestamptz[] of Unix milliseconds; undefined is NULL. */
+export function timeArray(values: readonly (number | undefined)[]): Buffer {
+  return eightBytes(OID.timestamptz, values, (buffer, offset, value) => {
+    const micros = Math.round((value - EPOCH_2000_MS) * 1000);
     const high = Math.floor(micros / TWO_32);
     buffer.writeInt32BE(high, offset);
     buffer.writeUInt32BE(micros - high * TWO_32, offset + 4);

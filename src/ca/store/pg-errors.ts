@@ -7,9 +7,10 @@ export function sqlStateOf(error: unknown): string | undefined {
   return error instanceof StoreError ? error.details["sqlState"] : undefined;
 }
 
-// 08 connection, 25006 read-only (a standby), 53 out of resources, 57P0x shutting down or starting, 58 system, XX000 internal
-const UNAVAILABLE = /^(08...|25006|53...|57P..|58...)$/;
-const TIMEOUTS = new Set(["57014", "55P03", "25P03", "25P04"]);
+// 08 connection, 25006 read-only (a standby), 25P0x ended by a timeout, 53 out of resources, 57P0x shutting down or starting, 58 system
+const UNAVAILABLE = /^(08...|25006|25P0[34]|53...|57P..|58...)$/;
+/** Statement and lock timeouts: the connection lives on. */
+const TIMEOUTS = new Set(["57014", "55P03"]);
 const LOGIN = /^(28...|3D000)$/;
 const FORBIDDEN = new Set(["42501", "0LP01"]);
 const NO_TABLE = new Set(["42P01", "3F000"]);

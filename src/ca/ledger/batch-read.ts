@@ -1,0 +1,178 @@
+// The first round trip of a batch: BEGIN, the head lock, and what the decisions depend on. Everything here is a statement of its
+// own behind the lock, because under READ COMMITTED a statement sees what was committed before it began.
+import { toHex } from "../../x509/index.ts";
+import { byteaArray, textArray, uuidArray } from "../store/binary-array.ts";
+import type { SqlStatement } from "../store/index.ts";
+import type { Pipeline, PipelineAnswer } from "../store/pipeline.ts";
+import { LedgerError } from "./errors.ts";
+import type { LineageRow, PreparedIntent } from "./plan.ts";
+import type { TokenState } from "./token.ts";
+
+export const BEGIN: SqlStatement = { name: "ledger_begin", text: "BEGIN" };
+export const LOCK_HEAD: SqlStatement = {
+  name: "ledger_lock",
+  text: "SELECT size, policy_revision FROM ledger_lock_head()",
+};
+const READ_LINEAGES: SqlStatement = {
+  name: "ledger_lineages",
+  text: `SELECT id, frozen_at IS NOT NULL, current_serial, current_spki, current_index, current_used, current_issued_at,
+                current_not_after, parent_serial, quota_left, quota_at
+         FROM lineage WHERE id = ANY ($1::uuid[])`,
+};
+const READ_TOKENS: SqlStatement = {
+  name: "ledger_tokens",
+  text: `SELECT secret_sha256, expires_at, voided_at IS NOT NULL, redeemed_at, redeemed_spki, redeemed_index, lineage
+         FROM join_token WHERE secret_sha256 = ANY ($1::bytea[])`,
+};
+const READ_RULES: SqlStatement = {
+  name: "ledger_rules",
+  text: "SELECT name, revision FROM identity_rule WHERE name = ANY ($1::text[])",
+};
+/** A certificate that authenticated a connection is used, as long as it is its lineage's newest. */
+const MARK_USED: SqlStatement = {
+  name: "ledger_mark_used",
+  text: `UPDATE lineage l SET current_used = true
+         FROM unnest($1::bytea[]) mark (serial)
+         JOIN serial s ON s.serial = mark.serial
+         JOIN issuance i ON i.log_index = s.log_index
+         WHERE l.id = i.lineage AND l.current_serial = mark.serial AND NOT l.current_used`,
+};
+
+/** Rules as read under the lock; they stay true for as long as the head shows the same policy revision. */
+export interface KnownRules {
+  readonly policyRevision: bigint;
+  readonly revisions: Map<string, bigint>;
+  /** Names that were asked for, found or not. */
+  readonly asked: Set<string>;
+}
+
+export const NO_RULES: KnownRules = { policyRevision: -1n, revisions: new Map(), asked: new Set() };
+
+export interface BatchReads {
+  readonly size: bigint;
+  readonly lineages: ReadonlyMap<string, LineageRow>;
+  readonly tokens: ReadonlyMap<string, TokenState>;
+  readonly rules: KnownRules;
+}
+
+/** Begins the transaction, takes the lock, stores `marks` (serials, lower-case hex), and reads. */
+export async function beginBatch(
+  pipeline: Pipeline,
+  intents: readonly PreparedIntent[],
+  marks: readonly string[],
+  known: KnownRules,
+): Promise<BatchReads> {
+  const lineages = new Set<string>();
+  const tokens = new Map<string, Uint8Array>();
+  const rules = new Set<string>();
+  for (const { fields } of intents) {
+    if (fields.lineage.kind === "renew") lineages.add(fields.lineage.id);
+    if (fields.token !== undefined) tokens.set(toHex(fields.token.secretSha256), fields.token.secretSha256);
+    if (fields.rule !== undefined) rules.add(fields.rule.name);
+  }
+  // Read the rules ahead when a name is new; when the policy turns out to have changed they are read again below.
+  const newNames = [...rules].some((name) => !known.asked.has(name));
+  const [, head, , lineageAnswer, tokenAnswer, ruleAnswer] = await pipeline.together(() =>
+    Promise.all([
+      pipeline.send(BEGIN),
+      pipeline.send(LOCK_HEAD),
+      marks.length === 0
+        ? undefined
+        : pipeline.send(MARK_USED, [byteaArray(marks.map((mark) => Buffer.from(mark, "hex")))]),
+      lineages.size === 0 ? undefined : pipeline.send(READ_LINEAGES, [uuidArray([...lineages])]),
+      tokens.size === 0 ? undefined : pipeline.send(READ_TOKENS, [byteaArray([...tokens.values()])]),
+      newNames ? pipeline.send(READ_RULES, [textArray([...rules])]) : undefined,
+    ]),
+  );
+  const { size, policyRevision } = parseHead(head);
+  return {
+    size,
+    lineages: parseLineages(lineageAnswer),
+    tokens: parseTokens(tokenAnswer),
+    rules: await currentRules(pipeline, known, policyRevision, rules, ruleAnswer),
+  };
+}
+
+async function currentRules(
+  pipeline: Pipeline,
+  known: KnownRules,
+  policyRevision: bigint,
+  names: ReadonlySet<string>,
+  answer: PipelineAnswer | undefined,
+): Promise<KnownRules> {
+  const same = known.policyRevision === policyRevision;
+  if (same && answer === undefined) return known;
+  const read = answer ?? (names.size === 0 ? undefined : await pipeline.send(READ_RULES, [textArray([...names])]));
+  const rules: KnownRules = same ? known : { policyRevision, revisions: new Map(), asked: new Set() };
+  for (const name of names) rules.asked.add(name);
+  for (const [name, revision] of read?.rows ?? []) {
+    if (typeof name === "string" && typeof revision === "bigint") rules.revisions.set(name, revision);
+  }
+  return rules;
+}
+
+export function parseHead(answer: PipelineAnswer): { readonly size: bigint; readonly policyRevision: bigint } {
+  const [size, policyRevision] = answer.rows[0] ?? [];
+  if (typeof size !== "bigint" || typeof policyRevision !== "bigint") {
+    throw new LedgerError("MCA_LEDGER_CORRUPT", "The ledger has no head row. Restore the database from a backup.");
+  }
+  return { size, policyRevision };
+}
+
+// Columns come in the order of the statements above; their types are those of migrations/0001_foundation.sql.
+function parseLineages(answer: PipelineAnswer | undefined): ReadonlyMap<string, LineageRow> {
+  const rows = new Map<string, LineageRow>();
+  for (const row of answer?.rows ?? []) {
+    const [id, frozen, serial, spki, index, used, issuedAt, notAfter, parent, left, at] = row as [
+      string,
+      boolean,
+      Uint8Array,
+      Uint8Array,
+      bigint,
+      boolean,
+      number,
+      number,
+      Uint8Array | null,
+      number,
+      number,
+    ];
+    rows.set(id, {
+      state: {
+        frozen,
+        currentSerial: toHex(serial),
+        currentSpki: toHex(spki),
+        currentIndex: index,
+        currentUsed: used,
+        currentIssuedAt: issuedAt,
+        currentNotAfter: notAfter,
+        parentSerial: parent === null ? undefined : toHex(parent),
+      },
+      quota: { left, at },
+    });
+  }
+  return rows;
+}
+
+function parseTokens(answer: PipelineAnswer | undefined): ReadonlyMap<string, TokenState> {
+  const rows = new Map<string, TokenState>();
+  for (const row of answer?.rows ?? []) {
+    const [secret, expiresAt, voided, at, spki, index, lineage] = row as [
+      Uint8Array,
+      number,
+      boolean,
+      number | null,
+      Uint8Array | null,
+      bigint | null,
+      string | null,
+    ];
+    rows.set(toHex(secret), {
+      expiresAt,
+      voided,
+      redeemed:
+        at === null || spki === null || index === null || lineage === null
+          ? undefined
+          : { at, spkiSha256: toHex(spki), logIndex: index, lineage },
+    });
+  }
+  return rows;
+}

@@ -1,0 +1,74 @@
+// Outcomes of signatures on their way into the log: one entry svid.outcome per batch. What waits here can already be asked for, so
+// that a lost answer is given again at once.
+import { formatTime } from "../../runtime/index.ts";
+import { type EncodedEntry, encodeEntry, MAX_ENTRY_BYTES } from "./canonical.ts";
+import type { OutcomeReport } from "./intent.ts";
+
+/** Room for the entry's own fields and, per outcome, for names, index and punctuation. */
+const ENTRY_BYTES = 256;
+const OUTCOME_BYTES = 80;
+
+export class OutcomeQueue {
+  readonly #waiting = new Map<bigint, OutcomeReport>();
+  /** Taken by a batch whose commit is not known yet. */
+  readonly #taken = new Map<bigint, OutcomeReport>();
+
+  get size(): number {
+    return this.#waiting.size;
+  }
+
+  /** @throws TypeError when the index was reported before: one record, one signature */
+  add(outcome: OutcomeReport): void {
+    if (this.find(outcome.logIndex) !== undefined) {
+      throw new TypeError(`the outcome of index ${outcome.logIndex} was already reported`);
+    }
+    if (outcome.result === "signed" && outcome.signature === undefined) {
+      throw new TypeError("an outcome `signed` comes with its signature");
+    }
+    this.#waiting.set(outcome.logIndex, outcome);
+  }
+
+  find(logIndex: bigint): OutcomeReport | undefined {
+    return this.#waiting.get(logIndex) ?? this.#taken.get(logIndex);
+  }
+
+  /** The next outcomes, as many as one entry holds. */
+  take(): readonly OutcomeReport[] {
+    const outcomes: OutcomeReport[] = [];
+    let bytes = ENTRY_BYTES;
+    for (const [logIndex, outcome] of this.#waiting) {
+      bytes += OUTCOME_BYTES + Math.ceil((outcome.signature?.length ?? 0) / 3) * 4;
+      if (bytes > MAX_ENTRY_BYTES) break;
+      outcomes.push(outcome);
+      this.#waiting.delete(logIndex);
+      this.#taken.set(logIndex, outcome);
+    }
+    return outcomes;
+  }
+
+  /** They are recorded. */
+  done(outcomes: readonly OutcomeReport[]): void {
+    for (const { logIndex } of outcomes) this.#taken.delete(logIndex);
+  }
+
+  /** They are not recorded: the next batch takes them again. */
+  putBack(outcomes: readonly OutcomeReport[]): void {
+    for (const outcome of outcomes) {
+      if (this.#taken.delete(outcome.logIndex)) this.#waiting.set(outcome.logIndex, outcome);
+    }
+  }
+}
+
+/** The entry of a batch's outcomes. `now`: Unix milliseconds. */
+export function encodeOutcomes(outcomes: readonly OutcomeReport[], now: number): EncodedEntry {
+  return encodeEntry({
+    v: 1,
+    kind: "svid.outcome",
+    time: formatTime(now),
+    outcomes: outcomes.map(({ logIndex, result, signature }) => ({
+      index: logIndex.toString(),
+      result,
+      ...(signature === undefined ? {} : { signature: Buffer.from(signature).toString("base64") }),
+    })),
+  });
+}
