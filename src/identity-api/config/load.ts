@@ -33,7 +33,8 @@ export async function loadConfig(sources: ConfigSources): Promise<Config> {
   const file = sources.file === undefined ? {} : await readConfigFile(sources.file);
   refuseSecrets(file, schema);
   const withEnvironment = applyEnvironment(file, schema, sources.env, isOtherVariable);
-  return parseConfig(applyFlags(withEnvironment, schema, sources.flags ?? {}));
+  const config = parseConfig(applyFlags(withEnvironment, schema, sources.flags ?? {}));
+  return { ...config, dataDir: config.dataDir ?? defaultDataDir(sources.env, process.getuid?.() ?? 0) };
 }
 
 /** Checks a plain object (as parsed from YAML) and fills in the defaults. Throws ConfigError. */

@@ -1,0 +1,109 @@
+// A transport with one service of stand-in handlers behind a plain TCP port: what TLS and the rest of the server add is
+// tested elsewhere.
+import { connect as connectHttp2 } from "node:http2";
+import { type AddressInfo, createServer, type Socket } from "node:net";
+import { credentials } from "@grpc/grpc-js";
+import { Connection } from "../../../src/identity-api/connection.ts";
+import type { Call } from "../../../src/identity-api/grpc/calls.ts";
+import { Calls } from "../../../src/identity-api/grpc/calls.ts";
+import { GrpcTransport, type TransportLimits } from "../../../src/identity-api/grpc/transport.ts";
+import {
+  IdentityServiceClient,
+  IdentityServiceService,
+  type IssueX509SvidRequest,
+  IssueX509SvidResponse,
+  type WatchTrustResponse,
+} from "../../../src/proto/gen/meshca/identity/v1/identity.ts";
+import {
+  type LogFields,
+  type Logger,
+  silentLogger,
+  silentMetrics,
+  systemClock,
+  systemRandom,
+} from "../../../src/runtime/index.ts";
+
+export const limits: TransportLimits = {
+  maxConcurrentStreams: 100,
+  maxMessageBytes: 20_480,
+  maxSessionMemoryMegabytes: 4,
+  streamResetBurst: 20,
+  streamResetPerSecond: 1,
+  keepaliveSeconds: 60,
+};
+
+export interface Fixture {
+  readonly transport: GrpcTransport;
+  readonly calls: Calls;
+  readonly port: number;
+  readonly lines: LogFields[];
+  client(): IdentityServiceClient;
+  http2(): ReturnType<typeof connectHttp2>;
+  close(): Promise<void>;
+}
+
+export async function startFixture(
+  issue: (request: IssueX509SvidRequest, call: Call) => Promise<Partial<IssueX509SvidResponse>>,
+  changed: Partial<TransportLimits> = {},
+): Promise<Fixture> {
+  const lines: LogFields[] = [];
+  const note = (fields: LogFields): void => void lines.push(fields);
+  const logger: Logger = { ...silentLogger, info: note, warn: note, error: note, child: () => logger };
+  const transport: GrpcTransport = new GrpcTransport({
+    limits: { ...limits, ...changed },
+    onRefused: (refusal) => calls.refusedEarly(refusal),
+  });
+  const calls: Calls = new Calls({
+    connectionOf: (metadata) => transport.connectionOf(metadata),
+    clock: systemClock,
+    random: systemRandom,
+    logger,
+    metrics: silentMetrics,
+  });
+  const { issueX509Svid, watchTrust, explainIdentity } = IdentityServiceService;
+  transport.add(IdentityServiceService, {
+    issueX509Svid: calls.unary(issueX509Svid.path, async (request: IssueX509SvidRequest, call) =>
+      IssueX509SvidResponse.fromPartial(await issue(request, call)),
+    ),
+    watchTrust: calls.stream<unknown, WatchTrustResponse>(watchTrust.path, async () => {}),
+    explainIdentity: calls.unary(explainIdentity.path, async () => {
+      throw new Error("a secret inside");
+    }),
+  });
+  let accepted = 0;
+  const server = createServer((socket: Socket) => {
+    socket.on("error", () => {});
+    transport.accept(socket, new Connection({ kind: "anonymous" }, `peer-${accepted++}`, 0));
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  const clients: IdentityServiceClient[] = [];
+  const sessions: ReturnType<typeof connectHttp2>[] = [];
+  return {
+    transport,
+    calls,
+    port,
+    lines,
+    client() {
+      const client = new IdentityServiceClient(`127.0.0.1:${port}`, credentials.createInsecure(), {
+        "grpc.use_local_subchannel_pool": 1,
+        "grpc.enable_http_proxy": 0,
+        "grpc.enable_retries": 0,
+      });
+      clients.push(client);
+      return client;
+    },
+    http2() {
+      const session = connectHttp2(`http://127.0.0.1:${port}`);
+      session.on("error", () => {});
+      sessions.push(session);
+      return session;
+    },
+    async close() {
+      for (const client of clients) client.close();
+      for (const session of sessions) session.destroy();
+      server.close();
+      await transport.drain(0);
+    },
+  };
+}

@@ -1,0 +1,239 @@
+// What the transport adds to grpc-js: who calls, a code for every refusal, limits, and an orderly end.
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { test } from "node:test";
+import { Metadata, type ServiceError, status } from "@grpc/grpc-js";
+import { ApiError } from "../../../src/identity-api/api-error.ts";
+import type { IdentityServiceClient } from "../../../src/proto/gen/meshca/identity/v1/identity.ts";
+import {
+  ExplainIdentityRequest,
+  IssueX509SvidRequest,
+  type IssueX509SvidResponse,
+} from "../../../src/proto/gen/meshca/identity/v1/identity.ts";
+import { startFixture } from "./transport-fixture.ts";
+
+function issue(
+  client: IdentityServiceClient,
+  request: Partial<IssueX509SvidRequest> = {},
+  metadata = new Metadata(),
+): Promise<IssueX509SvidResponse> {
+  return new Promise((resolve, reject) =>
+    client.issueX509Svid(IssueX509SvidRequest.fromPartial(request), metadata, (error, response) =>
+      error === null ? resolve(response) : reject(error),
+    ),
+  );
+}
+
+async function refusal(promise: Promise<unknown>): Promise<ServiceError & { mca: string | undefined }> {
+  const error = await promise.then(
+    () => assert.fail("the call was answered"),
+    (failure: ServiceError) => failure,
+  );
+  return Object.assign(error, { mca: error.metadata.get("mca-code")[0]?.toString() });
+}
+
+test("each call sees the connection that it came over, with many calls on many connections at once", async () => {
+  const fixture = await startFixture(async (_request, call) => {
+    await new Promise((resolve) => setTimeout(resolve, Math.random() * 5));
+    return { rule: call.connection.address };
+  });
+  try {
+    const clients = Array.from({ length: 24 }, () => fixture.client());
+    const own = new Map<IdentityServiceClient, string>();
+    let wrong = 0;
+    for (const client of clients) own.set(client, (await issue(client)).rule);
+    assert.equal(new Set(own.values()).size, 24);
+    await Promise.all(
+      clients.flatMap((client) =>
+        Array.from({ length: 50 }, async () => {
+          if ((await issue(client)).rule !== own.get(client)) wrong++;
+        }),
+      ),
+    );
+    assert.equal(wrong, 0);
+  } finally {
+    await fixture.close();
+  }
+});
+
+test("a message over the limit is refused with MCA_MESSAGE_TOO_LARGE and a log line, and the connection goes on", async () => {
+  const fixture = await startFixture(async () => ({}));
+  try {
+    const client = fixture.client();
+    const error = await refusal(issue(client, { csr: new Uint8Array(30_000) }));
+    assert.equal(error.code, status.RESOURCE_EXHAUSTED);
+    assert.equal(error.mca, "MCA_MESSAGE_TOO_LARGE");
+    assert.ok(fixture.lines.some((line) => line.event === "call.refused" && line["code"] === "MCA_MESSAGE_TOO_LARGE"));
+    await issue(client);
+    assert.equal((await issue(client, { csr: new Uint8Array(20_000) })).rule, "");
+  } finally {
+    await fixture.close();
+  }
+});
+
+test("a message that is no protobuf is refused with MCA_REQUEST_INVALID and a log line", async () => {
+  const fixture = await startFixture(async () => ({}));
+  try {
+    const session = fixture.http2();
+    const stream = session.request({
+      ":method": "POST",
+      ":path": "/meshca.identity.v1.IdentityService/IssueX509Svid",
+      "content-type": "application/grpc",
+      te: "trailers",
+    });
+    const trailers = new Promise<Record<string, unknown>>((resolve) => {
+      stream.on("response", (headers) => {
+        if (headers["grpc-status"] !== undefined) resolve({ ...headers });
+      });
+      stream.on("trailers", (headers) => resolve({ ...headers }));
+    });
+    stream.resume();
+    stream.end(Buffer.from([0, 0, 0, 0, 4, 0xff, 0xff, 0xff, 0xff]));
+    const got = await trailers;
+    assert.equal(got["mca-code"], "MCA_REQUEST_INVALID");
+    assert.equal(Number(got["grpc-status"]), status.INVALID_ARGUMENT);
+    assert.ok(fixture.lines.some((line) => line["code"] === "MCA_REQUEST_INVALID"));
+  } finally {
+    await fixture.close();
+  }
+});
+
+test("what a handler throws reaches the caller as its code, with the request's id, and the log once", async () => {
+  const fixture = await startFixture(async () => {
+    throw new ApiError("MCA_NOT_RENEWABLE", "Enrol again.", { details: { serial: "01" } });
+  });
+  try {
+    const metadata = new Metadata();
+    metadata.set("x-request-id", "my-id.1");
+    const error = await refusal(issue(fixture.client(), {}, metadata));
+    assert.equal(error.code, status.FAILED_PRECONDITION);
+    assert.equal(error.mca, "MCA_NOT_RENEWABLE");
+    assert.equal(error.details, "Enrol again.");
+    assert.equal(error.metadata.get("mca-request-id")[0], "my-id.1");
+    assert.ok(error.metadata.get("grpc-status-details-bin").length > 0);
+    const lines = fixture.lines.filter((line) => line.event === "call.refused");
+    assert.equal(lines.length, 1);
+    assert.equal(lines[0]?.["requestId"], "my-id.1");
+  } finally {
+    await fixture.close();
+  }
+});
+
+test("a malformed request id is replaced by one of ours", async () => {
+  const seen: string[] = [];
+  const fixture = await startFixture(async (_request, call) => {
+    seen.push(call.requestId);
+    return {};
+  });
+  try {
+    const client = fixture.client();
+    for (const id of ["a b", "x".repeat(65), 'a"b']) {
+      const metadata = new Metadata();
+      metadata.set("x-request-id", id);
+      await issue(client, {}, metadata);
+    }
+    await issue(client);
+    for (const id of seen) assert.match(id, /^[\w-]{16}$/);
+    assert.equal(new Set(seen).size, 4);
+  } finally {
+    await fixture.close();
+  }
+});
+
+test("a bug inside is MCA_INTERNAL to the caller, who learns nothing of it; the log has it", async () => {
+  const fixture = await startFixture(async () => ({}));
+  try {
+    const client = fixture.client();
+    const error = await refusal(
+      new Promise((resolve, reject) =>
+        client.explainIdentity(ExplainIdentityRequest.fromPartial({}), (failure, response) =>
+          failure === null ? resolve(response) : reject(failure),
+        ),
+      ),
+    );
+    assert.equal(error.mca, "MCA_INTERNAL");
+    assert.equal(JSON.stringify([error.details, error.metadata.toJSON()]).includes("a secret inside"), false);
+    const line = fixture.lines.find((each) => each["code"] === "MCA_INTERNAL");
+    assert.ok(line?.["error"] instanceof Error);
+  } finally {
+    await fixture.close();
+  }
+});
+
+test("a peer that opens and resets streams without end loses its connection (rapid reset)", {
+  timeout: 20_000,
+}, async () => {
+  const fixture = await startFixture(() => new Promise(() => {}));
+  try {
+    const session = fixture.http2();
+    await once(session, "connect");
+    let resets = 0;
+    const closed = new Promise<void>((resolve) => session.on("close", resolve));
+    const flood = setInterval(() => {
+      if (session.destroyed || session.closed) return;
+      for (let n = 0; n < 5; n++) {
+        const stream = session.request({ ":method": "POST", ":path": "/x", "content-type": "application/grpc" });
+        stream.on("error", () => {});
+        stream.on("response", () => {});
+        stream.close(8);
+        resets++;
+      }
+    }, 2);
+    await closed;
+    clearInterval(flood);
+    // The library's own allowance is 1,000; ours in this test is 20.
+    assert.ok(resets < 500, `${resets} resets were allowed`);
+  } finally {
+    await fixture.close();
+  }
+});
+
+test("the number of streams on a connection and the memory of a session are bounded", async () => {
+  const fixture = await startFixture(() => new Promise(() => {}), { maxConcurrentStreams: 3 });
+  try {
+    const session = fixture.http2();
+    await once(session, "remoteSettings");
+    assert.equal(session.remoteSettings.maxConcurrentStreams, 3);
+    const common: unknown = Reflect.get(fixture.transport.server, "commonServerOptions");
+    assert.equal(Reflect.get(Object(common), "maxSessionMemory"), 4);
+    assert.equal(Reflect.get(Object(common), "streamResetBurst"), 20);
+  } finally {
+    await fixture.close();
+  }
+});
+
+test("draining lets a call in flight finish, refuses new ones, and closes idle connections", async () => {
+  let release = (): void => {};
+  const fixture = await startFixture(
+    () =>
+      new Promise((resolve) => {
+        release = () => resolve({ rule: "finished" });
+      }),
+  );
+  const busy = fixture.client();
+  const idle = fixture.http2();
+  await once(idle, "connect");
+  const inFlight = issue(busy);
+  while (fixture.calls.inFlight === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+  const idleClosed = once(idle, "close");
+  const drained = fixture.transport.drain(5_000);
+  await idleClosed;
+  while (fixture.transport.connections.size > 1) await new Promise((resolve) => setTimeout(resolve, 5));
+  assert.equal(fixture.transport.connections.size, 1, "the busy connection is still open");
+  release();
+  assert.equal((await inFlight).rule, "finished");
+  await drained;
+  assert.equal(fixture.transport.connections.size, 0);
+  await fixture.close();
+});
+
+test("draining ends what does not finish in time", async () => {
+  const fixture = await startFixture(() => new Promise(() => {}));
+  const error = refusal(issue(fixture.client()));
+  while (fixture.calls.inFlight === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+  const startedAt = performance.now();
+  await fixture.transport.drain(200);
+  assert.ok(performance.now() - startedAt < 3_000);
+  assert.ok([status.UNAVAILABLE, status.CANCELLED].includes((await error).code));
+  await fixture.close();
+});
