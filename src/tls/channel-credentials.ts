@@ -53,7 +53,7 @@ class MeshChannelCredentials extends ChannelCredentials {
     const ended = new AbortController();
     return {
       async connect(raw: Socket) {
-        raw.on("error", () => raw.destroy());
+        raw.on("error", () => {});
         try {
           const socket = await shakeHands({
             target: { socket: raw },
@@ -66,7 +66,6 @@ class MeshChannelCredentials extends ChannelCredentials {
           });
           return { socket, secure: true };
         } catch (error) {
-          raw.destroy();
           options.onFailure?.(error);
           throw error;
         }

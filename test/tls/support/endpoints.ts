@@ -138,7 +138,7 @@ export async function startListener(overrides: Partial<TlsListenerOptions<Seen>>
 /** A plain Node client, for what our own never does. Resolves at the first byte (accepted) or the end (refused). */
 export function rawClient(
   port: number,
-  options: ConnectionOptions = {},
+  options: ConnectionOptions & { readonly localAddress?: string } = {},
 ): Promise<{ socket: TLSSocket; accepted: boolean }> {
   return new Promise((resolve) => {
     const socket = connect({
