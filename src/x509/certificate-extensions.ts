@@ -23,6 +23,7 @@ type Understood = Pick<
   | "subjectAltName"
   | "subjectKeyId"
   | "authorityKeyId"
+  | "authorityCertificate"
   | "nameConstraints"
   | "policy"
 >;
@@ -39,6 +40,7 @@ export function readExtensionFields(extensions: readonly Extension[]): Extension
     subjectAltName: undefined,
     subjectKeyId: undefined,
     authorityKeyId: undefined,
+    authorityCertificate: undefined,
     nameConstraints: undefined,
     policy: undefined,
     unknownCritical: [],
@@ -69,7 +71,7 @@ export function readExtensionFields(extensions: readonly Extension[]): Extension
         if (critical) fields.unknownCritical.push(extension.oid);
         break;
       case oid.authorityKeyId:
-        fields.authorityKeyId = readAuthorityKeyId(value);
+        readAuthority(fields, value);
         if (critical) fields.unknownCritical.push(extension.oid);
         break;
       case oid.certificatePolicies:
@@ -89,6 +91,12 @@ export function readExtensionFields(extensions: readonly Extension[]): Extension
     }
   }
   return fields;
+}
+
+function readAuthority(fields: ExtensionFields, value: Uint8Array): void {
+  const { keyId, issuer, serial } = readAuthorityKeyId(value);
+  fields.authorityKeyId = keyId;
+  if (issuer !== undefined || serial !== undefined) fields.authorityCertificate = { issuer, serial };
 }
 
 function policyOf(fields: ExtensionFields): PolicyExtensions {

@@ -44,6 +44,7 @@ class ParsedCertificate implements Certificate {
   readonly subjectAltName: Certificate["subjectAltName"];
   readonly subjectKeyId: Certificate["subjectKeyId"];
   readonly authorityKeyId: Certificate["authorityKeyId"];
+  readonly authorityCertificate: Certificate["authorityCertificate"];
   readonly nameConstraints: Certificate["nameConstraints"];
   readonly policy: Certificate["policy"];
   readonly unknownCritical: readonly string[];
@@ -75,6 +76,7 @@ class ParsedCertificate implements Certificate {
     this.subjectAltName = extended.subjectAltName;
     this.subjectKeyId = extended.subjectKeyId;
     this.authorityKeyId = extended.authorityKeyId;
+    this.authorityCertificate = extended.authorityCertificate;
     this.nameConstraints = extended.nameConstraints;
     this.policy = extended.policy;
     this.unknownCritical = extended.unknownCritical;

@@ -24,6 +24,7 @@ export type PathRule =
   | "issuer-name"
   | "not-yet-valid"
   | "expired"
+  | "key-identifier"
   | "signature"
   | "signature-algorithm"
   | "key-strength"

@@ -90,19 +90,31 @@ export function readSubjectKeyId(value: Uint8Array): Uint8Array {
   return keyId;
 }
 
-/** Section 4.2.1.1: the key identifier, if any; issuer and serial number are checked for form only, as hints nobody needs. */
-export function readAuthorityKeyId(value: Uint8Array): Uint8Array | undefined {
+/** What an authority key identifier says of the issuer's certificate. */
+export interface AuthorityKeyId {
+  readonly keyId: Uint8Array | undefined;
+  /** The issuer's issuer: the first directory name, DER. */
+  readonly issuer: Uint8Array | undefined;
+  /** The issuer's serial number, magnitude. */
+  readonly serial: Uint8Array | undefined;
+}
+
+/** Section 4.2.1.1. */
+export function readAuthorityKeyId(value: Uint8Array): AuthorityKeyId {
   const what = "the authority key identifier";
   const reader = enterValue(value, what);
   const keyId = reader.nextTag === tag.implicit(0) ? reader.contents(tag.implicit(0), what) : undefined;
+  let issuer: Uint8Array | undefined;
   if (reader.nextTag === tag.explicit(1)) {
-    const issuer = reader.enter(tag.explicit(1), what);
-    do readGeneralName(issuer, what);
-    while (!issuer.isDone);
+    const names = reader.enter(tag.explicit(1), what);
+    do {
+      const name = readGeneralName(names, what);
+      if (name.kind === "directory") issuer ??= name.der;
+    } while (!names.isDone);
   }
-  if (reader.nextTag === tag.implicit(2)) reader.contents(tag.implicit(2), what);
+  const serial = reader.nextTag === tag.implicit(2) ? reader.unsigned(what, tag.implicit(2)) : undefined;
   reader.end(what);
-  return keyId;
+  return { keyId, issuer, serial };
 }
 
 /** Section 4.2.1.10. Minimum and maximum are refused, as the RFC allows nothing but their absence. */

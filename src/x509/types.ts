@@ -128,7 +128,12 @@ export interface Certificate {
   readonly extendedKeyUsage?: { readonly critical: boolean; readonly purposes: readonly string[] } | undefined;
   readonly subjectAltName?: { readonly critical: boolean; readonly names: readonly GeneralName[] } | undefined;
   readonly subjectKeyId?: Uint8Array | undefined;
+  /** The key identifier of the authority key identifier. */
   readonly authorityKeyId?: Uint8Array | undefined;
+  /** Its issuer (Name, DER) and serial number (magnitude), where it has them. */
+  readonly authorityCertificate?:
+    | { readonly issuer: Uint8Array | undefined; readonly serial: Uint8Array | undefined }
+    | undefined;
   readonly nameConstraints?: NameConstraints | undefined;
   readonly policy?: PolicyExtensions | undefined;
   /** OIDs of critical extensions that the path validator does not process. */

@@ -11,6 +11,7 @@ import { PathBudget } from "./budget.ts";
 import { IssuerCache } from "./cache.ts";
 import { checkAnyCertificate, checkEndEntityCertificate, checkIssuingCertificate } from "./certificate-rules.ts";
 import { broken } from "./finding.ts";
+import { checkKeyIdentifiers, keyIdentifierFit } from "./key-identifiers.ts";
 import type { PathRequest, ValidatedPath } from "./request.ts";
 import { checkWholePath } from "./whole-path.ts";
 
@@ -123,7 +124,9 @@ class PathSearch {
       .filter((certificate) => !anchors.some((anchor) => bytesEqual(anchor.certificate.der, certificate.der)))
       .map((certificate) => ({ certificate, isAnchor: false }));
     const candidates = [...anchors, ...others];
-    return candidates.length < 2 ? candidates : candidates.sort((a, b) => hint(b, child) - hint(a, child));
+    return candidates.length < 2
+      ? candidates
+      : candidates.sort((a, b) => keyIdentifierFit(child, b.certificate) - keyIdentifierFit(child, a.certificate));
   }
 
   /** Whether the candidate may have issued the child and did; the cheap questions first. */
@@ -131,6 +134,7 @@ class PathSearch {
     return this.#attempt(path, () => {
       checkAnyCertificate(candidate, this.#request.time);
       checkIssuingCertificate(candidate);
+      checkKeyIdentifiers(child, candidate);
       const failure = this.#signatureFailure(child, candidate);
       if (failure !== undefined) throw failure;
     });
@@ -194,14 +198,6 @@ function verifyIssued(child: Certificate, issuer: Certificate): PathError | unde
 /** The same name with the same key: a path that comes back to it goes round in circles. */
 function isSameEntity(a: Certificate, b: Certificate): boolean {
   return bytesEqual(a.publicKey.spki, b.publicKey.spki) && sameName(a.subject, b.subject);
-}
-
-/** Key identifiers are hints: they order the candidates and decide nothing. */
-function hint({ certificate }: Candidate, child: Certificate): number {
-  const { subjectKeyId } = certificate;
-  const { authorityKeyId } = child;
-  if (subjectKeyId === undefined || authorityKeyId === undefined) return 1;
-  return bytesEqual(subjectKeyId, authorityKeyId) ? 2 : 0;
 }
 
 function emptyChain(): PathError {

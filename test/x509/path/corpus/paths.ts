@@ -1,0 +1,250 @@
+// The corpus: everything but name constraints.
+import { type KeyObject, sign } from "node:crypto";
+import {
+  derContext,
+  derNull,
+  derOid,
+  derSequence,
+  derUtf8String,
+  encodeExtension,
+  encodeName,
+  oid,
+} from "../../../../src/x509/index.ts";
+import {
+  type CertificateOptions,
+  createCertificate,
+  createIntermediate,
+  createLeaf,
+  createRoot,
+  type ForeignAlgorithm,
+  TestCertificate,
+  testKey,
+} from "../../../support/pki.ts";
+import { bad, type Chain, good, line, root, type Specimen, two, underRoot } from "./specimen.ts";
+
+const DAY_MS = 86_400_000;
+const authority = createIntermediate(root, { subject: "Corpus Authority", pathLength: 0 });
+const leaf = createLeaf(authority);
+const namedLeaf = createLeaf(authority, { subject: "A leaf" });
+
+function weakHash(hash: string, id: string): ForeignAlgorithm {
+  const rsa = id.startsWith("1.2.840.113549.1.1.");
+  return {
+    der: rsa ? derSequence(derOid(id), derNull()) : derSequence(derOid(id)),
+    sign: (key: KeyObject, tbs) => new Uint8Array(sign(hash, tbs, key)),
+  };
+}
+const sha1Rsa = weakHash("sha1", "1.2.840.113549.1.1.5");
+const sha1Ecdsa = weakHash("sha1", "1.2.840.10045.4.1");
+
+function tampered(certificate: TestCertificate): TestCertificate {
+  const der = certificate.der.slice();
+  der[der.length - 1] = (der[der.length - 1] ?? 0) ^ 1;
+  return new TestCertificate(der, certificate.key, certificate.subject);
+}
+
+const unknownExtension = encodeExtension("1.3.6.1.4.1.55555.1", true, derUtf8String("?"));
+const policies = (...ids: readonly string[]): Uint8Array =>
+  encodeExtension(oid.certificatePolicies, false, derSequence(...ids.map((id) => derSequence(derOid(id)))));
+const requireExplicitPolicy = (after: number): Uint8Array =>
+  encodeExtension(oid.policyConstraints, true, derSequence(derContext(0, Uint8Array.of(after), false)));
+
+const expiredRoot = createRoot({
+  subject: "Expired Root",
+  notBefore: Date.now() - 30 * DAY_MS,
+  notAfter: Date.now() - DAY_MS,
+});
+const rsaRoot = createRoot({ subject: "RSA Root", key: testKey("rsa-2048", "corpus root") });
+const smallRoot = createRoot({ subject: "Small Root", key: testKey("rsa-1024", "corpus root") });
+const impostor = createRoot({ subject: "Corpus Root" });
+const stranger = createRoot({ subject: "Stranger" });
+const cross = createIntermediate(stranger, { subject: "Corpus Authority", key: authority.key });
+const loopA = testKey("ec-p256", "loop a");
+const loopB = testKey("ec-p256", "loop b");
+const a = encodeName({ commonName: "Loop A" });
+const b = encodeName({ commonName: "Loop B" });
+const aByB = createCertificate(undefined, {
+  subject: a,
+  issuerName: b,
+  key: loopA,
+  signWith: loopB,
+  authorityKeyId: null,
+  ca: true,
+  keyUsage: ["keyCertSign"],
+});
+const bByA = createCertificate(undefined, {
+  subject: b,
+  issuerName: a,
+  key: loopB,
+  signWith: loopA,
+  authorityKeyId: null,
+  ca: true,
+  keyUsage: ["keyCertSign"],
+});
+
+const shortRoot = createRoot({ subject: "Short Root", pathLength: 0 });
+
+function wrongOrder(): TestCertificate[] {
+  const chain = line({}, {}, {});
+  const [first, ...rest] = chain;
+  return first === undefined ? [] : [first, createIntermediate(root), ...rest.reverse()];
+}
+
+function mixed(top: TestCertificate, options: CertificateOptions = {}): TestCertificate[] {
+  const issuer = createIntermediate(top, options);
+  return [createLeaf(issuer), issuer];
+}
+
+function selfSignedAnchor(): Chain {
+  const own = createRoot({ subject: "Own", ca: false, keyUsage: ["digitalSignature"] });
+  return { chain: [own], anchors: [own] };
+}
+
+function padded(): TestCertificate[] {
+  return [leaf, authority, ...Array.from({ length: 7 }, () => createIntermediate(stranger))];
+}
+
+function rootPathLength(): Chain {
+  const short = createRoot({ subject: "Path Length Root", pathLength: 0 });
+  const issuer = createIntermediate(short);
+  return { chain: [createLeaf(issuer), issuer], anchors: [short] };
+}
+
+/** Short Root, a self-issued CA with a new key, `others` CAs, a leaf. */
+function selfIssuedLine(others: number): TestCertificate[] {
+  const cas = [createIntermediate(shortRoot, { subject: "Short Root" })];
+  for (let i = 0; i < others; i++) cas.unshift(createIntermediate(cas[0] ?? root));
+  return [createLeaf(cas[0] ?? root), ...cas];
+}
+
+export const pathSpecimens: readonly Specimen[] = [
+  good("a leaf under a root", [createLeaf(root)]),
+  good("a leaf under an authority", [leaf, authority]),
+  good("the root sent along", [leaf, authority, root]),
+  good("intermediates in the wrong order, with one that does not belong", wrongOrder()),
+  good("a P-256 authority under an RSA root", { chain: mixed(rsaRoot), anchors: [rsaRoot] }),
+  good("an RSASSA-PSS signature", {
+    chain: [createLeaf(rsaRoot, { signatureAlgorithm: "rsa-pss-sha256" })],
+    anchors: [rsaRoot],
+  }),
+  good(
+    "P-384, P-521 and Ed25519 in one line",
+    line({ key: testKey("ec-p384") }, { key: testKey("ec-p521") }, { key: testKey("ed25519") }),
+  ),
+  good("an authority with two cross-certificates", [leaf, cross, authority]),
+  good("the same with the other anchor", { chain: [leaf, cross, authority], anchors: [stranger] }),
+  good("an anchor's name with another key beside the true one", {
+    chain: [leaf, authority],
+    anchors: [impostor, root],
+  }),
+  good(
+    "no key identifiers anywhere",
+    two({ authorityKeyId: null, subjectKeyId: null }, { authorityKeyId: null, subjectKeyId: null }),
+  ),
+  good("an authority without key usage", two({}, { keyUsage: null })),
+  good(
+    "a leaf without key usage, purposes or basic constraints",
+    two({ keyUsage: null, extendedKeyUsage: null, basicConstraints: null }),
+  ),
+  good("basic constraints that are not critical", two({}, { basicConstraints: "not-critical" })),
+  good("a path of eight certificates", line({}, {}, {}, {}, {}, {})),
+  bad("issuer-unknown", "nothing to chain to", { chain: [leaf, authority], anchors: [stranger] }),
+  bad("issuer-unknown", "a missing authority", [leaf]),
+  bad("issuer-unknown", "its own root, which nobody trusts", [createLeaf(stranger), stranger]),
+  bad("issuer-unknown", "a self-signed leaf", [createLeaf(createRoot({ subject: "Me" }), { subject: "Me" })]),
+  bad("basic-constraints", "a self-signed leaf that is itself an anchor", selfSignedAnchor()),
+  bad("issuer-unknown", "CAs that sign each other in a circle", [createLeaf(bByA), bByA, aByB]),
+  bad("chain-too-long", "a path of nine certificates", line({}, {}, {}, {}, {}, {}, {})),
+  bad("chain-too-long", "nine certificates where two would do", padded()),
+  bad("expired", "an expired leaf", two({ notAfter: Date.now() - 1000 })),
+  bad("expired", "an expired authority", two({}, { notAfter: Date.now() - 1000 })),
+  bad("expired", "an expired root", { chain: [createLeaf(expiredRoot)], anchors: [expiredRoot] }),
+  bad(
+    "not-yet-valid",
+    "a leaf of tomorrow",
+    two({ notBefore: Date.now() + DAY_MS, notAfter: Date.now() + 2 * DAY_MS }),
+  ),
+  bad("not-yet-valid", "an authority of tomorrow", two({}, { notBefore: Date.now() + DAY_MS })),
+  bad("not-yet-valid", "a root of tomorrow", underRoot({ notBefore: Date.now() + DAY_MS })),
+  bad("signature", "a signature with a flipped bit on the leaf", [tampered(leaf), authority]),
+  bad("signature", "a signature with a flipped bit on the authority", [leaf, tampered(authority)]),
+  bad("signature", "a leaf signed by another key of the same name", two({ signWith: testKey("ec-p256", "thief") })),
+  bad("key-identifier", "an authority signed by another root of the same name", {
+    chain: [createLeaf(cross), authority],
+    anchors: [impostor],
+  }),
+  bad("signature", "a signature of another kind than the issuer's key", two({ signWith: testKey("rsa-2048") })),
+  bad("signature-algorithm", "a leaf signed with SHA-1 and RSA", {
+    chain: [createLeaf(rsaRoot, { signatureAlgorithm: sha1Rsa })],
+    anchors: [rsaRoot],
+  }),
+  bad("signature-algorithm", "a leaf signed with SHA-1 and ECDSA", two({ signatureAlgorithm: sha1Ecdsa })),
+  bad("signature-algorithm", "an authority signed with SHA-1", {
+    chain: mixed(rsaRoot, { signatureAlgorithm: sha1Rsa }),
+    anchors: [rsaRoot],
+  }),
+  bad(
+    "signature-algorithm",
+    "a root signed with SHA-1",
+    underRoot({ key: testKey("rsa-2048", "corpus root"), signatureAlgorithm: sha1Rsa }),
+  ),
+  bad("key-strength", "a leaf with RSA 1024", two({ key: testKey("rsa-1024") })),
+  bad("key-strength", "an authority with RSA 1024", two({}, { key: testKey("rsa-1024") })),
+  bad("key-strength", "a root with RSA 1024", { chain: [createLeaf(smallRoot)], anchors: [smallRoot] }),
+  bad("key-strength", "a leaf on another curve", two({ key: testKey("ec-secp256k1") })),
+  bad("basic-constraints", "an authority without basic constraints", two({}, { basicConstraints: null })),
+  bad("basic-constraints", "an authority that is no CA", two({}, { ca: false, keyUsage: null })),
+  bad("basic-constraints", "a leaf that signs leaves", [createLeaf(namedLeaf), namedLeaf, authority]),
+  bad("basic-constraints", "a root without basic constraints", underRoot({ basicConstraints: null })),
+  bad("basic-constraints", "a CA as the leaf", [authority]),
+  bad("key-usage", "an authority without keyCertSign", two({}, { keyUsage: ["digitalSignature", "cRLSign"] })),
+  bad("key-usage", "a root without keyCertSign", underRoot({ keyUsage: ["cRLSign"] })),
+  bad("key-usage", "a leaf with keyCertSign", two({ keyUsage: ["digitalSignature", "keyCertSign"] })),
+  bad("key-usage", "a leaf without digitalSignature", two({ keyUsage: ["cRLSign"] })),
+  bad("issuer-name", "an authority with an empty subject", two({}, { subject: "" })),
+  bad("issuer-name", "a root with an empty subject", underRoot({ subject: "" })),
+  good("a path length that is kept", line({ pathLength: 1 }, { pathLength: 0 })),
+  bad("path-length", "a path length of 0 with a CA beneath", line({ pathLength: 0 }, {})),
+  bad("path-length", "a path length of 1 with two CAs beneath", line({ pathLength: 1 }, { pathLength: 5 }, {})),
+  bad("path-length", "a root's path length", rootPathLength()),
+  good("a self-issued CA, which does not count", { chain: selfIssuedLine(0), anchors: [shortRoot] }),
+  bad("path-length", "a CA under a self-issued one, which counts", { chain: selfIssuedLine(1), anchors: [shortRoot] }),
+  bad(
+    "extended-key-usage",
+    "a leaf for clients alone, asked for servers too",
+    two({ extendedKeyUsage: [oid.clientAuth] }),
+  ),
+  good("a leaf for clients alone, asked for clients", two({ extendedKeyUsage: [oid.clientAuth] }), ["clientAuth"]),
+  bad("extended-key-usage", "an authority for clients alone", two({}, { extendedKeyUsage: [oid.clientAuth] })),
+  good("an authority for both", two({}, { extendedKeyUsage: [oid.serverAuth, oid.clientAuth] })),
+  bad("extended-key-usage", "a root for e-mail", underRoot({ extendedKeyUsage: ["1.3.6.1.5.5.7.3.4"] })),
+  bad(
+    "extended-key-usage",
+    "anyExtendedKeyUsage, which is no purpose for OpenSSL",
+    two({}, { extendedKeyUsage: [oid.anyExtendedKeyUsage] }),
+  ),
+  bad(
+    "unknown-critical-extension",
+    "an unknown critical extension in the leaf",
+    two({ extraExtensions: [unknownExtension] }),
+  ),
+  bad(
+    "unknown-critical-extension",
+    "an unknown critical extension in the authority",
+    two({}, { extraExtensions: [unknownExtension] }),
+  ),
+  bad(
+    "unknown-critical-extension",
+    "an unknown critical extension in the root",
+    underRoot({ extraExtensions: [unknownExtension] }),
+  ),
+  good(
+    "an explicit policy that is demanded and there",
+    two({ extraExtensions: [policies("1.2.3")] }, { extraExtensions: [policies("1.2.3"), requireExplicitPolicy(0)] }),
+  ),
+  bad(
+    "certificate-policies",
+    "an explicit policy that is demanded and missing",
+    two({}, { extraExtensions: [policies("1.2.3"), requireExplicitPolicy(0)] }),
+  ),
+];
