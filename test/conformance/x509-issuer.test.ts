@@ -5,7 +5,6 @@ import { X509Certificate } from "node:crypto";
 import { after, before, test } from "node:test";
 import "reflect-metadata";
 import * as peculiar from "@peculiar/x509";
-import { AuthorityError } from "../../src/ca/authority/index.ts";
 import { IssuanceError, type IssuedX509Svid, type X509SvidRequest } from "../../src/ca/issuance/index.ts";
 import type { KeyAlgorithm } from "../../src/ca/keys/index.ts";
 import { acceptUpstreamAnswer } from "../../src/ca/upstream/index.ts";
@@ -123,7 +122,7 @@ test("X-8: an authority's key usage is keyCertSign and cRLSign", () => {
 test("X-9: a leaf's extended key usage is serverAuth and clientAuth, not critical", async () => {
   for (const { leaf } of await everyKind()) {
     const usage = leaf.getExtension(peculiar.ExtendedKeyUsageExtension);
-    assert.deepEqual(usage?.usages.map(String), ["1.3.6.1.5.5.7.3.1", "1.3.6.1.5.5.7.3.2"]);
+    assert.deepEqual([...(usage?.usages ?? [])].map(String), ["1.3.6.1.5.5.7.3.1", "1.3.6.1.5.5.7.3.2"]);
     assert.equal(usage?.critical, false);
   }
 });
@@ -205,5 +204,4 @@ test("RFC 5280 4.1.2.5: a leaf begins a clock skew ago and never outlives its au
   assert.equal(leaf.notBefore.getTime(), now - 60_000);
   assert.equal(leaf.notAfter.getTime(), now + 3_600_000);
   assert.ok(leaf.notAfter.getTime() <= certificate.notAfter);
-  assert.ok(AuthorityError);
 });

@@ -45,7 +45,7 @@ const SELECT_AUTHORITIES: SqlStatement = {
       max(t.at) FILTER (WHERE t.to_state = 'prepared') AS prepared_at,
       max(t.at) FILTER (WHERE t.to_state = 'retired') AS retired_at
     FROM authority a LEFT JOIN authority_transition t USING (spki_sha256)
-    GROUP BY a.spki_sha256 ORDER BY a.created_at, a.spki_sha256`,
+    GROUP BY a.spki_sha256 ORDER BY a.created_at, min(t.id)`,
 };
 
 const SELECT_TRUST_STATE: SqlStatement = {

@@ -40,7 +40,7 @@ const mutation = fc.oneof(
 type Mutation = typeof mutation extends fc.Arbitrary<infer T> ? T : never;
 
 function mutate(bytes: Uint8Array, { kind, at, value }: Mutation): Uint8Array {
-  const place = at % bytes.length;
+  const place = bytes.length === 0 ? 0 : at % bytes.length;
   const out = [...bytes];
   switch (kind) {
     case "set":
@@ -62,7 +62,7 @@ function mutate(bytes: Uint8Array, { kind, at, value }: Mutation): Uint8Array {
       out.push(value);
       break;
     case "swap": {
-      const other = value % bytes.length;
+      const other = bytes.length === 0 ? 0 : value % bytes.length;
       [out[place], out[other]] = [out[other] ?? 0, out[place] ?? 0];
       break;
     }
