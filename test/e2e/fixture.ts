@@ -1,0 +1,263 @@
+// A real server in this process, with embedded PostgreSQL in a folder of its own, and callers that know only the API.
+import { generateKeyPairSync, type KeyObject } from "node:crypto";
+import { rmSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { type Client, credentials, Metadata, type ServiceError } from "@grpc/grpc-js";
+import { type Config, initialise, parseConfig, type RunningServer, startServer } from "../../src/identity-api/index.ts";
+import {
+  AuditServiceClient,
+  CreateJoinTokenRequest,
+  type Issuance,
+  ListIssuancesRequest,
+  RegistryServiceClient,
+  TokenServiceClient,
+} from "../../src/proto/gen/meshca/identity/v1/admin.ts";
+import {
+  IdentityServiceClient,
+  type IssueX509SvidRequest,
+  type IssueX509SvidResponse,
+} from "../../src/proto/gen/meshca/identity/v1/identity.ts";
+import { type Clock, type LogFields, type Logger, systemClock } from "../../src/runtime/index.ts";
+import { meshChannelCredentials, meshChannelOptions, type TlsIdentity } from "../../src/tls/index.ts";
+import { createCsr, encodePem } from "../../src/x509/index.ts";
+import { temporaryFolder } from "../support/postgres.ts";
+
+export const TRUST_DOMAIN = "example.test";
+
+/** A log that tests can read. */
+export class TestLog {
+  readonly lines: (LogFields & { readonly level: string })[] = [];
+
+  get logger(): Logger {
+    const write =
+      (level: string) =>
+      (fields: LogFields): void =>
+        void this.lines.push({ level, ...fields });
+    const logger: Logger = {
+      debug() {},
+      info: write("info"),
+      warn: write("warn"),
+      error: write("error"),
+      fatal: write("fatal"),
+      child: () => logger,
+    };
+    return logger;
+  }
+
+  of(event: string): readonly LogFields[] {
+    return this.lines.filter((line) => line.event === event);
+  }
+}
+
+export function testConfig(dataDir: string, changes: Record<string, unknown> = {}): Config {
+  return parseConfig({
+    trustDomain: TRUST_DOMAIN,
+    dataDir,
+    listen: { grpc: { host: "127.0.0.1", port: 0 }, operations: { port: 0 } },
+    issuance: { minTtlSeconds: 5 },
+    attestors: { token: { kind: "join-token" } },
+    rules: [{ name: "services", match: { "token.service": "*" }, spiffeId: "spiffe://{trustDomain}/{token.service}" }],
+    limits: { shutdownGraceSeconds: 5 },
+    ...changes,
+  });
+}
+
+export interface Identity extends TlsIdentity {
+  readonly response: IssueX509SvidResponse;
+  readonly key: KeyObject;
+}
+
+export interface TestServer {
+  readonly server: RunningServer;
+  readonly dataDir: string;
+  readonly config: Config;
+  readonly log: TestLog;
+  readonly address: string;
+  /** Stops the server and keeps the data. */
+  stop(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface TestServerOptions {
+  readonly changes?: Record<string, unknown>;
+  readonly clock?: Clock;
+  readonly development?: boolean;
+  /** Start on the data of another one that was stopped. */
+  readonly dataDir?: string;
+}
+
+export async function startTestServer(options: TestServerOptions = {}): Promise<TestServer> {
+  const { clock = systemClock, development = true } = options;
+  const dataDir = options.dataDir ?? join(await temporaryFolder(), "data");
+  const config = testConfig(dataDir, options.changes);
+  const log = new TestLog();
+  if (options.dataDir === undefined) await initialise({ config, development, logger: log.logger, clock });
+  const server = await startServer(config, { logger: log.logger, clock });
+  return {
+    server,
+    dataDir,
+    config,
+    log,
+    get address() {
+      return `127.0.0.1:${server.addresses.grpc?.port}`;
+    },
+    stop: () => server.close(),
+    async close() {
+      await server.close();
+      rmSync(dirname(dataDir), { recursive: true, force: true });
+    },
+  };
+}
+
+const clients = new Set<Client>();
+
+/** Closes every client that the tests of this file opened. */
+export function closeClients(): void {
+  for (const client of clients) client.close();
+  clients.clear();
+}
+
+function track<C extends Client>(client: C): C {
+  clients.add(client);
+  return client;
+}
+
+const ownPool = { "grpc.use_local_subchannel_pool": 1, "grpc.enable_retries": 0 };
+
+/** A connection of its own over TLS. It takes any server: what clients check is the SDK's matter. */
+export function connect(address: string, identity?: TlsIdentity): IdentityServiceClient {
+  const channel = meshChannelCredentials({ identity: () => identity, verify: () => {} });
+  return track(new IdentityServiceClient(address, channel, { ...meshChannelOptions, ...ownPool }));
+}
+
+export function auditOver(address: string, identity: TlsIdentity): AuditServiceClient {
+  const channel = meshChannelCredentials({ identity: () => identity, verify: () => {} });
+  return track(new AuditServiceClient(address, channel, { ...meshChannelOptions, ...ownPool }));
+}
+
+/** The admin socket. */
+export function local(server: RunningServer) {
+  const address = `unix:${server.adminSocket}`;
+  const plain = credentials.createInsecure();
+  return {
+    identity: track(new IdentityServiceClient(address, plain, ownPool)),
+    tokens: track(new TokenServiceClient(address, plain, ownPool)),
+    registry: track(new RegistryServiceClient(address, plain, ownPool)),
+    audit: track(new AuditServiceClient(address, plain, ownPool)),
+  };
+}
+
+type Unary<Request, Response> = (
+  request: Request,
+  metadata: Metadata,
+  options: { deadline: number },
+  callback: (error: ServiceError | null, response: Response) => void,
+) => unknown;
+
+/** A unary call as a promise; rejects with the ServiceError. */
+export function call<Request, Response>(
+  client: Client,
+  method: Unary<Request, Response>,
+  request: Request,
+  options: { readonly metadata?: Metadata; readonly timeoutMs?: number } = {},
+): Promise<Response> {
+  return new Promise((resolve, reject) => {
+    const deadline = Date.now() + (options.timeoutMs ?? 15_000);
+    method.call(client, request, options.metadata ?? new Metadata(), { deadline }, (error, response) =>
+      error === null ? resolve(response) : reject(error),
+    );
+  });
+}
+
+/** The error of a call that must fail: its status, its code, its sentence. */
+export async function refusal(promise: Promise<unknown>): Promise<{ code: number; mca: string; details: string }> {
+  try {
+    await promise;
+  } catch (error) {
+    const failure = error as ServiceError;
+    if (failure.metadata === undefined) throw error;
+    return { code: failure.code, mca: String(failure.metadata.get("mca-code")[0]), details: failure.details };
+  }
+  throw new Error("the call was answered, not refused");
+}
+
+export async function createToken(
+  server: RunningServer,
+  attributes: Record<string, string>,
+  ttlSeconds = 0,
+): Promise<string> {
+  const { tokens } = local(server);
+  const request = CreateJoinTokenRequest.fromPartial({ attributes, ttlSeconds });
+  return (await call(tokens, tokens.createJoinToken, request)).token;
+}
+
+export function newKey(): KeyObject {
+  return generateKeyPairSync("ec", { namedCurve: "P-256" }).privateKey;
+}
+
+export function issue(
+  client: IdentityServiceClient,
+  request: Partial<IssueX509SvidRequest>,
+  options: { readonly metadata?: Metadata; readonly timeoutMs?: number } = {},
+): Promise<IssueX509SvidResponse> {
+  return call(
+    client,
+    client.issueX509Svid,
+    { csr: new Uint8Array(), evidence: undefined, ttlSeconds: 0, ...request },
+    options,
+  );
+}
+
+export function identityOf(response: IssueX509SvidResponse, key: KeyObject): Identity {
+  return {
+    response,
+    key,
+    certificateChainPem: response.certificateChain.map((der) => encodePem("CERTIFICATE", der)).join(""),
+    privateKeyPem: key.export({ type: "pkcs8", format: "pem" }).toString(),
+    notAfter: response.notAfter?.getTime() ?? 0,
+  };
+}
+
+/** First enrolment by a fresh join token. */
+export async function enrol(on: TestServer, service: string, ttlSeconds = 0): Promise<Identity> {
+  const key = newKey();
+  const joinToken = await createToken(on.server, { service });
+  const response = await issue(connect(on.address), {
+    csr: createCsr({ key }),
+    evidence: { $case: "joinToken", value: joinToken },
+    ttlSeconds,
+  });
+  return identityOf(response, key);
+}
+
+/** Renewal over a connection that was made with an SVID; a fresh key unless one is given. */
+export async function renew(client: IdentityServiceClient, key = newKey(), ttlSeconds = 0): Promise<Identity> {
+  return identityOf(await issue(client, { csr: createCsr({ key }), ttlSeconds }), key);
+}
+
+export async function listed(on: TestServer, filter: Partial<ListIssuancesRequest> = {}): Promise<Issuance[]> {
+  const { audit } = local(on.server);
+  return (await call(audit, audit.listIssuances, { ...ListIssuancesRequest.fromPartial({}), ...filter })).issuances;
+}
+
+/** Waits until `condition` holds. */
+export async function until(
+  condition: () => boolean | Promise<boolean>,
+  what: string,
+  timeoutMs = 15_000,
+): Promise<void> {
+  const end = performance.now() + timeoutMs;
+  while (!(await condition())) {
+    if (performance.now() > end) throw new Error(`waited in vain until ${what}`);
+    await sleep(20);
+  }
+}
+
+export async function readyz(
+  on: TestServer,
+): Promise<{ status: number; body: { reasons: { code: string; sentence: string }[] } }> {
+  const { host, port } = on.server.addresses.operations;
+  const answer = await fetch(`http://${host}:${port}/readyz`);
+  return { status: answer.status, body: (await answer.json()) as { reasons: { code: string; sentence: string }[] } };
+}
