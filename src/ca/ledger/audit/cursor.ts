@@ -1,5 +1,5 @@
-// The cursor of a page: where the next page begins, and a fingerprint of the question, so that a cursor given to another
-// question is refused instead of silently skipping rows. It is not a secret and proves nothing.
+// The cursor of a page: where the next page begins, and a fingerprint of both and the question, so that a cursor that was cut or
+// belongs to another question is refused instead of silently skipping rows. It is not a secret and proves nothing.
 import { createHash } from "node:crypto";
 import { LedgerError } from "../errors.ts";
 import type { IssuanceQuery } from "./query.ts";
@@ -12,15 +12,16 @@ export interface Position {
 
 const FINGERPRINT_BYTES = 8;
 
-function fingerprint(query: IssuanceQuery): string {
+function fingerprint(query: IssuanceQuery, { logIndex, spiffeId }: Position): string {
   const { cursor: _cursor, pageSize: _pageSize, ...question } = query;
-  const text = JSON.stringify(Object.entries(question).sort(([a], [b]) => (a < b ? -1 : 1)));
+  const given = Object.entries(question).filter(([, value]) => value !== undefined);
+  const text = JSON.stringify([given.sort(([a], [b]) => (a < b ? -1 : 1)), logIndex.toString(), spiffeId]);
   return createHash("sha256").update(text).digest().subarray(0, FINGERPRINT_BYTES).toString("base64url");
 }
 
 /** The cursor that continues `query` after `position`. */
 export function encodeCursor(query: IssuanceQuery, position: Position): string {
-  const text = `${fingerprint(query)} ${position.logIndex} ${position.spiffeId}`;
+  const text = `${fingerprint(query, position)} ${position.logIndex} ${position.spiffeId}`;
   return Buffer.from(text, "utf8").toString("base64url");
 }
 
@@ -29,12 +30,13 @@ export function decodeCursor(query: IssuanceQuery): Position | undefined {
   if (query.cursor === undefined || query.cursor === "") return undefined;
   const text = Buffer.from(query.cursor, "base64url").toString("utf8");
   const match = /^([\w-]{11}) (\d{1,19}) (spiffe:\/\/[\x21-\x7e]{1,2048})$/.exec(text);
-  if (match === null || match[1] !== fingerprint(query)) {
+  const [, mark, logIndex = "0", spiffeId = ""] = match ?? [];
+  const position = { logIndex: BigInt(logIndex), spiffeId };
+  if (match === null || mark !== fingerprint(query, position)) {
     throw new LedgerError(
       "MCA_QUERY_INVALID",
       "The cursor does not belong to this question. Ask the first page without a cursor, and keep filters and order the same for the pages after it.",
     );
   }
-  const [, , logIndex = "0", spiffeId = ""] = match;
-  return { logIndex: BigInt(logIndex), spiffeId };
+  return position;
 }

@@ -73,9 +73,16 @@ export async function getIssuance(database: Queryable, key: IssuanceKey): Promis
     leafHash: row.leaf_hash,
     tbs,
     outcome,
-    certificate:
-      outcome.kind === "signed" ? encodeCertificate(tbs, signatureAlgorithmOfTbs(tbs), outcome.signature) : undefined,
+    certificate: outcome.kind === "signed" ? rebuild(tbs, outcome.signature, row.log_index) : undefined,
   };
+}
+
+function rebuild(tbs: Uint8Array, signature: Uint8Array, logIndex: bigint): Uint8Array {
+  try {
+    return encodeCertificate(tbs, signatureAlgorithmOfTbs(tbs), signature);
+  } catch (cause) {
+    throw corrupt(logIndex, "its TBSCertificate cannot be read", cause);
+  }
 }
 
 function outcomeOf(row: FullRow): RecordedOutcome {
@@ -86,10 +93,11 @@ function outcomeOf(row: FullRow): RecordedOutcome {
   return { kind: "signed", signature, outcomeIndex };
 }
 
-function corrupt(logIndex: bigint, what: string): LedgerError {
+function corrupt(logIndex: bigint, what: string, cause?: unknown): LedgerError {
   return new LedgerError(
     "MCA_LEDGER_CORRUPT",
     `The ledger contradicts itself at log index ${logIndex}: ${what}. Stop issuing, keep the database as it is, and compare it with a backup.`,
+    { cause },
   );
 }
 

@@ -1,16 +1,25 @@
 // One page of the record of issued identities. Every filter that names something is served by an index that ends in
-// log_index, so that a page costs the same at the start and at the end of a log of any size. A time becomes bounds on the
-// log index first (time-bounds.ts). Pages continue by key, never by offset.
+// log_index, so that a page costs the same at the start and at the end of a log of any size; times become bounds on the log
+// index first (spans.ts). Pages continue by key, never by offset.
 import { fromHex } from "../../../x509/index.ts";
-import { type Queryable, type SqlValue, sqlTime } from "../../store/index.ts";
-import { LedgerError } from "../errors.ts";
+import { type Queryable, sqlTime } from "../../store/index.ts";
+import { checkQuery } from "./check-query.ts";
+import { Conditions } from "./conditions.ts";
 import { decodeCursor, encodeCursor, type Position } from "./cursor.ts";
-import { DEFAULT_PAGE_SIZE, type IssuancePage, type IssuanceQuery, type IssuanceRow, MAX_PAGE_SIZE } from "./query.ts";
+import { DEFAULT_PAGE_SIZE, type IssuancePage, type IssuanceQuery, type IssuanceRow } from "./query.ts";
 import { ISSUANCE_COLUMNS, type IssuanceRecordRow, toIssuanceRow } from "./row.ts";
-import { indexBounds, LONGEST_LIFETIME_MS } from "./time-bounds.ts";
+import { type IndexRange, rangeOf, rangesWithoutOutcome } from "./spans.ts";
 
-const HEX = /^(?:[0-9a-f]{2})+$/;
-const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+/** A page being put together: what was asked, where it goes on, and how many rows to find. */
+interface Search {
+  readonly database: Queryable;
+  readonly query: IssuanceQuery;
+  readonly after: Position | undefined;
+  /** One row more than the page: whether there is a next page. */
+  readonly limit: number;
+}
+
+type Rows = readonly IssuanceRow[];
 
 /**
  * Lists issuances by any mix of filters. By SPIFFE ID prefix the order is by SPIFFE ID, then by log index; else by log index.
@@ -19,160 +28,102 @@ const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 export async function listIssuances(database: Queryable, query: IssuanceQuery): Promise<IssuancePage> {
   checkQuery(query);
   const pageSize = query.pageSize ?? DEFAULT_PAGE_SIZE;
-  const after = decodeCursor(query);
-  const conditions = await commonConditions(database, query);
+  const search: Search = { database, query, after: decodeCursor(query), limit: pageSize + 1 };
+  const range = await rangeOf(database, query);
+  if (range === undefined) return { rows: [], nextCursor: undefined };
   const rows =
     query.spiffeIdPrefix === undefined
-      ? await byIndex(database, query, conditions, after, pageSize + 1)
-      : await byPrefix(database, query, query.spiffeIdPrefix, conditions, after, pageSize + 1);
+      ? await byIndex(search, range)
+      : await byPrefix(search, query.spiffeIdPrefix, range);
   const page = rows.slice(0, pageSize);
   const last = page.at(-1);
   const more = rows.length > pageSize && last !== undefined;
   return { rows: page, nextCursor: more ? encodeCursor(query, last) : undefined };
 }
 
-function checkQuery(query: IssuanceQuery): void {
-  const refuse = (sentence: string): never => {
-    throw new LedgerError("MCA_QUERY_INVALID", sentence);
-  };
-  const size = query.pageSize ?? DEFAULT_PAGE_SIZE;
-  if (!Number.isInteger(size) || size < 1 || size > MAX_PAGE_SIZE) {
-    refuse(`The page size is ${size}; give a whole number from 1 to ${MAX_PAGE_SIZE}, and follow the cursor for more.`);
-  }
-  if (query.spiffeId !== undefined && query.spiffeIdPrefix !== undefined) {
-    refuse("A SPIFFE ID and a SPIFFE ID prefix were given together; give one of them.");
-  }
-  if (query.spiffeIdPrefix?.endsWith("/")) {
-    refuse("The SPIFFE ID prefix ends in a slash; leave it out: the prefix ends on a segment boundary by itself.");
-  }
-  for (const [name, value] of [
-    ["serial", query.serial],
-    ["authority", query.authority],
-  ] as const) {
-    if (value !== undefined && !HEX.test(value)) refuse(`The ${name} is not lower-case hex.`);
-  }
-  if (query.lineage !== undefined && !UUID.test(query.lineage)) refuse("The lineage is not a UUID in lower case.");
-}
-
-/** Conditions of a WHERE clause and the values they name, in one place so that numbers and values cannot drift apart. */
-class Conditions {
-  readonly #texts: string[];
-  readonly #values: SqlValue[];
-
-  constructor(texts: readonly string[] = [], values: readonly SqlValue[] = []) {
-    this.#texts = [...texts];
-    this.#values = [...values];
-  }
-
-  /** Adds a condition; each `?` in it stands for the next of `values`. */
-  and(text: string, ...values: readonly SqlValue[]): void {
-    let next = 0;
-    this.#texts.push(
-      text.replaceAll("?", () => {
-        this.#values.push(values[next++]);
-        return `$${this.#values.length}`;
-      }),
-    );
-  }
-
-  copy(): Conditions {
-    return new Conditions(this.#texts, this.#values);
-  }
-
-  get where(): string {
-    return this.#texts.length === 0 ? "" : `WHERE ${this.#texts.join(" AND ")}`;
-  }
-
-  get values(): readonly SqlValue[] {
-    return this.#values;
-  }
-}
-
-async function commonConditions(database: Queryable, query: IssuanceQuery): Promise<Conditions> {
-  const conditions = new Conditions();
-  if (query.spiffeId !== undefined) conditions.and("i.spiffe_id = ?", query.spiffeId);
-  if (query.serial !== undefined) {
-    // Through the table of serials, whose unique index is not split into partitions.
-    conditions.and("i.log_index = (SELECT s.log_index FROM serial s WHERE s.serial = ?)", fromHex(query.serial));
-  }
-  if (query.requester !== undefined) conditions.and("i.requester = ?", query.requester);
-  if (query.authority !== undefined) conditions.and("i.authority = ?", fromHex(query.authority));
-  if (query.lineage !== undefined) conditions.and("i.lineage = ?", query.lineage);
-  if (query.withoutOutcome === true) {
-    conditions.and("NOT EXISTS (SELECT 1 FROM outcome o WHERE o.log_index = i.log_index)");
-  }
-  await timeConditions(database, query, conditions);
-  return conditions;
-}
-
-async function timeConditions(database: Queryable, query: IssuanceQuery, conditions: Conditions): Promise<void> {
-  const { issuedFrom, issuedUntil, validAt } = query;
-  if (issuedFrom !== undefined) conditions.and("i.issued_at >= ?", sqlTime(issuedFrom));
-  if (issuedUntil !== undefined) conditions.and("i.issued_at < ?", sqlTime(issuedUntil));
-  if (validAt !== undefined) {
-    // RFC 5280 section 4.1.2.5: a certificate is valid through the whole second of its notAfter.
-    conditions.and("i.not_before <= ? AND i.not_after > ?", sqlTime(validAt), sqlTime(validAt - 1_000));
-  }
-  const lower = [issuedFrom, validAt === undefined ? undefined : validAt - LONGEST_LIFETIME_MS];
-  const upper = [issuedUntil, validAt === undefined ? undefined : validAt + LONGEST_LIFETIME_MS];
-  const bounds = await indexBounds(database, {
-    from: lower.reduce((a, b) => (a === undefined || (b !== undefined && b > a) ? b : a)),
-    until: upper.reduce((a, b) => (a === undefined || (b !== undefined && b < a) ? b : a)),
-  });
-  if (bounds.from !== undefined) conditions.and("i.log_index >= ?", bounds.from);
-  if (bounds.until !== undefined) conditions.and("i.log_index < ?", bounds.until);
-}
-
-async function select(
-  database: Queryable,
-  conditions: Conditions,
-  order: string,
-  limit: number,
-): Promise<readonly IssuanceRow[]> {
-  // No statement name: the plan has to fit the values, and there are as many statements as mixes of filters.
-  const text = `SELECT ${ISSUANCE_COLUMNS} FROM issuance i ${conditions.where} ORDER BY ${order} LIMIT ${limit}`;
-  const rows = await database.query<IssuanceRecordRow>({ name: "", text }, conditions.values);
-  return rows.map(toIssuanceRow);
-}
-
-function byIndex(
-  database: Queryable,
-  query: IssuanceQuery,
-  common: Conditions,
-  after: Position | undefined,
-  limit: number,
-): Promise<readonly IssuanceRow[]> {
+async function byIndex(search: Search, range: IndexRange): Promise<Rows> {
+  const { query, after, limit } = search;
   const newest = query.newestFirst === true;
-  const conditions = common.copy();
-  if (after !== undefined) conditions.and(newest ? "i.log_index < ?" : "i.log_index > ?", after.logIndex);
-  return select(database, conditions, newest ? "i.log_index DESC" : "i.log_index", limit);
+  // Issuances without an outcome are rare: look only where some are.
+  const ranges = query.withoutOutcome === true ? await rangesWithoutOutcome(search.database, range) : [range];
+  const found: IssuanceRow[] = [];
+  for (const { from, until } of newest ? ranges.toReversed() : ranges) {
+    if (found.length >= limit) break;
+    const conditions = filters(query).and("i.log_index >= ? AND i.log_index < ?", from, until);
+    if (after !== undefined) conditions.and(newest ? "i.log_index < ?" : "i.log_index > ?", after.logIndex);
+    found.push(...(await select(search, conditions, newest ? "i.log_index DESC" : "i.log_index")));
+  }
+  return found;
 }
 
 /**
  * The prefix itself and everything below it are two ranges of the index (spiffe_id, log_index): the ID alone, and the IDs
  * from "prefix/" up to "prefix0", since "0" follows "/" in the C collation. Between them lie strangers such as "prefix-a".
  */
-async function byPrefix(
-  database: Queryable,
-  query: IssuanceQuery,
-  prefix: string,
-  common: Conditions,
-  after: Position | undefined,
-  limit: number,
-): Promise<readonly IssuanceRow[]> {
+async function byPrefix(search: Search, prefix: string, { from, until }: IndexRange): Promise<Rows> {
+  const { query, after, limit } = search;
   const newest = query.newestFirst === true;
-  const order = newest ? "i.spiffe_id DESC, i.log_index DESC" : "i.spiffe_id, i.log_index";
-  const range = (text: string, ...values: readonly SqlValue[]): Promise<readonly IssuanceRow[]> => {
-    const conditions = common.copy();
-    conditions.and(text, ...values);
+  const part = (conditions: Conditions): Promise<Rows> => {
+    conditions.and("i.log_index >= ? AND i.log_index < ?", from, until);
     if (after !== undefined) {
       conditions.and(`(i.spiffe_id, i.log_index) ${newest ? "<" : ">"} (?, ?)`, after.spiffeId, after.logIndex);
     }
-    return select(database, conditions, order, limit);
+    return select(search, conditions, newest ? "i.spiffe_id DESC, i.log_index DESC" : "i.spiffe_id, i.log_index");
   };
-  const itself = () => range("i.spiffe_id = ?", prefix);
-  const below = () => range("i.spiffe_id >= ? AND i.spiffe_id < ?", `${prefix}/`, `${prefix}0`);
+  const itself = (): Promise<Rows> => part(filters(query).and("i.spiffe_id = ?", prefix));
+  const below = (): Promise<Rows> =>
+    part(filters(query).and("i.spiffe_id >= ? AND i.spiffe_id < ?", `${prefix}/`, `${prefix}0`));
   const [first, second] = newest ? [below, itself] : [itself, below];
   const rows = await first();
-  return rows.length >= limit ? rows : [...rows, ...(await second())].slice(0, limit);
+  return rows.length >= limit ? rows : [...rows, ...(await second())];
+}
+
+/** Every filter but requester, prefix and position. */
+function filters(query: IssuanceQuery): Conditions {
+  const conditions = new Conditions();
+  if (query.spiffeId !== undefined) conditions.and("i.spiffe_id = ?", query.spiffeId);
+  if (query.serial !== undefined) {
+    // Through the table of serials, whose unique index is not split into partitions.
+    conditions.and("i.log_index = (SELECT s.log_index FROM serial s WHERE s.serial = ?)", fromHex(query.serial));
+  }
+  if (query.authority !== undefined) conditions.and("i.authority = ?", fromHex(query.authority));
+  if (query.lineage !== undefined) conditions.and("i.lineage = ?", query.lineage);
+  if (query.issuedFrom !== undefined) conditions.and("i.issued_at >= ?", sqlTime(query.issuedFrom));
+  if (query.issuedUntil !== undefined) conditions.and("i.issued_at < ?", sqlTime(query.issuedUntil));
+  if (query.validAt !== undefined) {
+    // RFC 5280 section 4.1.2.5: a certificate is valid through the whole second of its notAfter.
+    conditions.and("i.not_before <= ? AND i.not_after > ?", sqlTime(query.validAt), sqlTime(query.validAt - 1_000));
+  }
+  if (query.withoutOutcome === true) {
+    conditions.and("NOT EXISTS (SELECT 1 FROM outcome o WHERE o.log_index = i.log_index)");
+  }
+  return conditions;
+}
+
+/**
+ * Rows in `order`. What somebody requested for another identity has an index of its own; what an identity requested for
+ * itself (a renewal) is found by that identity. Both answers are in order already, so that they are merged.
+ */
+async function select(search: Search, conditions: Conditions, order: string): Promise<Rows> {
+  const { requester } = search.query;
+  if (requester === undefined) return run(search, conditions, order);
+  const forOthers = conditions.copy().and("i.requester = ? AND i.requester <> i.spiffe_id", requester);
+  const forItself = conditions.copy().and("i.spiffe_id = ? AND i.requester = i.spiffe_id", requester);
+  const rows = [...(await run(search, forOthers, order)), ...(await run(search, forItself, order))];
+  const sign = search.query.newestFirst === true ? -1 : 1;
+  const byId = search.query.spiffeIdPrefix !== undefined;
+  return rows.sort((a, b) => sign * ((byId && compare(a.spiffeId, b.spiffeId)) || compare(a.logIndex, b.logIndex)));
+}
+
+/** SPIFFE IDs are ASCII, so that UTF-16 order is that of the C collation. */
+function compare<T extends string | bigint>(a: T, b: T): number {
+  if (a === b) return 0;
+  return a < b ? -1 : 1;
+}
+
+async function run({ database, limit }: Search, conditions: Conditions, order: string): Promise<Rows> {
+  // No statement name: the plan has to fit the values, and there are as many statements as mixes of filters.
+  const text = `SELECT ${ISSUANCE_COLUMNS} FROM issuance i ${conditions.where} ORDER BY ${order} LIMIT ${limit}`;
+  const rows = await database.query<IssuanceRecordRow>({ name: "", text }, conditions.values);
+  return rows.map(toIssuanceRow);
 }

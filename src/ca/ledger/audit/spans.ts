@@ -1,0 +1,57 @@
+// Where in the log to look. `ledger_span` holds, for each block of 4,096 log indexes, between which times it was issued and
+// valid, and how many issuances have an outcome; the commit keeps it exact, so that no order of clocks is assumed. A few
+// thousand rows stand for a log of tens of millions.
+import { type Queryable, type SqlStatement, sqlTime } from "../../store/index.ts";
+import type { IssuanceFilter } from "./query.ts";
+
+const BLOCK_BITS = 12n;
+
+/** Log indexes from `from` (inclusive) to `until` (exclusive). */
+export interface IndexRange {
+  readonly from: bigint;
+  readonly until: bigint;
+}
+
+const BOUNDS: SqlStatement = {
+  name: "ledger_span_bounds",
+  text: `
+    SELECT min(block) AS first, max(block) AS last FROM ledger_span
+    WHERE ($1::timestamptz IS NULL OR issued_max >= $1)
+      AND ($2::timestamptz IS NULL OR issued_min < $2)
+      AND ($3::timestamptz IS NULL OR (not_before_min <= $3 AND not_after_max > $3 - interval '1 second'))
+      AND ($4 = false OR outcomes < issuances)`,
+};
+
+const WITHOUT_OUTCOME: SqlStatement = {
+  name: "ledger_span_without_outcome",
+  text: "SELECT block FROM ledger_span WHERE outcomes < issuances AND block BETWEEN $1 AND $2 ORDER BY block",
+};
+
+/** The range outside of which nothing fits the filter's times; undefined: nothing fits anywhere. */
+export async function rangeOf(database: Queryable, filter: IssuanceFilter): Promise<IndexRange | undefined> {
+  const rows = await database.query<{ first: bigint | null; last: bigint | null }>(BOUNDS, [
+    filter.issuedFrom === undefined ? null : sqlTime(filter.issuedFrom),
+    filter.issuedUntil === undefined ? null : sqlTime(filter.issuedUntil),
+    filter.validAt === undefined ? null : sqlTime(filter.validAt),
+    filter.withoutOutcome === true,
+  ]);
+  const { first = null, last = null } = rows[0] ?? {};
+  return first === null || last === null ? undefined : { from: first << BLOCK_BITS, until: (last + 1n) << BLOCK_BITS };
+}
+
+/** The parts of a range that hold issuances without an outcome, in order; neighbours joined. */
+export async function rangesWithoutOutcome(database: Queryable, range: IndexRange): Promise<readonly IndexRange[]> {
+  const rows = await database.query<{ block: bigint }>(WITHOUT_OUTCOME, [
+    range.from >> BLOCK_BITS,
+    (range.until - 1n) >> BLOCK_BITS,
+  ]);
+  const ranges: IndexRange[] = [];
+  for (const { block } of rows) {
+    const from = block << BLOCK_BITS;
+    const until = (block + 1n) << BLOCK_BITS;
+    const last = ranges.at(-1);
+    if (last?.until === from) ranges[ranges.length - 1] = { from: last.from, until };
+    else ranges.push({ from, until });
+  }
+  return ranges;
+}
