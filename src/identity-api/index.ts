@@ -11,4 +11,5 @@ export {
   renderConfigurationDocs,
 } from "./config/index.ts";
 export { type Initialised, type InitialiseOptions, initialise } from "./init.ts";
+export { type MigrateDatabaseOptions, migrateDatabase } from "./migrate-database.ts";
 export { type ListenAddress, type RunningServer, type ServerDependencies, startServer } from "./server.ts";

@@ -13,5 +13,6 @@ export type { Peer, PeerRule } from "./peer.ts";
 export { type SchedulingClock, schedulingClock, systemSchedulingClock } from "./scheduling-clock.ts";
 export { fromServiceError } from "./server-error.ts";
 export type { Svid } from "./svid.ts";
+export { writeSvidFolder } from "./svid-folder.ts";
 export { type ConnectOptions, type ServerOptions, type SourceHealth, SvidSource } from "./svid-source.ts";
 export { trustSetOfSnapshot } from "./trust-state.ts";

@@ -1,0 +1,70 @@
+// A stream of HTTPS requests over kept mTLS connections, for as long as it is let. Counts what was answered and what failed.
+import * as https from "node:https";
+import { setTimeout as sleep } from "node:timers/promises";
+
+const WORKERS = 4;
+const PAUSE_MS = 2;
+
+export interface RequestStreamOptions {
+  readonly agent: https.Agent;
+  readonly port: number;
+  /** The body that every answer must have. */
+  readonly expected: string;
+}
+
+export class RequestStream {
+  readonly #options: RequestStreamOptions;
+  readonly #workers: Promise<void>[];
+  #stopped = false;
+  #answered = 0;
+  readonly #failures: Error[] = [];
+
+  constructor(options: RequestStreamOptions) {
+    this.#options = options;
+    this.#workers = Array.from({ length: WORKERS }, () => this.#work());
+  }
+
+  get answered(): number {
+    return this.#answered;
+  }
+
+  get failures(): readonly Error[] {
+    return this.#failures;
+  }
+
+  /** Ends after the requests under way. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    await Promise.all(this.#workers);
+  }
+
+  async #work(): Promise<void> {
+    while (!this.#stopped) {
+      try {
+        const body = await this.#request();
+        if (body !== this.#options.expected) throw new Error(`an answer was ${JSON.stringify(body.slice(0, 100))}`);
+        this.#answered += 1;
+      } catch (error) {
+        this.#failures.push(error instanceof Error ? error : new Error(String(error)));
+      }
+      await sleep(PAUSE_MS);
+    }
+  }
+
+  #request(): Promise<string> {
+    const { agent, port } = this.#options;
+    return new Promise((resolve, reject) => {
+      const request = https.get({ host: "127.0.0.1", port, agent, path: "/" }, (response) => {
+        let body = "";
+        response.setEncoding("utf8");
+        response.on("data", (text: string) => {
+          body += text;
+        });
+        response.on("end", () => resolve(body));
+        response.on("error", reject);
+      });
+      request.setTimeout(10_000, () => request.destroy(new Error("no answer within 10 s")));
+      request.on("error", reject);
+    });
+  }
+}

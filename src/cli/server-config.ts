@@ -1,0 +1,47 @@
+// Which configuration a command of this machine's server means: --config FILE, else mesh-ca.yaml of the data directory. Flags win
+// over the environment, the environment over the file.
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import type { Command } from "commander";
+import { type Config, defaultDataDir, loadConfig } from "../identity-api/index.ts";
+import { collect, parsePairs } from "./parse.ts";
+
+export interface ConfigOptions {
+  readonly config?: string;
+  readonly dataDir?: string;
+  readonly set: readonly string[];
+}
+
+export const CONFIG_FILE_NAME = "mesh-ca.yaml";
+
+/** Adds --config, --data-dir and --set. */
+export function addConfigOptions(command: Command): Command {
+  return command
+    .option(
+      "-c, --config <file>",
+      "configuration file (or MESH_CA_CONFIG); default: mesh-ca.yaml in the data directory",
+    )
+    .option("--data-dir <dir>", "data directory; default: /var/lib/mesh-ca for root, else ~/.local/share/mesh-ca")
+    .option("--set <key=value>", "one setting, for example --set listen.grpc.port=9443 (repeatable)", collect, []);
+}
+
+/** The data directory that the options mean, before any configuration is read. */
+export function dataDirFor(options: Pick<ConfigOptions, "dataDir">): string {
+  return options.dataDir ?? process.env["MESH_CA_DATA_DIR"] ?? defaultDataDir(process.env, process.getuid?.() ?? -1);
+}
+
+/** The file that will be read; undefined: there is none, and everything comes from environment and flags. */
+export function configFileFor(options: ConfigOptions): string | undefined {
+  const named = options.config ?? process.env["MESH_CA_CONFIG"];
+  if (named !== undefined) return named;
+  const file = join(dataDirFor(options), CONFIG_FILE_NAME);
+  return existsSync(file) ? file : undefined;
+}
+
+/** Loads the configuration; a data directory that nothing names is the default one. @throws ConfigError */
+export async function configFor(options: ConfigOptions): Promise<Config & { readonly dataDir: string }> {
+  const flags = parsePairs("--set", options.set);
+  if (options.dataDir !== undefined) flags["dataDir"] = options.dataDir;
+  const config = await loadConfig({ file: configFileFor(options), env: process.env, flags });
+  return { ...config, dataDir: config.dataDir ?? dataDirFor(options) };
+}
