@@ -42,6 +42,12 @@ test("a field of Object.prototype is no field of a rule", () => {
   refused({ constructor: "x" }, "constructor", /no field/);
 });
 
+test("what an object inherits is not part of a rule", () => {
+  const inherited: Record<string, unknown> = Object.assign(Object.create({ roles: ["admin"], priority: 9 }), rule());
+  assert.deepEqual(parse(inherited).rules[0]?.definition.roles, []);
+  assert.equal(parse(inherited).rules[0]?.definition.priority, 0);
+});
+
 test("wrong types are refused and not converted", () => {
   refused({ priority: "1" }, "priority", /whole number/);
   refused({ priority: 1.5 }, "priority", /whole number/);
