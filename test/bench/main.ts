@@ -4,6 +4,7 @@
 //   npm run bench -- --short        a short one
 //   npm run bench -- --json FILE    figures for machines as well
 //   npm run bench -- --report-only  ends with 0 even where a budget is missed
+//   npm run bench -- --profile DIR  the server under load writes a CPU profile there (and is slower: no figures to quote)
 import { chmodSync, existsSync, mkdtempSync, rmSync } from "node:fs";
 import { availableParallelism, cpus, release, tmpdir } from "node:os";
 import { join } from "node:path";
@@ -43,7 +44,7 @@ interface Size {
   readonly starts: number;
 }
 const WHOLE: Size = { warmUp: 5_000, rounds: 10, perRound: 20_000, starts: 5 };
-const SHORT: Size = { warmUp: 3_000, rounds: 3, perRound: 4_000, starts: 3 };
+const SHORT: Size = { warmUp: 10_000, rounds: 3, perRound: 4_000, starts: 3 };
 
 /** One measured round: microseconds of CPU per issued SVID, and the floor measured right before and after it. */
 interface Round {
@@ -58,7 +59,12 @@ interface Round {
 }
 
 const { values: options } = parseArgs({
-  options: { json: { type: "string" }, short: { type: "boolean" }, "report-only": { type: "boolean" } },
+  options: {
+    json: { type: "string" },
+    short: { type: "boolean" },
+    "report-only": { type: "boolean" },
+    profile: { type: "string" },
+  },
 });
 const size = options.short ? SHORT : WHOLE;
 if (!existsSync("/proc/self/stat")) stop("The bench reads CPU times from /proc and runs on Linux only.");
@@ -104,7 +110,7 @@ if (over.length > 0) {
 }
 
 async function measure(target: ServerProcess, client: Load): Promise<Figure[]> {
-  target.spawn();
+  target.spawn(options.profile === undefined ? [] : ["--cpu-prof", `--cpu-prof-dir=${options.profile}`]);
   await target.ready();
   await client.enrol(
     target.address,

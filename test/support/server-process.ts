@@ -63,13 +63,17 @@ export class ServerProcess {
     return server;
   }
 
-  /** Starts the process, without waiting for it to be ready. */
-  spawn(): void {
+  /** Starts the process, without waiting for it to be ready. `nodeFlags` go to node, before the program. */
+  spawn(nodeFlags: readonly string[] = []): void {
     const log = openSync(`${this.configFile}.log`, "a");
-    const child = spawn(process.execPath, [...NODE_FLAGS, this.main, "server", "--config", this.configFile], {
-      cwd: projectRoot,
-      stdio: ["ignore", log, log],
-    });
+    const child = spawn(
+      process.execPath,
+      [...NODE_FLAGS, ...nodeFlags, this.main, "server", "--config", this.configFile],
+      {
+        cwd: projectRoot,
+        stdio: ["ignore", log, log],
+      },
+    );
     closeSync(log);
     this.child = child;
   }
