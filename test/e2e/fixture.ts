@@ -1,4 +1,5 @@
-// A real server in this process, with embedded PostgreSQL in a folder of its own, and callers that know only the API.
+// A real server in this process and callers that know only the API. Its database is one of its own in the test run's PostgreSQL,
+// given by URL, or (`embedded`) a PostgreSQL of its own in its data directory.
 import { generateKeyPairSync, type KeyObject } from "node:crypto";
 import { rmSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -21,7 +22,7 @@ import {
 import { type Clock, type LogFields, type Logger, systemClock } from "../../src/runtime/index.ts";
 import { meshChannelCredentials, meshChannelOptions, type TlsIdentity } from "../../src/tls/index.ts";
 import { createCsr, encodePem } from "../../src/x509/index.ts";
-import { temporaryFolder } from "../support/postgres.ts";
+import { createTestDatabase, type TestDatabase, temporaryFolder } from "../support/postgres.ts";
 
 export const TRUST_DOMAIN = "example.test";
 
@@ -73,6 +74,8 @@ export interface TestServer {
   readonly dataDir: string;
   readonly config: Config;
   readonly log: TestLog;
+  /** Unset: embedded. */
+  readonly database: TestDatabase | undefined;
   readonly address: string;
   /** Stops the server and keeps the data. */
   stop(): Promise<void>;
@@ -83,29 +86,36 @@ export interface TestServerOptions {
   readonly changes?: Record<string, unknown>;
   readonly clock?: Clock;
   readonly development?: boolean;
+  /** A PostgreSQL of its own in the data directory. */
+  readonly embedded?: boolean;
   /** Start on the data of another one that was stopped. */
-  readonly dataDir?: string;
+  readonly again?: TestServer;
 }
 
 export async function startTestServer(options: TestServerOptions = {}): Promise<TestServer> {
-  const { clock = systemClock, development = true } = options;
-  const dataDir = options.dataDir ?? join(await temporaryFolder(), "data");
-  const config = testConfig(dataDir, options.changes);
+  const { clock = systemClock, development = true, again, embedded = false } = options;
   const log = new TestLog();
-  if (options.dataDir === undefined) await initialise({ config, development, logger: log.logger, clock });
-  const server = await startServer(config, { logger: log.logger, clock });
+  const folder = again === undefined ? await temporaryFolder() : dirname(again.dataDir);
+  const database = again === undefined && !embedded ? await createTestDatabase() : undefined;
+  const config = again?.config ?? testConfig(join(folder, "data"), options.changes);
+  const withDatabase: Config =
+    database === undefined ? config : { ...config, database: { ...config.database, url: database.connectionString } };
+  if (again === undefined) await initialise({ config: withDatabase, development, logger: log.logger, clock });
+  const server = await startServer(withDatabase, { logger: log.logger, clock });
   return {
     server,
-    dataDir,
-    config,
+    dataDir: join(folder, "data"),
+    config: withDatabase,
     log,
+    database: database ?? again?.database,
     get address() {
       return `127.0.0.1:${server.addresses.grpc?.port}`;
     },
     stop: () => server.close(),
     async close() {
       await server.close();
-      rmSync(dirname(dataDir), { recursive: true, force: true });
+      await (database ?? again?.database)?.close();
+      rmSync(folder, { recursive: true, force: true });
     },
   };
 }
