@@ -1,7 +1,7 @@
 // From a call to an identity: which evidence, which grant, which place in which lineage; then the issuer. Knows no gRPC.
 import type { Grant, IssuedX509Svid, Issuer, Ledger, Lineage, LineageStep, X509SvidRequest } from "../ca/index.ts";
 import { LedgerError } from "../ca/index.ts";
-import type { Clock, Logger, RandomSource } from "../runtime/index.ts";
+import { type Clock, type Logger, type RandomSource, randomUuid } from "../runtime/index.ts";
 import { ApiError } from "./api-error.ts";
 import type { Attestors, EstablishedEvidence } from "./attest/index.ts";
 import type { Connection, PresentedLeaf } from "./connection.ts";
@@ -84,7 +84,7 @@ export class SvidIssuance {
 
   /** A first enrolment opens a lineage. */
   #enrol(call: SvidCall, established: EstablishedEvidence): Promise<IssuedX509Svid> {
-    const lineage: LineageStep = { kind: "open", id: newUuid(this.#options.random) };
+    const lineage: LineageStep = { kind: "open", id: randomUuid(this.#options.random) };
     return this.#withRules((rules) => {
       const { grant, refusal } = rules.evaluate(established.attributes, call.ttlSeconds);
       if (grant === undefined) throw refusal;
@@ -199,13 +199,4 @@ export class SvidIssuance {
       "issued an X.509-SVID",
     );
   }
-}
-
-/** A random UUID (RFC 9562, version 4). */
-export function newUuid(random: RandomSource): string {
-  const bytes = Buffer.from(random.bytes(16));
-  bytes[6] = ((bytes[6] ?? 0) & 0x0f) | 0x40;
-  bytes[8] = ((bytes[8] ?? 0) & 0x3f) | 0x80;
-  const hex = bytes.toString("hex");
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
 }

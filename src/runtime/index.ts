@@ -12,5 +12,5 @@ export {
   silentMetrics,
 } from "./metrics.ts";
 export { packageRoot } from "./package-root.ts";
-export { createSystemRandom, type RandomSource, systemRandom } from "./random.ts";
+export { createSystemRandom, type RandomSource, randomUuid, systemRandom } from "./random.ts";
 export { createTelemetry, type Telemetry } from "./telemetry.ts";

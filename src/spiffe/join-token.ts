@@ -11,7 +11,8 @@ import { TrustDomain } from "./trust-domain.ts";
 const PREFIX = "mcajt1.";
 const VERSION = 1n;
 const MAX_CHARS = 4096;
-const MAX_PINS = 16;
+/** The active and the prepared authority of 16 replicas; with them a token stays within MAX_CHARS. */
+const MAX_PINS = 32;
 const SECRET_BYTES = 32;
 const PIN = /^[0-9a-f]{64}$/;
 // host:port; an IPv6 address stands in brackets.
@@ -22,7 +23,7 @@ export interface JoinTokenFields {
   readonly trustDomain: TrustDomain;
   /** `host:port` of the server's gRPC listener; an IPv6 address in brackets. */
   readonly server: string;
-  /** Lower-case hex of the SPKI SHA-256 of each prepared and active authority; 1 to 16. */
+  /** Lower-case hex of the SPKI SHA-256 of each prepared and active authority; 1 to 32. */
   readonly pins: readonly string[];
   /** 32 random bytes. */
   readonly secret: Uint8Array;

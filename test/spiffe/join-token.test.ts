@@ -111,7 +111,7 @@ test("what is cut, wrapped, changed or of another version is refused", () => {
     { pins: ["F".repeat(64)] },
     { pins: ["0".repeat(64), "0".repeat(64)] },
     { pins: [1] },
-    { pins: Array.from({ length: 17 }, (_, i) => i.toString(16).padStart(64, "0")) },
+    { pins: Array.from({ length: 33 }, (_, i) => i.toString(16).padStart(64, "0")) },
     { secret: "AAAA" },
     { secret: `${members.secret}=` },
     { secret: `${members.secret}AA` },

@@ -2,7 +2,7 @@
 // the text with the secret leaves this file once, in the answer of `create`.
 import { createHash } from "node:crypto";
 import type { Database, Grant, Ledger } from "../../ca/index.ts";
-import { type Clock, formatTime, MeshCaError, type RandomSource } from "../../runtime/index.ts";
+import { type Clock, formatTime, MeshCaError, type RandomSource, randomUuid } from "../../runtime/index.ts";
 import { encodeJoinToken, type TrustDomain } from "../../spiffe/index.ts";
 import { AccessError } from "../access/errors.ts";
 import type { Attributes, Registry, Role, RuleSet } from "../registry/index.ts";
@@ -19,7 +19,7 @@ const CURSOR = /^([0-9]{1,15})_([0-9a-f-]{36})$/;
 
 /** What a token's lifetime and pins come from. */
 export interface TokenAuthority {
-  /** SPKI SHA-256 (lower-case hex) of every prepared and active authority of every replica. */
+  /** SPKI SHA-256 (lower-case hex) of every prepared and active authority of every replica; at most 32. */
   readonly pins: readonly string[];
   /** Lifetime of the active authority's certificate, in seconds. */
   readonly lifetimeSeconds: number;
@@ -100,7 +100,7 @@ export class JoinTokens {
     const secret = random.bytes(SECRET_BYTES);
     const token = this.#encode(request.server, secret);
     const secretSha256 = new Uint8Array(createHash("sha256").update(secret).digest());
-    const id = uuidFrom(random.bytes(16));
+    const id = randomUuid(random);
     const { ttlSeconds, shortenedBy } = this.#lifetime(request.ttlSeconds);
     const createdAt = clock.now();
     const expiresAt = createdAt + ttlSeconds * 1000;
@@ -217,15 +217,6 @@ function parseCursor(cursor: string): { readonly createdAt: number; readonly id:
     throw new AttestError("MCA_QUERY_INVALID", "The cursor was not made by this server. Begin again without one.");
   }
   return { createdAt: Number(createdAt), id };
-}
-
-/** A version 4 UUID (RFC 9562 5.4) of 16 random bytes. */
-function uuidFrom(random: Uint8Array): string {
-  const bytes = Buffer.from(random);
-  bytes.writeUInt8((bytes.readUInt8(6) & 0x0f) | 0x40, 6);
-  bytes.writeUInt8((bytes.readUInt8(8) & 0x3f) | 0x80, 8);
-  const hex = bytes.toString("hex");
-  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join("-");
 }
 
 function invalid(sentence: string): AttestError {
