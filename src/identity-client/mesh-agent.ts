@@ -23,7 +23,9 @@ export class MeshAgent extends https.Agent {
   readonly #retireAt = new WeakMap<object, number>();
 
   constructor({ clock, connect }: MeshAgentOptions) {
-    super({ keepAlive: true, maxCachedSessions: 0, scheduling: "lifo" });
+    // Not "lifo", Node's default: with it the agent hands out an idle connection that was destroyed but has not told so yet
+    // (only the head of its list is looked at), and the request fails.
+    super({ keepAlive: true, maxCachedSessions: 0, scheduling: "fifo" });
     this.#clock = clock;
     this.#connect = connect;
   }
@@ -56,6 +58,9 @@ export class MeshAgent extends https.Agent {
 
   #dropIdle(socket: Socket): void {
     const idle = Object.values(this.freeSockets).some((sockets) => sockets?.includes(socket));
-    if (idle) socket.destroy();
+    if (!idle) return;
+    // First out of the agent's list, for the same reason.
+    socket.emit("agentRemove");
+    socket.destroy();
   }
 }

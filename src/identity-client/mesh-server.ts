@@ -28,8 +28,8 @@ export interface MeshServerDeps {
   readonly logger: Logger;
   onTrustChange(listener: () => void): () => void;
   onConnection(socket: TLSSocket, peer: Peer): void;
-  /** Called when closing begins. */
-  onClosing?(): void;
+  /** Called when closing begins; what it returns is called when all connections are closed. */
+  onClosing?(): () => void;
 }
 
 const GRACE_MS = 5_000;
@@ -72,8 +72,9 @@ export function createMeshServer(deps: MeshServerDeps): MeshServer {
     listen: ({ host, port }) => listener.listen({ host: host ?? "::", port }),
     async close(graceMs = GRACE_MS) {
       stopWatching();
-      deps.onClosing?.();
+      const closed = deps.onClosing?.();
       await listener.close(graceMs);
+      closed?.();
     },
   };
 }
@@ -81,13 +82,35 @@ export function createMeshServer(deps: MeshServerDeps): MeshServer {
 /** Handles a request of a verified peer. */
 export type MeshRequestHandler = (request: http.IncomingMessage, response: http.ServerResponse, peer: Peer) => void;
 
+export interface HttpLimits {
+  /** Until the head of a request is whole; milliseconds. */
+  readonly headersTimeoutMs: number;
+  /** Until a request is whole. */
+  readonly requestTimeoutMs: number;
+}
+
+const HTTP_LIMITS: HttpLimits = { headersTimeoutMs: 10_000, requestTimeoutMs: 60_000 };
+const KEEP_ALIVE_MS = 60_000;
+const IDLE_CHECK_MS = 50;
+
 /** HTTP/1.1 behind a mesh server: what to do with its connections, and how to end them politely. */
-export function httpOverMesh(handler: MeshRequestHandler): {
+export function httpOverMesh(
+  handler: MeshRequestHandler,
+  limits: HttpLimits = HTTP_LIMITS,
+): {
   onConnection(socket: TLSSocket, peer: Peer): void;
-  onClosing(): void;
+  onClosing(): () => void;
 } {
   const peers = new WeakMap<object, Peer>();
-  const server = http.createServer({ headersTimeout: 10_000, requestTimeout: 60_000, keepAliveTimeout: 60_000 });
+  const server = http.createServer({
+    headersTimeout: limits.headersTimeoutMs,
+    requestTimeout: limits.requestTimeoutMs,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    connectionsCheckingInterval: Math.min(5_000, limits.headersTimeoutMs),
+  });
+  // This server is handed its connections and never listens. Node begins to enforce time limits and to know which connections are
+  // idle only when it hears of listening.
+  server.emit("listening");
   server.on("request", (request, response) => {
     const peer = peers.get(request.socket);
     if (peer === undefined) request.socket.destroy();
@@ -99,10 +122,13 @@ export function httpOverMesh(handler: MeshRequestHandler): {
       server.emit("connection", socket);
     },
     onClosing() {
-      server.close(() => {});
       server.closeIdleConnections();
-      const idle = setInterval(() => server.closeIdleConnections(), 50).unref();
-      setTimeout(() => clearInterval(idle), 600_000).unref();
+      // Connections that are busy now become idle one by one; whatever is left is cut at the end of the grace.
+      const idle = setInterval(() => server.closeIdleConnections(), IDLE_CHECK_MS).unref();
+      return () => {
+        clearInterval(idle);
+        server.close(() => {});
+      };
     },
   };
 }

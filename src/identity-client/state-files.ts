@@ -102,7 +102,7 @@ export function freshName(): string {
 }
 
 /** Makes renames and removals in a directory durable. */
-async function syncDirectory(directory: string): Promise<void> {
+export async function syncDirectory(directory: string): Promise<void> {
   const handle = await open(directory, constants.O_RDONLY | constants.O_DIRECTORY);
   try {
     await handle.sync();

@@ -222,6 +222,10 @@ export class SvidSource {
     return this.#closed;
   }
 
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
   async #begin(): Promise<void> {
     const { clock, startTimeoutMs, signal, logger } = this.#settings;
     const onAbort = (): void => {
@@ -341,7 +345,7 @@ export class SvidSource {
   #server(
     { allow, maxConnections }: ServerOptions,
     alpn: readonly string[],
-    hooks: { onConnection(socket: TLSSocket, peer: Peer): void; onClosing?(): void },
+    hooks: { onConnection(socket: TLSSocket, peer: Peer): void; onClosing?(): () => void },
   ): MeshServer {
     const { clock, logger } = this.#settings;
     return createMeshServer({

@@ -2,9 +2,11 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import * as https from "node:https";
+import * as net from "node:net";
 import { type TestContext, test } from "node:test";
 import * as tls from "node:tls";
 import { type MeshServer, SvidSource } from "../../src/identity-client/index.ts";
+import { httpOverMesh } from "../../src/identity-client/mesh-server.ts";
 import { clientTlsOptions, connectTls } from "../../src/tls/index.ts";
 import { type Certificate, fromHex } from "../../src/x509/index.ts";
 import { createLeaf } from "../support/pki.ts";
@@ -231,10 +233,36 @@ test("Closing a server lets the request under way finish", async (t) => {
   const agent = web.httpsAgent({ expect: CART });
   const answer = get(port, agent);
   await new Promise((resolve) => setTimeout(resolve, 100));
+  const started = performance.now();
   const closed = server.close(5_000);
   assert.equal((await answer).body, "late");
   await closed;
+  assert.ok(performance.now() - started < 2_000, "the kept connection was closed when it became idle");
   await assert.rejects(get(port, agent));
+});
+
+test("A client that never finishes its request is cut off", async (t) => {
+  const { web } = await startMesh(t);
+  const { onConnection, onClosing } = httpOverMesh(() => assert.fail("no request"), {
+    headersTimeoutMs: 300,
+    requestTimeoutMs: 600,
+  });
+  const plain = net.createServer((socket) => {
+    // The peer does not matter here; httpOverMesh only hands it on.
+    onConnection(socket as tls.TLSSocket, { id: web.current().id, notAfter: 0, serial: "01" });
+  });
+  t.after(() => {
+    plain.close();
+    onClosing()();
+  });
+  await once(plain.listen(0, "127.0.0.1"), "listening");
+  const address = plain.address();
+  if (address === null || typeof address === "string") throw new TypeError("no port");
+  const slow = net.connect(address.port, "127.0.0.1");
+  slow.write("GET / HTTP/1.1\r\nHost: cart\r\nX-Slow: ");
+  const [bytes] = await once(slow, "data");
+  assert.match(String(bytes), /^HTTP\/1\.1 408 /);
+  await once(slow, "close");
 });
 
 test("A closed source opens no more connections and ends those it opened", async (t) => {
@@ -245,4 +273,20 @@ test("A closed source opens no more connections and ends those it opened", async
   await web.close();
   await once(socket, "close");
   await assert.rejects(web.connect({ ...address, expect: CART }), { code: "MCA_CLIENT_CLOSED" });
+});
+
+test("An idle connection that was just destroyed is never given to a request", async (t) => {
+  const { cart, web } = await startMesh(t);
+  const server = cart.createHttpsServer({ allow: WEB }, (_request, response) => response.end("ok"));
+  const { port } = await serve(t, server);
+  const agent = web.httpsAgent({ expect: CART });
+  for (let round = 0; round < 5; round++) {
+    await Promise.all([get(port, agent), get(port, agent), get(port, agent)]);
+    await eventually("three are idle", () => Object.values(agent.freeSockets).flat().length === 3);
+    // As expiry and a change of trust do it: anywhere in the list.
+    const idle = Object.values(agent.freeSockets).flat();
+    idle[round % 3]?.destroy();
+    assert.equal((await get(port, agent)).body, "ok");
+  }
+  agent.destroy();
 });
