@@ -34,7 +34,9 @@ export async function runDemo(say: (text: string) => void, signal: AbortSignal):
     `   The server issues at ${domain.server.publicAddress}; its authority's key is ${domain.authority.slice(0, 16)}...`,
   );
   // Awaited here: what it throws must be held before the server is stopped.
-  return await withConnection({ socket: domain.server.adminSocket }, (server) => act(server, domain.folder, say, signal));
+  return await withConnection({ socket: domain.server.adminSocket }, (server) =>
+    act(server, domain.folder, say, signal),
+  );
 }
 
 async function act(

@@ -1,0 +1,58 @@
+#!/usr/bin/env node
+// The program `mesh-ca`. Runs on any Node from 18 on: it finds the Node 24 that this package pins as a dependency, and starts the
+// command line with it: dist/cli/main.js of an installed package, src/cli/main.ts in a checkout. Signals and the exit code pass.
+import { spawn } from "node:child_process";
+import { existsSync } from "node:fs";
+import { createRequire } from "node:module";
+import { constants } from "node:os";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const WANTED_MAJOR = 24;
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+
+/** The pinned Node, wherever npm has put it; else the one that runs this, if it is new enough. */
+function findNode() {
+  const named = process.env.MESH_CA_NODE;
+  if (named) return named;
+  const name = `node-${process.platform}-${process.arch}`;
+  try {
+    const path = join(dirname(createRequire(import.meta.url).resolve(`${name}/package.json`)), "bin", "node");
+    if (existsSync(path)) return path;
+  } catch {
+    // Not installed: optional dependencies are left out where they do not fit.
+  }
+  if (Number(process.versions.node.split(".")[0]) >= WANTED_MAJOR) return process.execPath;
+  console.error(
+    `mesh-ca: Node ${WANTED_MAJOR} or newer is needed; this is ${process.versions.node}, and the package ${name} is not installed. ` +
+      `Run npm ci (with optional dependencies), install Node ${WANTED_MAJOR}, or name one in MESH_CA_NODE.`,
+  );
+  process.exit(1);
+}
+
+/** A checkout runs its sources, so that nobody debugs an old build. */
+function findProgram() {
+  const source = join(root, "src", "cli", "main.ts");
+  return existsSync(source) ? source : join(root, "dist", "cli", "main.js");
+}
+
+const child = spawn(findNode(), ["--max-semi-space-size=8", findProgram(), ...process.argv.slice(2)], {
+  stdio: ["inherit", "inherit", "inherit", "ipc"],
+});
+
+// From a terminal the child gets Ctrl-C itself; a signal sent to us alone is passed on. Either way the child decides when to end.
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGQUIT"]) {
+  process.on(signal, () => {
+    if (signal === "SIGINT" && (process.stdin.isTTY || process.stdout.isTTY || process.stderr.isTTY)) return;
+    child.kill(signal);
+  });
+}
+
+child.on("error", (error) => {
+  console.error(`mesh-ca: Node cannot be started: ${error.message}`);
+  process.exit(1);
+});
+
+child.on("exit", (code, signal) => {
+  process.exit(code ?? 128 + (constants.signals[signal] ?? 0));
+});
