@@ -1,10 +1,13 @@
 // Rules between keys. A setting that will cause an outage is refused at start (invariant 4).
+import { checkRotationSettings } from "../../ca/index.ts";
 import { ConfigError } from "../../runtime/config/index.ts";
+import { authoritySettings } from "../settings.ts";
 import type { Config } from "./schema.ts";
 
-/** Throws ConfigError MCA_CONFIG_UNSAFE or _INVALID. */
+/** Throws ConfigError MCA_CONFIG_UNSAFE or _INVALID, and AuthorityError MCA_ROTATION_IMPOSSIBLE with the arithmetic. */
 export function checkConfig(config: Config): void {
   checkLifetimes(config);
+  checkRotationSettings(authoritySettings(config));
   checkDatabase(config);
   checkAttestors(config);
   checkAddress(config.listen.grpc.publicAddress);

@@ -17,7 +17,15 @@ import { checkConfig } from "./check.ts";
 import { type Config, configSchema } from "./schema.ts";
 
 /** Variables with our prefix that are not settings of the server: those of the command line program and of the tests. */
-const OTHER_VARIABLES = new Set(["MESH_CA_CONFIG", "MESH_CA_SOCKET", "MESH_CA_SERVER", "MESH_CA_SVID", "MESH_CA_NODE"]);
+const OTHER_VARIABLES = new Set([
+  "MESH_CA_CONFIG",
+  "MESH_CA_SOCKET",
+  "MESH_CA_SERVER",
+  "MESH_CA_SVID",
+  "MESH_CA_NODE",
+  "MESH_CA_DEBUG",
+  "MESH_CA_JOIN_TOKEN",
+]);
 
 export interface ConfigSources {
   /** Path of the YAML file. Undefined: none. */
