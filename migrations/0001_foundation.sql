@@ -189,6 +189,8 @@ CREATE TABLE join_token (
   attributes      jsonb NOT NULL,
   created_at      timestamptz NOT NULL,
   created_by      text NOT NULL,
+  -- Revision of the rules when it was made. By a rule that is newer it earns no roles: nobody asked its maker for them.
+  rules_revision  bigint NOT NULL DEFAULT 0,
   expires_at      timestamptz NOT NULL,
   redeemed_at     timestamptz,
   redeemed_spki   bytea,

@@ -136,6 +136,7 @@ export const errorTable: Readonly<Record<KnownErrorCode, ErrorRow>> = {
   MCA_RULES_DIFFER: broken,
   MCA_NO_RULE_MATCHES: denied,
   MCA_RULE_ATTRIBUTE_REFUSED: row(status.PERMISSION_DENIED, 403, "warn"),
+  MCA_RULE_NEWER_THAN_TOKEN: denied,
   MCA_RULE_GONE: denied,
   MCA_RULE_INACTIVE: denied,
   MCA_RULE_CHANGED: retry,

@@ -86,8 +86,8 @@ export class SvidIssuance {
   #enrol(call: SvidCall, established: EstablishedEvidence): Promise<IssuedX509Svid> {
     const lineage: LineageStep = { kind: "open", id: randomUuid(this.#options.random) };
     return this.#withRules((rules) => {
-      const { grant, refusal } = rules.evaluate(established.attributes, call.ttlSeconds);
-      if (grant === undefined) throw refusal;
+      const { attributes, token } = established;
+      const grant = rules.enrol({ attributes, rulesRevision: token?.rulesRevision }, call.ttlSeconds);
       return this.#ask(call, grant, lineage, {
         name: established.requester,
         attestor: established.attestor,

@@ -44,6 +44,6 @@ export async function attestJoinToken(text: string, options: JoinTokenAttestorOp
     kind: "join-token",
     attributes: withInstance(options.instance, row.attributes),
     requester: `token:${row.id}`,
-    token: { secretSha256 },
+    token: { secretSha256, rulesRevision: row.rulesRevision },
   };
 }

@@ -67,7 +67,7 @@ export interface CreatedJoinToken {
   readonly grant: Grant | undefined;
 }
 
-export type JoinTokenInfo = Omit<TokenRow, "attestor">;
+export type JoinTokenInfo = Omit<TokenRow, "attestor" | "rulesRevision">;
 
 export interface JoinTokenPage {
   readonly tokens: readonly JoinTokenInfo[];
@@ -84,7 +84,8 @@ export class JoinTokens {
 
   /**
    * Makes a token. No call may raise its caller: where the attributes match a rule that carries roles, decisive or not, only
-   * an admin may make it. That is judged under the head lock, on the rules as they then are.
+   * an admin may make it. That is judged under the head lock, on the rules as they then are; by a rule that is made or
+   * changed later the token earns no roles (RuleSet.enrol).
    * @throws AttestError MCA_TOKEN_INVALID, MCA_ATTESTOR_UNKNOWN; AccessError MCA_FORBIDDEN
    */
   async create(request: CreateJoinToken, caller: TokenCaller): Promise<CreatedJoinToken> {
@@ -109,7 +110,7 @@ export class JoinTokens {
       refuseRaise(rules, attributes, caller);
       const { requester } = caller;
       const stored = { secretSha256, id, attestor: instance, attributes: request.attributes, createdAt, expiresAt };
-      await writeToken(tx, { ...stored, createdBy: requester });
+      await writeToken(tx, { ...stored, createdBy: requester, rulesRevision: rules.revision });
       tx.append({
         kind: "token.created",
         time: createdAt,

@@ -3,12 +3,13 @@ import type { Queryable, SqlStatement } from "../../ca/index.ts";
 import { sqlTime } from "../../ca/index.ts";
 import type { Attributes } from "../registry/index.ts";
 
-const COLUMNS = "id, attestor, attributes, created_at, created_by, expires_at, redeemed_at, voided_at, lineage";
+const COLUMNS =
+  "id, attestor, attributes, created_at, created_by, rules_revision, expires_at, redeemed_at, voided_at, lineage";
 
 const insertToken: SqlStatement = {
   name: "token-insert",
-  text: `INSERT INTO join_token (secret_sha256, id, attestor, attributes, created_at, created_by, expires_at)
-         VALUES ($1, $2, $3, $4::jsonb, $5, $6, $7)`,
+  text: `INSERT INTO join_token (secret_sha256, id, attestor, attributes, created_at, created_by, rules_revision, expires_at)
+         VALUES ($1, $2, $3, $4::jsonb, $5, $6, $7, $8)`,
 };
 const selectBySecret: SqlStatement = {
   name: "token-select-by-secret",
@@ -38,6 +39,8 @@ export interface TokenRow {
   /** Times in Unix milliseconds. */
   readonly createdAt: number;
   readonly createdBy: string;
+  /** Revision of the rules when it was made. */
+  readonly rulesRevision: bigint;
   readonly expiresAt: number;
   readonly redeemedAt: number | undefined;
   readonly voidedAt: number | undefined;
@@ -50,6 +53,7 @@ interface RawRow {
   readonly attributes: Readonly<Record<string, string>>;
   readonly created_at: number;
   readonly created_by: string;
+  readonly rules_revision: bigint;
   readonly expires_at: number;
   readonly redeemed_at: number | null;
   readonly voided_at: number | null;
@@ -64,6 +68,7 @@ export interface NewToken {
   readonly attributes: Attributes;
   readonly createdAt: number;
   readonly createdBy: string;
+  readonly rulesRevision: bigint;
   readonly expiresAt: number;
 }
 
@@ -75,6 +80,7 @@ export async function writeToken(tx: Queryable, token: NewToken): Promise<void> 
     JSON.stringify(Object.fromEntries(token.attributes)),
     sqlTime(token.createdAt),
     token.createdBy,
+    token.rulesRevision,
     sqlTime(token.expiresAt),
   ]);
 }
@@ -111,6 +117,7 @@ function toRow(row: RawRow | undefined): TokenRow | undefined {
     attributes: new Map(Object.entries(row.attributes)),
     createdAt: row.created_at,
     createdBy: row.created_by,
+    rulesRevision: row.rules_revision,
     expiresAt: row.expires_at,
     redeemedAt: row.redeemed_at ?? undefined,
     voidedAt: row.voided_at ?? undefined,

@@ -14,7 +14,11 @@ export interface EstablishedEvidence {
   /** As recorded: "token:<id>", "jwt:<instance>:<sub>", "x509:<instance>:<serial>". */
   readonly requester: string;
   /** Join tokens only: redeemed inside the ledger's transaction. */
-  readonly token?: { readonly secretSha256: Uint8Array };
+  readonly token?: {
+    readonly secretSha256: Uint8Array;
+    /** Revision of the rules when the token was made; see RuleSet.enrol. */
+    readonly rulesRevision: bigint;
+  };
 }
 
 /** What the TLS client certificate of a connection says. Decided once for each connection, at its handshake. */

@@ -16,6 +16,8 @@ export type RegistryErrorCode =
   | "MCA_NO_RULE_MATCHES"
   /** The rule that decides would build an invalid or reserved name from these attributes. */
   | "MCA_RULE_ATTRIBUTE_REFUSED"
+  /** The rule that decides carries roles and is newer than the join token: its maker was not asked for them. */
+  | "MCA_RULE_NEWER_THAN_TOKEN"
   /** The rule that granted the identity was deleted. */
   | "MCA_RULE_GONE"
   /** The rule's attestor instance is not configured here, or its lifetime is outside of today's bounds. */

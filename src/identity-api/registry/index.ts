@@ -3,7 +3,7 @@ export { type Evaluation, visibleVerdicts } from "./evaluate.ts";
 export { MAX_ATTRIBUTE_LENGTH } from "./glob.ts";
 export { Registry, type RegistryHealth, type RegistryOptions } from "./registry.ts";
 export type { RenewalSubject } from "./renewal.ts";
-export { RuleSet } from "./rule-set.ts";
+export { type EnrolmentSubject, RuleSet } from "./rule-set.ts";
 export { ATTRIBUTE_NAME, INSTANCE_NAME } from "./template.ts";
 export {
   type AttestorDescription,

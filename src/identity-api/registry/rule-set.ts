@@ -7,6 +7,13 @@ import { parseRule } from "./parse-rule.ts";
 import { currentGrant, type RenewalSubject, renewGrant } from "./renewal.ts";
 import type { Attributes, Role, RuleContext, StoredRule } from "./types.ts";
 
+/** Fresh evidence. */
+export interface EnrolmentSubject {
+  readonly attributes: Attributes;
+  /** Join tokens only: the revision of the rules when the token was made. */
+  readonly rulesRevision?: bigint | undefined;
+}
+
 export class RuleSet {
   /** Grows with each change of any rule. */
   readonly revision: bigint;
@@ -42,6 +49,25 @@ export class RuleSet {
   /** Which rule decides, and a reason for each. `ttlSeconds` 0: what the rule grants. */
   evaluate(attributes: Attributes, ttlSeconds = 0): Evaluation {
     return evaluateRules(this.#loaded, attributes, ttlSeconds);
+  }
+
+  /**
+   * What fresh evidence earns. Making a token that matches a rule with roles needs an admin, and that is judged when the token is
+   * made; so a rule with roles that came or changed later gives nothing to it.
+   * @throws RegistryError MCA_NO_RULE_MATCHES, MCA_RULE_ATTRIBUTE_REFUSED, MCA_RULE_NEWER_THAN_TOKEN
+   */
+  enrol(subject: EnrolmentSubject, ttlSeconds = 0): Grant {
+    const { grant, refusal } = this.evaluate(subject.attributes, ttlSeconds);
+    if (grant === undefined) throw refusal;
+    const { rulesRevision } = subject;
+    if (grant.roles.length > 0 && rulesRevision !== undefined && grant.ruleRevision > rulesRevision) {
+      throw new RegistryError(
+        "MCA_RULE_NEWER_THAN_TOKEN",
+        `Rule "${grant.rule}" carries roles and is newer than this join token. Ask an admin for a new token.`,
+        { details: { rule: grant.rule } },
+      );
+    }
+    return grant;
   }
 
   /**

@@ -136,3 +136,21 @@ test("without the role operator only the rules that match are shown", () => {
   );
   assert.equal(visibleVerdicts(verdicts, true).length, 2);
 });
+
+test("a join token earns no roles by a rule that is newer than itself", () => {
+  const stored = (changes: Record<string, unknown>, revision: bigint) => {
+    const definition = parse(rule(changes)).rules[0]?.definition;
+    assert(definition);
+    return RuleSet.load([{ definition, source: "api", revision }], context, revision);
+  };
+  const subject = (rulesRevision?: bigint) => ({ attributes: attributes(cart), rulesRevision });
+  const admins = stored({ roles: ["admin"] }, 7n);
+  assert.throws(() => admins.enrol(subject(6n)), { code: "MCA_RULE_NEWER_THAN_TOKEN" });
+  assert.equal(admins.enrol(subject(7n)).rule, "workloads");
+  // Evidence that nobody of ours made has no such bound, nor has a rule without roles.
+  assert.equal(admins.enrol(subject()).rule, "workloads");
+  assert.equal(stored({}, 7n).enrol(subject(6n)).rule, "workloads");
+  assert.throws(() => stored({ match: { "token.service": "x" } }, 7n).enrol(subject(7n)), {
+    code: "MCA_NO_RULE_MATCHES",
+  });
+});
