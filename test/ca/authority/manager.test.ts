@@ -331,6 +331,32 @@ test("requests that run while one authority hands over to another all succeed, e
     assert.notEqual(authorities.active().spkiSha256, first.spkiSha256);
   }));
 
+test("an authority hands over only when what it has begun is signed; who comes meanwhile is served by the next", () =>
+  withWorld({}, async (world) => {
+    const { authorities, issuer, ledger } = world;
+    const first = authorities.active();
+    const { spkiSha256 } = await authorities.prepare("test");
+    const { promise: recorded, resolve: record } = Promise.withResolvers<void>();
+    const { commit } = ledger;
+    ledger.commit = async (intent) => {
+      const result = await commit.call(ledger, intent);
+      await recorded;
+      return result;
+    };
+    const begun = issuer.issueX509Svid(makeRequest());
+    const handedOver = authorities.activate(spkiSha256, { cause: "test", emergency: true });
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    assert.equal(authorities.active(), first);
+    const meanwhile = issuer.issueX509Svid(makeRequest());
+    ledger.commit = commit;
+    record();
+    await handedOver;
+    const issuerOf = ({ chain }: { chain: readonly Uint8Array[] }): string =>
+      Buffer.from(parseCertificate(chain[0] ?? new Uint8Array()).issuer).toString("hex");
+    assert.equal(issuerOf(await begun), Buffer.from(first.certificate.subject).toString("hex"));
+    assert.equal(issuerOf(await meanwhile), Buffer.from(authorities.active().certificate.subject).toString("hex"));
+  }));
+
 test("over months of ticks the rotator keeps one healthy authority, and clears what is over", () =>
   withWorld({}, async (world) => {
     const { authorities, clock, settings } = world;

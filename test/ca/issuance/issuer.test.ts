@@ -1,10 +1,12 @@
 import assert from "node:assert/strict";
-import { randomUUID } from "node:crypto";
+import { generateKeyPairSync, randomUUID } from "node:crypto";
 import { after, before, test } from "node:test";
 import { ActiveAuthority } from "../../../src/ca/authority/active-authority.ts";
 import { AuthorityError } from "../../../src/ca/authority/index.ts";
 import { IssuanceError, type IssuanceErrorCode } from "../../../src/ca/issuance/index.ts";
-import { getIssuance, LedgerError } from "../../../src/ca/ledger/index.ts";
+import { replayIssuance } from "../../../src/ca/issuance/replay.ts";
+import { getIssuance, LedgerError, listIssuances } from "../../../src/ca/ledger/index.ts";
+import { SpiffeId } from "../../../src/spiffe/index.ts";
 import { encodePem, parseCertificate, X509Error } from "../../../src/x509/index.ts";
 import { makeCsr } from "./materials.ts";
 import { CART, createWorld, makeGrant, makeRequest, type World } from "./world.ts";
@@ -85,6 +87,14 @@ test("a malformed, oversized or foreign-signed CSR is refused, and nothing is re
   assert.equal((await world.entries()).length, size);
 });
 
+test("a CSR for a key that no certificate may have is refused", async () => {
+  const key = generateKeyPairSync("ec", { namedCurve: "P-521" }).privateKey;
+  await assert.rejects(
+    world.issuer.issueX509Svid(makeRequest({ csrDer: makeCsr({ key }).der })),
+    withCode("MCA_CSR_KEY_REFUSED"),
+  );
+});
+
 test("a CSR that names another SPIFFE ID is refused", async () => {
   const csrDer = makeCsr({ uriSans: ["spiffe://example.test/ns/shop/sa/admin"] }).der;
   await assert.rejects(world.issuer.issueX509Svid(makeRequest({ csrDer })), withCode("MCA_CSR_SPIFFE_ID_MISMATCH"));
@@ -123,6 +133,22 @@ test("the same key again is answered with the same certificate, before and after
   assert.ok(Math.abs(later.renewAt - child.renewAt) <= 0.1 * 3_600_000);
 });
 
+test("what stands in the record is shown to the same key and for the same identity only", async () => {
+  const first = await world.issuer.issueX509Svid(makeRequest());
+  const lineage = { kind: "renew", id: first.lineage, presentedSerial: first.serial } as const;
+  const { der: csrDer, publicKey } = makeCsr();
+  const child = await world.issuer.issueX509Svid(makeRequest({ csrDer, lineage }));
+  const dependencies = { ledger: world.ledger, database: world.database, authorities: world.authorities };
+  const again = await replayIssuance(dependencies, child.logIndex, publicKey.spkiSha256);
+  assert.equal(again.kind, "certificate");
+  await assert.rejects(replayIssuance(dependencies, first.logIndex, publicKey.spkiSha256), TypeError);
+  const other = SpiffeId.parse("spiffe://example.test/ns/shop/sa/other");
+  await assert.rejects(
+    world.issuer.issueX509Svid(makeRequest({ csrDer, lineage, grant: makeGrant({ spiffeId: other }) })),
+    withCode("MCA_REPLAY_UNSIGNED"),
+  );
+});
+
 test("the same key twice at the same moment gets one certificate", async () => {
   const first = await world.issuer.issueX509Svid(makeRequest());
   const lineage = { kind: "renew", id: first.lineage, presentedSerial: first.serial } as const;
@@ -154,10 +180,13 @@ test("a record whose signature never came is replaced by a new certificate for t
   const issued = await world.issuer.issueX509Svid(makeRequest({ csrDer, lineage }));
   assert.equal(leafOf(issued.chain).serialHex, issued.serial);
   // The failure is on record too.
-  const { rows } = await import("../../../src/ca/ledger/index.ts").then(({ listIssuances }) =>
-    listIssuances(world.database, { lineage: first.lineage, pageSize: 10 }),
+  await outcomesAreRecorded(issued.logIndex);
+  const { rows } = await listIssuances(world.database, { lineage: first.lineage, pageSize: 10 });
+  const outcomes = await Promise.all(rows.map(({ logIndex }) => getIssuance(world.database, { logIndex })));
+  assert.deepEqual(
+    outcomes.map(({ outcome }) => outcome.kind),
+    ["signed", "failed", "signed"],
   );
-  assert.equal(rows.length, 3);
 });
 
 test("a rule that changed since it was evaluated stops the certificate inside the transaction", async () => {

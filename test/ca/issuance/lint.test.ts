@@ -3,7 +3,19 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { IssuanceError } from "../../../src/ca/issuance/index.ts";
 import { LintedTbs, type LintIntent, lint } from "../../../src/ca/issuance/lint/index.ts";
-import { derTime, publicKeyOf } from "../../../src/x509/index.ts";
+import {
+  authorityKeyIdExtension,
+  basicConstraintsExtension,
+  derTime,
+  encodeTbsCertificate,
+  extendedKeyUsageExtension,
+  keyIdentifier,
+  keyUsageExtension,
+  oid,
+  publicKeyOf,
+  subjectAltNameExtension,
+  subjectKeyIdExtension,
+} from "../../../src/x509/index.ts";
 import { makeAuthority, makeCsr, makeKey, makeLeaf, NOW } from "./materials.ts";
 
 const authority = await makeAuthority();
@@ -177,6 +189,72 @@ test("the server's own ID is accepted for the server alone", () => {
   lint(tbs, { ...intent, idKind: "server" });
   assert.throws(() => lint(tbs, { ...intent, idKind: "probe" }), refusedBy(/X-17/));
   assert.throws(() => lint(tbs, { ...intent, idKind: "workload" }), refusedBy(/X-17/));
+});
+
+/** Every way to write the same tree with one length in a longer form than DER allows. */
+function longForms(bytes: Uint8Array): Uint8Array[] {
+  const children = (from: number, to: number): readonly (readonly [number, number, number])[] => {
+    const out: [number, number, number][] = [];
+    for (let at = from; at < to; ) {
+      const first = bytes[at + 1] ?? 0;
+      const octets = first < 0x80 ? 0 : first - 0x80;
+      let length = octets === 0 ? first : 0;
+      for (let i = 0; i < octets; i++) length = length * 256 + (bytes[at + 2 + i] ?? 0);
+      const start = at + 2 + octets;
+      out.push([at, start, start + length]);
+      at = start + length;
+    }
+    return out;
+  };
+  const header = (tag: number, length: number, longer: boolean): number[] => {
+    const minimal = length < 0x80 ? [length] : length < 0x100 ? [0x81, length] : [0x82, length >> 8, length & 0xff];
+    const long = length < 0x80 ? [0x81, length] : [0x82, length >> 8, length & 0xff];
+    return [tag, ...(longer ? long : minimal)];
+  };
+  const write = (from: number, to: number, target: number): number[] =>
+    children(from, to).flatMap(([at, start, end]) => {
+      const tag = bytes[at] ?? 0;
+      const inner = (tag & 0x20) !== 0 ? write(start, end, target) : [...bytes.subarray(start, end)];
+      return [...header(tag, inner.length, at === target), ...inner];
+    });
+  const places = (from: number, to: number): number[] =>
+    children(from, to).flatMap(([at, start, end]) => [at, ...((bytes[at] ?? 0) & 0x20 ? places(start, end) : [])]);
+  return places(0, bytes.length).map((place) => Uint8Array.from(write(0, bytes.length, place)));
+}
+
+test("a length in a longer form than the shortest is noticed, wherever it stands", () => {
+  const { tbs, intent } = makeLeaf(authority);
+  const forms = longForms(tbs).filter((form) => Buffer.compare(form, tbs) !== 0);
+  assert.ok(forms.length > 30);
+  for (const form of forms) assert.throws(() => lint(form, intent), refusedBy(/./), Buffer.from(form).toString("hex"));
+});
+
+test("several URI names are refused, even the granted one twice", () => {
+  const { intent } = makeLeaf(authority, { dnsNames: [] });
+  const { subjectKeyId } = authority.certificate;
+  const key = KEYS[0];
+  assert.ok(subjectKeyId && key);
+  for (const uris of [[], [intent.spiffeId, intent.spiffeId], [intent.spiffeId, "https://example.test/"]]) {
+    const tbs = encodeTbsCertificate({
+      ...intent,
+      signatureAlgorithm: "ecdsa-sha256",
+      issuer: intent.issuer.subject,
+      subject: Uint8Array.of(0x30, 0x00),
+      spki: key.spki,
+      extensions: [
+        subjectAltNameExtension(
+          uris.map((value) => ({ kind: "uri" as const, value })),
+          true,
+        ),
+        keyUsageExtension(["digitalSignature"]),
+        extendedKeyUsageExtension([oid.serverAuth, oid.clientAuth]),
+        basicConstraintsExtension({ ca: false }),
+        subjectKeyIdExtension(keyIdentifier(key)),
+        authorityKeyIdExtension(subjectKeyId),
+      ],
+    });
+    assert.throws(() => lint(tbs, { ...intent, spki: key.spki }), refusedBy(/X-1/));
+  }
 });
 
 test("times that do not exist or are written otherwise are no times", () => {

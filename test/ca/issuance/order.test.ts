@@ -88,6 +88,8 @@ test("bytes that change between lint, record and signature are noticed, and noth
   const { tbs } = first.intent.fields;
   tbs[100] = (tbs[100] ?? 0) ^ 1;
   await assert.rejects(signCommitted(committed, first.linted, first.authority, world.clock.now()), differs);
+  // Nothing was signed: the intent is still there to be taken.
+  committed.take();
 
   // While the signature is made.
   const second = draw();

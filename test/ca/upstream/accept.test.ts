@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type AcceptedAuthority, acceptUpstreamAnswer, UpstreamError } from "../../../src/ca/upstream/index.ts";
 import { TrustDomain } from "../../../src/spiffe/index.ts";
-import { createIntermediate, createLeaf, createRoot, type TestCertificate } from "../../support/pki.ts";
+import { encodeName, oid } from "../../../src/x509/index.ts";
+import { createIntermediate, createLeaf, createRoot, freshKey, type TestCertificate } from "../../support/pki.ts";
 
 const trustDomain = TrustDomain.parse("example.test");
 const root = createRoot();
@@ -43,4 +44,38 @@ test("a chain with a gap, a foreign root, or a leaf in the place of the authorit
   assert.throws(() => accept(authority, [], root), refused);
   assert.throws(() => accept(authority, [middle], createRoot()), refused);
   assert.throws(() => accept(createLeaf(middle), [middle], root), refused);
+});
+
+test("a CA certificate that cannot issue our leaves is refused, and the rule is named", () => {
+  const bad: readonly (readonly [RegExp, TestCertificate])[] = [
+    [/RFC 5280 4\.2\.1\.9/, createIntermediate(middle, { basicConstraints: "not-critical" })],
+    [/X-4/, createIntermediate(middle, { basicConstraints: null })],
+    [/X-5/, createIntermediate(middle, { keyUsage: null })],
+    [/X-8/, createIntermediate(middle, { keyUsage: ["cRLSign"] })],
+    [/X-8/, createIntermediate(middle, { keyUsage: ["keyCertSign"] })],
+    [/X-9/, createIntermediate(middle, { extendedKeyUsage: [oid.serverAuth] })],
+    [/X-9/, createIntermediate(middle, { extendedKeyUsage: [oid.anyExtendedKeyUsage] })],
+    [/X-14/, createIntermediate(middle, { subjectKeyId: null })],
+    [/4\.1\.2\.6/, createIntermediate(middle, { subject: encodeName({}) })],
+    [/X-10|path/, createIntermediate(middle, { spiffeId: "spiffe://example.test/ca" })],
+    [/X-10|trust domain/, createIntermediate(middle, { spiffeId: "spiffe://other.test" })],
+    [/strength|1024/, createIntermediate(middle, { key: freshKey("rsa-1024") })],
+  ];
+  for (const [rule, certificate] of bad) {
+    assert.throws(
+      () => accept(certificate, [middle], root),
+      (error) => refused(error) && error instanceof Error && rule.test(error.message),
+      String(rule),
+    );
+  }
+});
+
+test("a weak key or a spent path length anywhere above is refused", () => {
+  const weak = createIntermediate(root, { key: freshKey("rsa-1024") });
+  assert.throws(() => accept(createIntermediate(weak), [weak], root), refused);
+  const full = createIntermediate(root, { pathLength: 0 });
+  assert.throws(() => accept(createIntermediate(full), [full], root), refused);
+  const strong = createRoot({ key: freshKey("rsa-2048") });
+  const under = createIntermediate(strong);
+  assert.equal(accept(under, [], strong).intermediates.length, 0);
 });
