@@ -96,6 +96,11 @@ describe("PEM (RFC 7468)", () => {
       .replaceAll("+", "-")
       .replaceAll("/", "_"),
   };
+  it("says which block has no END line", () => {
+    assert.throws(() => decodePem(malformed["no END line"] ?? ""), { message: /"CERTIFICATE" has no END line/ });
+    assert.throws(() => decodePem(`${good}${malformed["no END line"]}`), { message: /"CERTIFICATE" has no END line/ });
+  });
+
   for (const [what, text] of Object.entries(malformed)) {
     it(`refuses ${what}`, () => {
       assert.throws(() => decodePem(text), { name: "X509Error", code: "MCA_PEM_MALFORMED" });
@@ -103,7 +108,10 @@ describe("PEM (RFC 7468)", () => {
   }
 
   it("refuses text that is too long, and takes time in proportion to the rest", () => {
-    assert.throws(() => decodePem("x".repeat(4 * 1024 * 1024 + 1)), { code: "MCA_PEM_MALFORMED" });
+    assert.throws(() => decodePem("x".repeat(4 * 1024 * 1024 + 1)), {
+      code: "MCA_PEM_MALFORMED",
+      message: /longer than/,
+    });
     assert.throws(() => decodePem("-----BEGIN A-----\n".repeat(100_000)), { code: "MCA_PEM_MALFORMED" });
   });
 });

@@ -216,6 +216,10 @@ describe("certificates that we write", () => {
     );
   });
 
+  it("cannot have a path length without being a CA", () => {
+    assert.throws(() => basicConstraintsExtension({ ca: false, pathLength: 0 }), TypeError);
+  });
+
   it("a 17-octet serial number keeps its octets, with the high bit set too", () => {
     const serial = Uint8Array.from({ length: 17 }, (_, i) => 0xff - i);
     const leaf = createLeaf(createRoot(), { serial });

@@ -77,6 +77,15 @@ describe("the shape of a certificate", () => {
     assert.equal(parseCertificate(withExtension("1.2.3", none)).extensions.length, 1);
   });
 
+  it("says that only X.509 v3 is supported where that is the reason", () => {
+    for (const version of [none, derExplicit(0, derSmallInteger(0))]) {
+      assert.throws(() => parseCertificate(assemble({ version })), {
+        ...refused,
+        message: /only X\.509 v3 is supported/,
+      });
+    }
+  });
+
   it("unique identifiers are read past", () => {
     const unique = [derContext(1, Uint8Array.of(0, 1), false), derContext(2, Uint8Array.of(0, 2), false)];
     assert.equal(parseCertificate(assemble({ afterSpki: unique })).serialHex, "07");

@@ -121,7 +121,7 @@ describe("damaged requests", () => {
         });
         if (verified === true) assert.ok(bytesEqual(csr.info, before.info), "a changed request must not verify");
       }),
-      { numRuns: 6000 },
+      { numRuns: 3000 },
     );
   });
 
@@ -183,7 +183,7 @@ describe("damaged certificates", () => {
           if (verified === true) assert.ok(bytesEqual(certificate.tbs, original.tbs));
         },
       ),
-      { numRuns: 6000 },
+      { numRuns: 3000 },
     );
   });
 
@@ -214,7 +214,7 @@ describe("damaged certificates", () => {
           );
         }
       }),
-      { numRuns: 3000 },
+      { numRuns: 1500 },
     );
   });
 });

@@ -49,21 +49,34 @@ export function parseGeneralizedTime(contents: Uint8Array, what: string): number
 }
 
 /** The earliest year that GeneralizedTime is used for. */
-export const FIRST_GENERALIZED_YEAR = 2050;
+const FIRST_GENERALIZED_YEAR = 2050;
 const FIRST_UTC_YEAR = 1950;
 const LAST_YEAR = 9999;
 
 /**
- * The text of a certificate's time: UTCTime through 2049, GeneralizedTime from 2050. Cut to whole seconds.
- * @throws TypeError outside of the years 1950 to 9999.
+ * A certificate's time: UTCTime through 2049, GeneralizedTime from 2050; cut to whole seconds.
+ * @returns the contents octets and which of the two they are
+ * @throws TypeError outside of the years 1950 to 9999
  */
-export function formatCertificateTime(unixMs: number): { text: string; generalized: boolean } {
-  const date = new Date(Math.floor(unixMs / 1000) * 1000);
+export function encodeCertificateTime(unixMs: number): { contents: Uint8Array; generalized: boolean } {
+  const date = new Date(unixMs);
   const year = date.getUTCFullYear();
   if (!(year >= FIRST_UTC_YEAR && year <= LAST_YEAR))
     throw new TypeError(`a certificate cannot carry the time ${unixMs}`);
-  const iso = date.toISOString();
-  const digits = `${iso.slice(0, 4)}${iso.slice(5, 7)}${iso.slice(8, 10)}${iso.slice(11, 13)}${iso.slice(14, 16)}${iso.slice(17, 19)}Z`;
   const generalized = year >= FIRST_GENERALIZED_YEAR;
-  return { text: generalized ? digits : digits.slice(2), generalized };
+  const contents = new Uint8Array(generalized ? 15 : 13);
+  let at = 0;
+  const put = (twoDigits: number): void => {
+    contents[at++] = 0x30 + Math.floor(twoDigits / 10);
+    contents[at++] = 0x30 + (twoDigits % 10);
+  };
+  if (generalized) put(Math.floor(year / 100));
+  put(year % 100);
+  put(date.getUTCMonth() + 1);
+  put(date.getUTCDate());
+  put(date.getUTCHours());
+  put(date.getUTCMinutes());
+  put(date.getUTCSeconds());
+  contents[at] = 0x5a;
+  return { contents, generalized };
 }

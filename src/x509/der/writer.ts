@@ -2,7 +2,7 @@
 // use is a TypeError; text from outside is parsed by its own room before it comes here.
 import { encodeOid } from "./oid.ts";
 import { tag } from "./tags.ts";
-import { formatCertificateTime } from "./time.ts";
+import { encodeCertificateTime } from "./time.ts";
 
 /** Writes identifier and length at the start of a new array and returns it with the offset of the contents. */
 function allocate(identifier: number, length: number): { out: Uint8Array; at: number } {
@@ -136,8 +136,8 @@ export function asciiBytes(text: string): Uint8Array {
 
 /** A certificate's time: UTCTime through 2049, GeneralizedTime from 2050; cut to whole seconds. */
 export function derTime(unixMs: number): Uint8Array {
-  const { text, generalized } = formatCertificateTime(unixMs);
-  return derElement(generalized ? tag.generalizedTime : tag.utcTime, asciiBytes(text));
+  const { contents, generalized } = encodeCertificateTime(unixMs);
+  return derElement(generalized ? tag.generalizedTime : tag.utcTime, contents);
 }
 
 /** [n] EXPLICIT around a complete element. */

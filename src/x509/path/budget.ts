@@ -13,11 +13,6 @@ export class PathBudget {
   #steps = 0;
   #comparisons = 0;
 
-  /** Signature verifications so far. */
-  get signatureChecks(): number {
-    return this.#signatureChecks;
-  }
-
   /** One verification of a signature. */
   spendSignature(certificate: Certificate): void {
     if (++this.#signatureChecks > MAX_SIGNATURE_CHECKS) {

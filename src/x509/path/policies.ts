@@ -30,7 +30,6 @@ export function checkPolicies(path: readonly Certificate[], isSelfIssued: (certi
     const isAnchor = i === path.length - 1;
     if (!isAnchor) {
       valid = intersect(valid, policy?.policies, inhibitAny > 0 || (i > 0 && selfIssued));
-      if (explicit <= 0 && isNone(valid)) throw noPolicy(certificate);
       if (!selfIssued || i === 0) {
         explicit--;
         inhibitAny--;
@@ -41,6 +40,7 @@ export function checkPolicies(path: readonly Certificate[], isSelfIssued: (certi
     const required = policy?.requireExplicitPolicy ?? Number.POSITIVE_INFINITY;
     if (i > 0 || required === 0) explicit = Math.min(explicit, required);
     inhibitAny = Math.min(inhibitAny, policy?.inhibitAnyPolicy ?? Number.POSITIVE_INFINITY);
+    // Policies only become fewer on the way, so that the end tells (section 6.1.5 (g)).
     if (i === 0 && explicit <= 0 && isNone(valid)) throw noPolicy(certificate);
   }
 }

@@ -210,6 +210,13 @@ describe("a hostile chain", () => {
     assert.throws(() => validate([leaf], anchors.slice(0, 32)), broke("signature"));
   });
 
+  it("whose issuer name hundreds of useless anchors bear costs a bounded number of steps", () => {
+    const useless = createRoot({ subject: "Popular", notBefore: 0, notAfter: 1000 });
+    const leaf = createLeaf(createRoot({ subject: "Popular" }));
+    assert.throws(() => validate([leaf], new Array<TestCertificate>(513).fill(useless)), broke("work-limit"));
+    assert.throws(() => validate([leaf], new Array<TestCertificate>(512).fill(useless)), broke("expired"));
+  });
+
   it("with the right key identifier is found among them at once", () => {
     const anchors = Array.from({ length: 40 }, () => createRoot({ subject: "Popular" }));
     for (const anchor of anchors) assert.equal(validate([createLeaf(anchor)], anchors).at(-1), anchor.certificate);

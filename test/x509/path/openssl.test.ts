@@ -216,11 +216,8 @@ describe("random chains beside OpenSSL", () => {
           assert.equal(await openSslOf(ours, purpose), "ok");
         },
       ),
-      { numRuns: 1500 },
+      { numRuns: 800 },
     );
-    assert.ok(
-      accepted > 100 && refused > 100,
-      `the generator must make both: ${accepted} accepted, ${refused} refused`,
-    );
+    assert.ok(accepted > 50 && refused > 50, `the generator must make both: ${accepted} accepted, ${refused} refused`);
   });
 });

@@ -1,8 +1,22 @@
 // The path validator's verdict on each chain of the corpus, and what its errors say.
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { type Certificate, PathError, type PathRequest, type PathRule, validatePath } from "../../../src/x509/index.ts";
-import { createIntermediate, createLeaf, createRoot, type TestCertificate } from "../../support/pki.ts";
+import {
+  type Certificate,
+  encodeName,
+  PathError,
+  type PathRequest,
+  type PathRule,
+  validatePath,
+} from "../../../src/x509/index.ts";
+import {
+  createIntermediate,
+  createLeaf,
+  createRoot,
+  generalNameDer,
+  nameConstraintsExtension,
+  type TestCertificate,
+} from "../../support/pki.ts";
 import { corpus } from "./corpus/index.ts";
 
 const read = (list: readonly TestCertificate[]): Certificate[] => list.map((one) => one.certificate);
@@ -90,6 +104,12 @@ describe("a CA as the target", () => {
     assert.throws(() => validate([createIntermediate(short)], [short], ca()), broke("path-length"));
   });
 
+  it("needs names, its own and its issuer's", () => {
+    assert.throws(() => validate([createIntermediate(root, { subject: "" })], [root], ca()), broke("issuer-name"));
+    const nameless = createLeaf(root, { issuerName: encodeName({}) });
+    assert.throws(() => validate([nameless], [root]), broke("issuer-name"));
+  });
+
   it("is held to the purposes of every CA above it", () => {
     const authority = createIntermediate(root, { extendedKeyUsage: ["1.3.6.1.5.5.7.3.4"] });
     assert.throws(() => validate([authority], [root], ca()), broke("extended-key-usage"));
@@ -124,6 +144,9 @@ describe("the profile for issuers", () => {
       createRoot({ subjectKeyId: null }),
       createRoot({ keyUsage: null }),
       createRoot({ basicConstraints: "not-critical" }),
+      createRoot({
+        nameConstraints: nameConstraintsExtension({ permitted: [generalNameDer.uri("example.test")] }, false),
+      }),
     ]) {
       const leaf = createLeaf(special);
       validate([leaf], [special]);

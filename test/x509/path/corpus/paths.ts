@@ -1,5 +1,5 @@
 // The corpus: everything but name constraints.
-import { type KeyObject, sign } from "node:crypto";
+import { generateKeyPairSync, type KeyObject, sign } from "node:crypto";
 import {
   derContext,
   derNull,
@@ -82,6 +82,7 @@ const bByA = createCertificate(undefined, {
   keyUsage: ["keyCertSign"],
 });
 
+const x25519 = generateKeyPairSync("x25519").privateKey;
 const shortRoot = createRoot({ subject: "Short Root", pathLength: 0 });
 
 function wrongOrder(): TestCertificate[] {
@@ -191,6 +192,7 @@ export const pathSpecimens: readonly Specimen[] = [
   bad("key-strength", "a leaf with RSA 1024", two({ key: testKey("rsa-1024") })),
   bad("key-strength", "an authority with RSA 1024", two({}, { key: testKey("rsa-1024") })),
   bad("key-strength", "a root with RSA 1024", { chain: [createLeaf(smallRoot)], anchors: [smallRoot] }),
+  bad("key-strength", "a leaf with a key that cannot sign", [createLeaf(authority, { key: x25519 }), authority]),
   bad("key-strength", "a leaf on another curve", two({ key: testKey("ec-secp256k1") })),
   bad("basic-constraints", "an authority without basic constraints", two({}, { basicConstraints: null })),
   bad("basic-constraints", "an authority that is no CA", two({}, { ca: false, keyUsage: null })),
