@@ -59,4 +59,9 @@ export class Connections<V> {
   destroyAll(): void {
     for (const socket of this.#open.keys()) socket.destroy();
   }
+
+  /** Resolves when the connections that are open now have closed. */
+  async allClosed(): Promise<void> {
+    await Promise.all([...this.#open.keys()].map((socket) => new Promise((resolve) => socket.once("close", resolve))));
+  }
 }

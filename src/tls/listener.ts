@@ -109,7 +109,7 @@ class Listener<V> implements TlsListener<V> {
       handshake.socket.destroy();
     }
     const grace = setTimeout(() => this.#connections.destroyAll(), graceMs);
-    await closed;
+    await Promise.all([closed, this.#connections.allClosed()]);
     clearTimeout(grace);
   }
 

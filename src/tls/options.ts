@@ -81,6 +81,10 @@ export function webClientTlsOptions(parameters: WebClientParameters = {}): Agent
 }
 
 function meshContext(identity: TlsIdentity | undefined, minVersion: MinVersion = "TLSv1.3"): SecureContextOptions {
+  // OpenSSL takes an empty text for "none", and would then fail every handshake instead.
+  if (identity !== undefined && (identity.certificateChainPem === "" || identity.privateKeyPem === "")) {
+    throw new RangeError("the certificate or the key is empty");
+  }
   return {
     ...context(minVersion),
     ...(identity === undefined ? {} : { cert: identity.certificateChainPem, key: identity.privateKeyPem }),

@@ -53,6 +53,17 @@ test("a token is mcajt1. and base64url of {v, td, server, pins, secret}, and is 
   assert.deepEqual(parseJoinToken(` ${text}\r\n`).secret, fields.secret);
 });
 
+test("the longest token that can be made can be read", () => {
+  const pins = Array.from({ length: 32 }, (_, i) => i.toString(16).padStart(64, "0"));
+  const longest = encodeJoinToken({
+    trustDomain: TrustDomain.parse("a".repeat(255)),
+    server: `${"a".repeat(253)}:65535`,
+    pins,
+    secret: fields.secret,
+  });
+  assert.deepEqual(parseJoinToken(longest).pins, pins);
+});
+
 test("servers are host names, IPv4 and bracketed IPv6 addresses with a port", () => {
   for (const server of ["localhost:1", "127.0.0.1:65535", "[::1]:8443", "[fe80::1:2.3.4.5]:8443", "a-b.c:443"]) {
     assert.equal(parseJoinToken(encodeJoinToken({ ...fields, server })).server, server);

@@ -160,6 +160,8 @@ export function silentConnection(port: number, host = "127.0.0.1"): Promise<Sock
   return new Promise((resolve) => {
     const socket = tcpConnect({ port, host });
     socket.on("error", () => {});
+    // Reads and forgets, or it would never notice the end.
+    socket.resume();
     socket.once("connect", () => resolve(socket));
   });
 }
