@@ -196,10 +196,49 @@ test("precedence is a total order: the decision does not depend on the order in 
         ["token.service", "cart"],
         ["token.env", "prod"],
       ]);
+      assert.equal(parse(...rules).enrol({ attributes }).rule, parse(...rules).evaluate(attributes).grant?.rule);
       assert.equal(
         parse(...rules).evaluate(attributes).grant?.rule,
         parse(...shuffled).evaluate(attributes).grant?.rule,
       );
     }),
+  );
+});
+
+test("enrolment decides as the explanation says, grant for grant and refusal for refusal", () => {
+  const name = fc.constantFrom("token.service", "token.env", "corp.commonName", "agent.uid");
+  const value = fc.constantFrom("cart", "prod", "a/b", "mesh-ca", "", "CART");
+  const selector = fc.tuple(
+    fc.constantFrom("token.service", "token.env"),
+    fc.constantFrom("*", "c*", "prod", "cart", "*/*"),
+  );
+  const written = fc.record({
+    priority: fc.integer({ min: 0, max: 2 }),
+    match: fc.array(selector, { minLength: 1, maxLength: 2 }),
+  });
+  const established = fc.array(fc.tuple(name, value), { maxLength: 3 }).map((pairs) => new Map(pairs));
+  fc.assert(
+    fc.property(fc.array(written, { maxLength: 4 }), established, (given, attributes) => {
+      const rules = parse(
+        ...given.map(({ priority, match }, index) =>
+          rule({
+            name: `r${index}`,
+            priority,
+            match: Object.fromEntries(match),
+            spiffeId: `spiffe://{trustDomain}/r${index}`,
+          }),
+        ),
+      );
+      const { grant, refusal } = rules.evaluate(attributes);
+      let enrolled: unknown;
+      try {
+        enrolled = rules.enrol({ attributes });
+      } catch (error) {
+        assert.deepEqual(error, refusal);
+        return;
+      }
+      assert.deepEqual(enrolled, grant);
+    }),
+    { numRuns: 2000 },
   );
 });

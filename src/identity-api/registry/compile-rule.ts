@@ -15,11 +15,18 @@ export const ASSERTED_PREFIX = "agent.";
 const DEFAULT_LINEAGE_AGE_SECONDS = 30 * 86_400;
 const TOKEN_RENEW_AFTER_EXPIRY_SECONDS = 7 * 86_400;
 
+/** One selector of a rule. */
+export interface Selector {
+  /** "<attestor instance>.<attribute>" */
+  readonly name: string;
+  readonly pattern: Pattern;
+}
+
 /** A rule that can be evaluated. */
 export interface CompiledRule {
   readonly definition: RuleDefinition;
   readonly attestor: AttestorDescription;
-  readonly selectors: ReadonlyMap<string, Pattern>;
+  readonly selectors: readonly Selector[];
   readonly spiffeId: SpiffeIdTemplate;
   readonly dnsNames: readonly DnsTemplate[];
   /** Lifetime granted, defaults filled in. */
@@ -36,7 +43,7 @@ export function compileRule(definition: RuleDefinition, context: RuleContext): C
       throw new RuleError(definition.name, field, sentence);
     };
   const attestor = findAttestor(definition, context.attestors, refusing("match"));
-  const selectors = new Map(
+  const patterns = new Map(
     [...definition.match].map(([name, text]) => [name, parsePattern(text, refusing(`match "${name}"`))]),
   );
   const ttlSeconds = definition.ttlSeconds === 0 ? context.ttl.defaultSeconds : definition.ttlSeconds;
@@ -49,10 +56,10 @@ export function compileRule(definition: RuleDefinition, context: RuleContext): C
   return {
     definition,
     attestor,
-    selectors,
-    spiffeId: parseSpiffeIdTemplate(definition.spiffeId, context.trustDomain, selectors, refusing("spiffeId")),
+    selectors: [...patterns].map(([name, pattern]) => ({ name, pattern })),
+    spiffeId: parseSpiffeIdTemplate(definition.spiffeId, context.trustDomain, patterns, refusing("spiffeId")),
     dnsNames: definition.dnsNames.map((text) =>
-      parseDnsTemplate(text, context.trustDomain.name, selectors, refusing(`dnsNames "${text}"`)),
+      parseDnsTemplate(text, context.trustDomain.name, patterns, refusing(`dnsNames "${text}"`)),
     ),
     ttlSeconds,
     renewAfterExpirySeconds:

@@ -2,7 +2,7 @@
 // Precedence: the highest priority, then the most selectors, then the name. If the rule that decides cannot build a valid name
 // from the attributes, nothing is granted: falling back to a weaker rule would give an identity that its author did not mean.
 import type { Grant } from "../../ca/index.ts";
-import { ASSERTED_PREFIX, type CompiledRule } from "./compile-rule.ts";
+import { ASSERTED_PREFIX, type CompiledRule, type Selector } from "./compile-rule.ts";
 import { fillDnsName } from "./dns-template.ts";
 import { RegistryError } from "./errors.ts";
 import { matchesPattern } from "./glob.ts";
@@ -11,8 +11,13 @@ import type { Attributes, RuleVerdict, StoredRule } from "./types.ts";
 
 /** A rule of the snapshot: usable, or kept with the reason why it never matches. */
 export type LoadedRule =
-  | { readonly kind: "active"; readonly stored: StoredRule; readonly compiled: CompiledRule }
+  | ActiveRule
   | { readonly kind: "inactive"; readonly stored: StoredRule; readonly problem: string };
+export interface ActiveRule {
+  readonly kind: "active";
+  readonly stored: StoredRule;
+  readonly compiled: CompiledRule;
+}
 
 /** What the rules say to a set of attributes. */
 export interface Evaluation {
@@ -35,7 +40,7 @@ export function comparePrecedence(a: StoredRule, b: StoredRule): number {
 
 /** Evaluates rules that are in order of precedence. `ttlSeconds` 0: what the rule grants. */
 export function evaluateRules(rules: readonly LoadedRule[], attributes: Attributes, ttlSeconds: number): Evaluation {
-  let decided: (LoadedRule & { kind: "active" }) | undefined;
+  let decided: ActiveRule | undefined;
   const verdicts: RuleVerdict[] = [];
   for (const rule of rules) {
     const mismatch = whyNot(rule, attributes);
@@ -65,7 +70,7 @@ export function evaluateRules(rules: readonly LoadedRule[], attributes: Attribut
 }
 
 /** What a matching rule grants. @throws RegistryError MCA_RULE_ATTRIBUTE_REFUSED */
-export function grantOf(rule: LoadedRule & { kind: "active" }, attributes: Attributes, ttlSeconds: number): Grant {
+export function grantOf(rule: ActiveRule, attributes: Attributes, ttlSeconds: number): Grant {
   const { compiled, stored } = rule;
   const name = stored.definition.name;
   const dnsNames = compiled.dnsNames.map((template) => fillDnsName(template, attributes, name));
@@ -84,15 +89,37 @@ export function grantOf(rule: LoadedRule & { kind: "active" }, attributes: Attri
 /** Why a rule does not match; undefined if it does. */
 export function whyNot(rule: LoadedRule, attributes: Attributes): string | undefined {
   if (rule.kind === "inactive") return rule.problem;
-  for (const name of attributes.keys()) {
-    if (name.startsWith(ASSERTED_PREFIX)) {
-      return `${name} is asserted by a host agent and not verified; such evidence matches no rule.`;
-    }
+  const asserted = assertedAttribute(attributes);
+  if (asserted !== undefined) {
+    return `${asserted} is asserted by a host agent and not verified; such evidence matches no rule.`;
   }
-  for (const [name, pattern] of rule.compiled.selectors) {
-    const value = attributes.get(name);
-    if (value === undefined || value === "") return `${name} is not established; the rule asks for "${pattern.text}".`;
-    if (!matchesPattern(pattern, value)) return `${name} is "${value}"; the rule asks for "${pattern.text}".`;
+  const failing = failingSelector(rule.compiled, attributes);
+  if (failing === undefined) return undefined;
+  const { name, pattern } = failing;
+  const value = attributes.get(name);
+  return value === undefined || value === ""
+    ? `${name} is not established; the rule asks for "${pattern.text}".`
+    : `${name} is "${value}"; the rule asks for "${pattern.text}".`;
+}
+
+/** The rules that match, in order of precedence, without a word about the others: enrolment asks this of every rule there is. */
+export function* matchingRules(rules: readonly LoadedRule[], attributes: Attributes): Generator<ActiveRule> {
+  if (assertedAttribute(attributes) !== undefined) return;
+  for (const rule of rules) {
+    if (rule.kind === "active" && failingSelector(rule.compiled, attributes) === undefined) yield rule;
+  }
+}
+
+function assertedAttribute(attributes: Attributes): string | undefined {
+  for (const name of attributes.keys()) if (name.startsWith(ASSERTED_PREFIX)) return name;
+  return undefined;
+}
+
+/** The first selector that the attributes do not satisfy. An empty value is none. */
+function failingSelector(rule: CompiledRule, attributes: Attributes): Selector | undefined {
+  for (const selector of rule.selectors) {
+    const value = attributes.get(selector.name);
+    if (value === undefined || value === "" || !matchesPattern(selector.pattern, value)) return selector;
   }
   return undefined;
 }
@@ -113,7 +140,8 @@ function whyLater(rule: StoredRule, before: StoredRule): string {
   return `It matches, but "${other.name}" has the same priority and as many selectors, and its name comes first.`;
 }
 
-function noMatch(attributes: Attributes): RegistryError {
+/** What a caller is told whose evidence matches nothing. */
+export function noMatch(attributes: Attributes): RegistryError {
   const names = [...attributes.keys()].sort().join(", ");
   return new RegistryError(
     "MCA_NO_RULE_MATCHES",

@@ -94,7 +94,7 @@ export class Registry {
 
   /** Reads the rules from the database now. For a caller that met MCA_RULE_CHANGED. */
   async refresh(): Promise<RuleSet> {
-    this.#accept(await readRules(this.#options.database));
+    this.#accept(await readRules(this.#options.database, this.#state.rules));
     return this.#rules;
   }
 
@@ -102,8 +102,8 @@ export class Registry {
   async rulesIn(tx: LedgerTransaction): Promise<RuleSet> {
     const revision = await readRevision(tx);
     if (revision === this.#rules.revision) return this.#rules;
-    const state = await readRules(tx);
-    return RuleSet.load(state.rules, this.#options.context, state.revision);
+    const state = await readRules(tx, this.#state.rules);
+    return RuleSet.load(state.rules, this.#options.context, state.revision, this.#rules);
   }
 
   /**
@@ -195,7 +195,7 @@ export class Registry {
     // Two reads may overtake each other; the revision only grows.
     if (state.revision <= this.#rules.revision) return;
     this.#state = state;
-    this.#rules = RuleSet.load(state.rules, this.#options.context, state.revision);
+    this.#rules = RuleSet.load(state.rules, this.#options.context, state.revision, this.#rules);
     this.#report();
   }
 

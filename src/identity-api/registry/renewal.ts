@@ -2,7 +2,7 @@
 // established at enrolment. It must still grant exactly the same SPIFFE ID; anything else ends the lineage's renewals.
 import type { Grant } from "../../ca/index.ts";
 import { RegistryError } from "./errors.ts";
-import { grantOf, type LoadedRule, whyNot } from "./evaluate.ts";
+import { type ActiveRule, grantOf, type LoadedRule, whyNot } from "./evaluate.ts";
 import type { Attributes } from "./types.ts";
 
 /** What a renewal is judged on: the lineage as the database holds it. */
@@ -48,7 +48,7 @@ export function currentGrant(rule: LoadedRule | undefined, subject: RenewalSubje
   return regrant(requireActive(rule, subject), subject, 0);
 }
 
-function requireActive(rule: LoadedRule | undefined, subject: RenewalSubject): LoadedRule & { kind: "active" } {
+function requireActive(rule: LoadedRule | undefined, subject: RenewalSubject): ActiveRule {
   const details = { rule: subject.rule };
   if (rule === undefined) {
     throw new RegistryError(
@@ -65,7 +65,7 @@ function requireActive(rule: LoadedRule | undefined, subject: RenewalSubject): L
   return rule;
 }
 
-function regrant(rule: LoadedRule & { kind: "active" }, subject: RenewalSubject, ttlSeconds: number): Grant {
+function regrant(rule: ActiveRule, subject: RenewalSubject, ttlSeconds: number): Grant {
   const details = { rule: subject.rule };
   const mismatch = whyNot(rule, subject.attributes);
   if (mismatch !== undefined) {

@@ -2,7 +2,15 @@
 import type { Grant } from "../../ca/index.ts";
 import { type CompiledRule, compileRule } from "./compile-rule.ts";
 import { RegistryError, RuleError } from "./errors.ts";
-import { comparePrecedence, type Evaluation, evaluateRules, type LoadedRule, whyNot } from "./evaluate.ts";
+import {
+  comparePrecedence,
+  type Evaluation,
+  evaluateRules,
+  grantOf,
+  type LoadedRule,
+  matchingRules,
+  noMatch,
+} from "./evaluate.ts";
 import { parseRule } from "./parse-rule.ts";
 import { currentGrant, type RenewalSubject, renewGrant } from "./renewal.ts";
 import type { Attributes, Role, RuleContext, StoredRule } from "./types.ts";
@@ -38,12 +46,16 @@ export class RuleSet {
     return new RuleSet(loaded, 0n);
   }
 
-  /** Rules out of the database: one that does not fit this configuration is kept, never matches, and says why. */
-  static load(rules: readonly StoredRule[], context: RuleContext, revision: bigint): RuleSet {
-    return new RuleSet(
-      rules.map((stored) => loadRule(stored, context)),
-      revision,
-    );
+  /**
+   * Rules out of the database: one that does not fit this configuration is kept, never matches, and says why. `previous`, of the
+   * same context, spares the work for rules that did not change.
+   */
+  static load(rules: readonly StoredRule[], context: RuleContext, revision: bigint, previous?: RuleSet): RuleSet {
+    const loaded = rules.map((stored) => {
+      const known = previous === undefined ? undefined : previous.#byName.get(stored.definition.name);
+      return known?.stored === stored ? known : loadRule(stored, context);
+    });
+    return new RuleSet(loaded, revision);
   }
 
   /** Which rule decides, and a reason for each. `ttlSeconds` 0: what the rule grants. */
@@ -57,9 +69,10 @@ export class RuleSet {
    * @throws RegistryError MCA_NO_RULE_MATCHES, MCA_RULE_ATTRIBUTE_REFUSED, MCA_RULE_NEWER_THAN_TOKEN
    */
   enrol(subject: EnrolmentSubject, ttlSeconds = 0): Grant {
-    const { grant, refusal } = this.evaluate(subject.attributes, ttlSeconds);
-    if (grant === undefined) throw refusal;
-    const { rulesRevision } = subject;
+    const { attributes, rulesRevision } = subject;
+    const { value: deciding } = matchingRules(this.#loaded, attributes).next();
+    if (deciding === undefined) throw noMatch(attributes);
+    const grant = grantOf(deciding, attributes, ttlSeconds);
     if (grant.roles.length > 0 && rulesRevision !== undefined && grant.ruleRevision > rulesRevision) {
       throw new RegistryError(
         "MCA_RULE_NEWER_THAN_TOKEN",
@@ -90,9 +103,9 @@ export class RuleSet {
 
   /** Every rule with roles that these attributes match, decisive or not: making such a token needs an admin. */
   roleBearingMatches(attributes: Attributes): readonly string[] {
-    return this.#loaded
-      .filter((rule) => rule.stored.definition.roles.length > 0 && whyNot(rule, attributes) === undefined)
-      .map((rule) => rule.stored.definition.name);
+    return [...matchingRules(this.#loaded, attributes)].flatMap(({ stored: { definition } }) =>
+      definition.roles.length > 0 ? [definition.name] : [],
+    );
   }
 
   /** Rules that are stored but not in force here, each with its reason. */

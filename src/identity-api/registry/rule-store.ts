@@ -60,8 +60,9 @@ export interface RuleState {
   readonly configHash: string | undefined;
 }
 
-/** Reads all rules. */
-export async function readRules(from: Queryable): Promise<RuleState> {
+/** Reads all rules. Those of `known` that did not change are given again as they are. */
+export async function readRules(from: Queryable, known: readonly StoredRule[] = []): Promise<RuleState> {
+  const unchanged = new Map(known.map((rule) => [`${rule.source} ${rule.revision} ${rule.definition.name}`, rule]));
   const rows = await from.query<RuleRow>(selectRules);
   const rules: StoredRule[] = [];
   let revision = 0n;
@@ -70,7 +71,9 @@ export async function readRules(from: Queryable): Promise<RuleState> {
     if (row.set_revision > revision) revision = row.set_revision;
     if (row.config_hash !== null) configHash = Buffer.from(row.config_hash).toString("hex");
     if (row.name === null || row.revision === null) continue;
-    rules.push({ definition: parseRule(row.definition, row.name), source: row.source, revision: row.revision });
+    const { source, revision: ruleRevision, name } = row;
+    const present = unchanged.get(`${source} ${ruleRevision} ${name}`);
+    rules.push(present ?? { definition: parseRule(row.definition, name), source, revision: ruleRevision });
   }
   return { rules, revision, configHash };
 }

@@ -169,6 +169,7 @@ test("the preset kubernetes refuses what Kubernetes would not have made", async 
     { "kubernetes.io": { namespace: "shop" } },
     { "kubernetes.io": { namespace: "admin", serviceaccount: { name: "cart" } } },
     { sub: "system:serviceaccount:shop:other" },
+    { sub: "system:serviceaccount:undefined:undefined", "kubernetes.io": undefined },
     { sub: "cart" },
   ]) {
     assert.equal(

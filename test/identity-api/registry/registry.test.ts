@@ -127,6 +127,14 @@ test("a rule that is applied unchanged keeps its revision and adds no entry", as
   assert.equal((await domain.entries()).length, before.length);
 });
 
+test("a rule that did not change is not read and judged again when another one does", async () => {
+  const registry = await one.registry([rule({ name: "stays" })]);
+  const [before] = registry.rules().rules;
+  await registry.apply([rule({ name: "another", priority: -1 })], "a");
+  assert.equal(registry.rules().rules.length, 2);
+  assert.equal(registry.rules().rules[0], before);
+});
+
 test("several rules are applied all or none", async () => {
   const registry = await one.registry([rule({ name: "fixed" })]);
   await assert.rejects(registry.apply([rule({ name: "new" }), rule({ name: "fixed", priority: 1 })], "a"), {
