@@ -1,7 +1,7 @@
 // A JSON Web Key Set (RFC 7517) of an issuer of tokens. Only public signature keys of types that we verify with are taken; everything
 // else is skipped, as RFC 7517 section 5 asks. Symmetric keys and private members are never looked at.
 import { KeyObject } from "node:crypto";
-import { importJWK, type JWK } from "jose";
+import type { JWK } from "jose";
 import { type JsonObject, type JsonValue, parseJson } from "../../spiffe/index.ts";
 import { AttestError } from "./errors.ts";
 import { keyProblem, keyTypeOf } from "./jwt-algorithms.ts";
@@ -86,6 +86,8 @@ function parseKey(key: JsonObject): IssuerKey | undefined {
 async function importPublic(jwk: JWK, algorithm: string): Promise<KeyObject> {
   let key: KeyObject;
   try {
+    // Imported when the first token comes: jose takes 14 MB, and most servers never see a JWT.
+    const { importJWK } = await import("jose");
     const imported = await importJWK(jwk, algorithm);
     if (imported instanceof Uint8Array) throw new TypeError("a symmetric key came out of a public one");
     key = KeyObject.from(imported);
