@@ -7,6 +7,7 @@ import { type Answer, readAnswer } from "./answer.ts";
 import { IdentityClientError, ServerRefusal } from "./errors.ts";
 import { type Evidence, readEvidence } from "./evidence.ts";
 import { fetchPinnedTrust } from "./pinned-trust.ts";
+import { reasonFields } from "./server-error.ts";
 import { ServerLink } from "./server-link.ts";
 import type { SourceSettings } from "./settings.ts";
 import type { PendingKey, StoredSvid, SvidStore } from "./svid-store.ts";
@@ -141,7 +142,7 @@ export class Enroller {
       await write();
     } catch (error) {
       this.#settings.logger.error(
-        { event: "state.not_written", error },
+        { event: "state.not_written", ...reasonFields(error) },
         "The state directory cannot be written. The identity lives in memory only; after a restart this workload may need fresh evidence.",
       );
     }

@@ -7,6 +7,7 @@ import { createTlsListener, type IdentitySource, type TlsListener } from "../tls
 import type { Certificate } from "../x509/index.ts";
 import type { Peer, PeerJudge } from "./peer.ts";
 import type { SchedulingClock } from "./scheduling-clock.ts";
+import { reasonFields } from "./server-error.ts";
 
 /** A server of the mesh. */
 export interface MeshServer {
@@ -50,7 +51,9 @@ export function createMeshServer(deps: MeshServerDeps): MeshServer {
     judge: (chain) => ({ peer: judge(chain), chain }),
     expiresAt: ({ peer }) => peer.notAfter,
     onConnection(socket, { peer }) {
-      socket.on("error", (error) => logger.debug({ event: "mesh.connection_error", error }, "A connection broke."));
+      socket.on("error", (error) =>
+        logger.debug({ event: "mesh.connection_error", ...reasonFields(error) }, "A connection broke."),
+      );
       deps.onConnection(socket, peer);
     },
     maxConnections: deps.maxConnections,
@@ -63,7 +66,10 @@ export function createMeshServer(deps: MeshServerDeps): MeshServer {
       try {
         judge(verdict.chain);
       } catch (error) {
-        logger.info({ event: "mesh.connection_no_longer_trusted", error }, "A change of trust ended a connection.");
+        logger.info(
+          { event: "mesh.connection_no_longer_trusted", ...reasonFields(error) },
+          "A change of trust ended a connection.",
+        );
         socket.destroy();
       }
     }

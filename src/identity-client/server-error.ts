@@ -52,6 +52,12 @@ export function fromServiceError(error: unknown, address: string, verdict?: Erro
   }
 }
 
+/** What a log line says of a failure that is expected to pass: no stack. */
+export function reasonFields(error: unknown): { readonly code: string; readonly reason: string } {
+  if (error instanceof MeshCaError) return { code: error.code, reason: error.message };
+  return { code: "internal", reason: error instanceof Error ? error.message : String(error) };
+}
+
 /** Whether trying the same again later can help. */
 export function isTransient(error: Error): boolean {
   if (error instanceof ServerRefusal) {
@@ -75,6 +81,8 @@ function isServiceError(error: unknown): error is ServiceError {
   return error instanceof Error && "code" in error && typeof error.code === "number" && "details" in error;
 }
 
+/** gRPC wraps the reason of a failed connection in words of its own. */
 function oneLine(text: string): string {
-  return text.replaceAll(/\s+/g, " ").slice(0, 300);
+  const line = text.replaceAll(/\s+/g, " ").slice(0, 300);
+  return /Last error: (?:Error: )?(.+?)\.* Resolution note/.exec(line)?.[1] ?? line;
 }

@@ -10,7 +10,7 @@ import type { Enroller, Enrolment } from "./enroller.ts";
 import { IdentityClientError } from "./errors.ts";
 import type { LinkHolder } from "./link-holder.ts";
 import type { SchedulingClock } from "./scheduling-clock.ts";
-import { isTransient } from "./server-error.ts";
+import { isTransient, reasonFields } from "./server-error.ts";
 import type { StoredSvid } from "./svid-store.ts";
 
 export interface SvidKeeperOptions {
@@ -151,7 +151,10 @@ export class SvidKeeper {
       links.discard(link);
       if (error instanceof Error && isTransient(error)) throw error;
       if (!hasEvidence) throw error;
-      logger.warn({ event: "svid.renewal_refused", error }, "The renewal was refused; fresh evidence is tried.");
+      logger.warn(
+        { event: "svid.renewal_refused", ...reasonFields(error) },
+        "The renewal was refused; fresh evidence is tried.",
+      );
       return enroller.enrol(stored.evidence).catch((second: unknown) => {
         // A spent token says nothing new: what counts is why the renewal was refused.
         throw second instanceof IdentityClientError && second.code === "MCA_CLIENT_EVIDENCE_MISSING" ? error : second;
@@ -186,7 +189,7 @@ export class SvidKeeper {
     logger.warn(
       {
         event: "svid.renewal_failed",
-        error,
+        ...reasonFields(error),
         attempts: this.#trouble?.attempts ?? 0,
         waitMs: Math.round(wait),
         ...(svid === undefined ? {} : { id: svid.id.toString(), notAfter: new Date(svid.notAfter).toISOString() }),
@@ -200,7 +203,8 @@ export class SvidKeeper {
 
   #backoff(): number {
     const svid = this.#stored?.svid;
-    const lifetime = svid === undefined ? undefined : svid.notAfter - svid.notBefore;
+    // notBefore lies in the past for peers with slow clocks; renew_at lies about in the middle of the real lifetime.
+    const lifetime = svid === undefined ? undefined : 2 * (svid.notAfter - svid.renewAt);
     return backoffMs(this.#trouble?.attempts ?? 1, this.#options.random, lifetime);
   }
 

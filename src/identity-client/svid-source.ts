@@ -15,6 +15,7 @@ import { createMeshServer, httpOverMesh, type MeshRequestHandler, type MeshServe
 import { OpenConnections } from "./open-connections.ts";
 import type { SvidSourceOptions } from "./options.ts";
 import { type Peer, type PeerRule, peerJudge } from "./peer.ts";
+import { reasonFields } from "./server-error.ts";
 import { type SourceSettings, sourceSettings } from "./settings.ts";
 import type { Svid } from "./svid.ts";
 import { SvidKeeper } from "./svid-keeper.ts";
@@ -296,7 +297,10 @@ export class SvidSource {
     this.#saving = this.#saving
       .then(() => this.#store.saveTrust(trust))
       .catch((error: unknown) => {
-        this.#settings.logger.error({ event: "state.not_written", error }, "The trust file cannot be written.");
+        this.#settings.logger.error(
+          { event: "state.not_written", ...reasonFields(error) },
+          "The trust file cannot be written.",
+        );
       });
     this.#connections.judgeAgain();
     this.#links.judgeAgain();

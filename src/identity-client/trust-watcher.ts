@@ -7,6 +7,7 @@ import { backoffMs } from "./backoff.ts";
 import { IdentityClientError } from "./errors.ts";
 import type { LinkHolder } from "./link-holder.ts";
 import type { SchedulingClock } from "./scheduling-clock.ts";
+import { reasonFields } from "./server-error.ts";
 import { type RenewalRequest, readRenewal, readSnapshot } from "./trust-messages.ts";
 import { applyDelta, stateOf, type TrustState } from "./trust-state.ts";
 
@@ -111,7 +112,12 @@ export class TrustWatcher {
     this.#failures += 1;
     const { clock, random, logger } = this.#options;
     const waitMs = backoffMs(this.#failures, random);
-    const fields = { event: "trust.stream_ended", error, failures: this.#failures, waitMs: Math.round(waitMs) };
+    const fields = {
+      event: "trust.stream_ended",
+      ...reasonFields(error),
+      failures: this.#failures,
+      waitMs: Math.round(waitMs),
+    };
     if (this.#failures === 1) logger.debug(fields, "The trust stream ended; it is opened again.");
     else logger.warn(fields, "The trust stream cannot be opened. The trust known stays in force.");
     const cancel = clock.at(clock.now() + waitMs, () => this.start());
