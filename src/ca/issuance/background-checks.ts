@@ -4,6 +4,7 @@ import type { AuthorityManager } from "../authority/index.ts";
 import type { Database } from "../store/index.ts";
 import { CertificateChecker } from "./cert-checker/index.ts";
 import { ClockGuard } from "./clock-guard.ts";
+import type { IssuanceError } from "./errors.ts";
 import type { IssuanceSettings } from "./settings.ts";
 
 export interface BackgroundChecksOptions {
@@ -46,6 +47,11 @@ export class BackgroundChecks {
   async close(): Promise<void> {
     await this.#clocks.close();
     await this.#checker.close();
+  }
+
+  /** See {@link ClockGuard.problem}. */
+  clockProblem(): IssuanceError | undefined {
+    return this.#clocks.problem();
   }
 
   /** See {@link ClockGuard.require}. */

@@ -63,7 +63,7 @@ export class ClockGuard {
   require(): Promise<void> | undefined {
     const age = Math.abs(this.#options.clock.now() - this.#checkedAt);
     if (this.#differenceMs === undefined || age > ANSWER_COUNTS_MS) return this.#checkThenRequire();
-    this.#requireSmallDifference(this.#differenceMs);
+    this.#requireNoProblem();
     return undefined;
   }
 
@@ -72,15 +72,22 @@ export class ClockGuard {
       this.#checking = undefined;
     });
     await this.#checking;
-    if (this.#differenceMs !== undefined) this.#requireSmallDifference(this.#differenceMs);
+    this.#requireNoProblem();
   }
 
-  #requireSmallDifference(differenceMs: number): void {
+  #requireNoProblem(): void {
+    const problem = this.problem();
+    if (problem !== undefined) throw problem;
+  }
+
+  /** What the last answer says against issuing; undefined if nothing. Asks nobody. */
+  problem(): IssuanceError | undefined {
     const { maxDifferenceSeconds, clock } = this.#options;
-    if (Math.abs(differenceMs) <= maxDifferenceSeconds * 1000) return;
+    const differenceMs = this.#differenceMs ?? 0;
+    if (Math.abs(differenceMs) <= maxDifferenceSeconds * 1000) return undefined;
     const now = clock.now();
     const seconds = (differenceMs / 1000).toFixed(1);
-    throw new IssuanceError(
+    return new IssuanceError(
       "MCA_CLOCK_SKEW",
       `Nothing is issued: this server's clock says ${formatTime(now)}, the database's ${formatTime(Math.round(now - differenceMs))}, and at most ${maxDifferenceSeconds} s between them are tolerated. Mend time synchronisation (NTP) on both machines.`,
       { details: { differenceSeconds: seconds, limitSeconds: `${maxDifferenceSeconds}` } },
@@ -88,10 +95,10 @@ export class ClockGuard {
   }
 
   async #checkQuietly(): Promise<void> {
-    const { logger, maxDifferenceSeconds } = this.#options;
+    const { logger } = this.#options;
     try {
       await this.check();
-      if (Math.abs(this.#differenceMs ?? 0) > maxDifferenceSeconds * 1000) {
+      if (this.problem() !== undefined) {
         logger.error(
           { event: "clock.skew", differenceMs: this.#differenceMs, alarm: true },
           "this machine's clock and the database's differ too much: nothing is issued",

@@ -72,6 +72,11 @@ export class Issuer {
     return this.#background.start();
   }
 
+  /** Why nothing is issued because of the clocks, as of the last comparison; undefined if nothing speaks against it. */
+  clockProblem(): IssuanceError | undefined {
+    return this.#background.clockProblem();
+  }
+
   close(): Promise<void> {
     return this.#background.close();
   }

@@ -45,6 +45,8 @@ export class LeafProfile {
   /** keyUsage, extendedKeyUsage, basicConstraints. */
   readonly #fixed: Uint8Array;
   readonly #authorityKeyId: Uint8Array;
+  readonly #notBefore = new LastTime();
+  readonly #notAfter = new LastTime();
 
   /** @param issuer the authority's certificate: its subject and key identifier are copied byte for byte. */
   constructor(issuer: Certificate, algorithm: KnownSignatureAlgorithm) {
@@ -61,8 +63,8 @@ export class LeafProfile {
   /** The TBSCertificate of a leaf, DER. */
   build(fields: LeafFields): Uint8Array {
     const { spki } = fields.publicKey;
-    const notBefore = derTime(fields.notBefore);
-    const notAfter = derTime(fields.notAfter);
+    const notBefore = this.#notBefore.encode(fields.notBefore);
+    const notAfter = this.#notAfter.encode(fields.notAfter);
     let names = headerLength(fields.spiffeId.length) + fields.spiffeId.length;
     for (const name of fields.dnsNames) names += headerLength(name.length) + name.length;
     const sanValue = headerLength(names) + names;
@@ -109,6 +111,20 @@ export class LeafProfile {
     out.bytes(keyIdentifier(fields.publicKey));
     out.bytes(this.#authorityKeyId);
     return out.finish();
+  }
+}
+
+/** Encodes a time, and remembers the last: within one second most certificates have the same. */
+class LastTime {
+  #unixMs = Number.NaN;
+  #der: Uint8Array = new Uint8Array();
+
+  encode(unixMs: number): Uint8Array {
+    if (unixMs !== this.#unixMs) {
+      this.#der = derTime(unixMs);
+      this.#unixMs = unixMs;
+    }
+    return this.#der;
   }
 }
 

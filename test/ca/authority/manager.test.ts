@@ -9,7 +9,7 @@ import { silentLogger } from "../../../src/runtime/index.ts";
 import { TrustDomain } from "../../../src/spiffe/index.ts";
 import { parseCertificate, verifySignature } from "../../../src/x509/index.ts";
 import { makeCsr } from "../issuance/materials.ts";
-import { createWorld, makeRequest, type World, type WorldOptions } from "../issuance/world.ts";
+import { createWorld, makeGrant, makeRequest, type World, type WorldOptions } from "../issuance/world.ts";
 
 async function withWorld(options: WorldOptions, run: (world: World) => Promise<void>): Promise<void> {
   const world = await createWorld(options);
@@ -22,6 +22,17 @@ async function withWorld(options: WorldOptions, run: (world: World) => Promise<v
 
 const keyFile = (world: World, spkiSha256: string): string => join(world.keyDirectory, `${spkiSha256}.pkcs8.pem`);
 const refused = (code: string) => (error: unknown) => error instanceof AuthorityError && error.code === code;
+
+/** What a crash leaves between the record of a request and the answer to it. */
+async function insertRequested(world: World, keyId: string): Promise<void> {
+  await world.owner.query(
+    {
+      name: "",
+      text: "INSERT INTO authority (spki_sha256, replica, state, upstream, created_at) VALUES ($1, 1, 'requested', 'self-signed', now())",
+    },
+    [Buffer.from(keyId, "hex")],
+  );
+}
 
 /** Opens the authorities anew, as a restart does, and expects that nothing is issued, with this code. */
 async function expectHindrance(world: World, code: string, changes: object = {}): Promise<void> {
@@ -74,6 +85,22 @@ test("a second init is refused and changes nothing", () =>
     await assert.rejects(AuthorityManager.initialise(world.dependencies), refused("MCA_ALREADY_INITIALISED"));
     assert.equal((await world.entries()).length, size);
     assert.equal((await world.keyStore.list()).length, 1);
+    // Even where no authority is left: trust was there once.
+    await world.owner.query({ name: "", text: "UPDATE authority SET state = 'removed'" });
+    await assert.rejects(AuthorityManager.initialise(world.dependencies), refused("MCA_ALREADY_INITIALISED"));
+  }));
+
+test("an init that was killed after its request was recorded can be done again, and clears what it left", () =>
+  withWorld({ uninitialised: true }, async (world) => {
+    const { keyId } = await world.keyStore.create("authority", "ec-p256");
+    await insertRequested(world, keyId);
+    await AuthorityManager.initialise(world.dependencies);
+    await world.authorities.refresh();
+    assert.equal(world.authorities.health().kind, "ready");
+    assert.deepEqual(
+      (await world.keyStore.list()).map(({ spkiSha256 }) => spkiSha256),
+      [world.authorities.active().spkiSha256],
+    );
   }));
 
 test("an init that was interrupted can be done again, and clears what it left", () =>
@@ -431,17 +458,29 @@ test("the rotator gives up a successor whose key is gone and makes another", () 
     await world.issuer.issueX509Svid(makeRequest());
   }));
 
+test("a retired authority stays published while a leaf under it lives, however the settings have changed since", () =>
+  withWorld({}, async (world) => {
+    const { authorities, clock, issuer } = world;
+    const first = authorities.active().spkiSha256;
+    await issuer.issueX509Svid(makeRequest({ grant: makeGrant({ ttlSeconds: 86_400 }) }));
+    const { spkiSha256 } = await authorities.prepare("test");
+    await authorities.activate(spkiSha256, { cause: "test", emergency: true });
+    // An operator has lowered the lifetimes: by the clock alone the retired one would be over within minutes.
+    const settings = { ...world.settings, maxLeafTtlSeconds: 600 };
+    const rotator = new Rotator({ authorities, clock, settings, logger: silentLogger });
+    clock.advance(3600);
+    await rotator.tick();
+    assert.ok(authorities.published().some((each) => each.spkiSha256 === first));
+    clock.advance(86_400);
+    await rotator.tick();
+    assert.ok(!authorities.published().some((each) => each.spkiSha256 === first));
+  }));
+
 test("the rotator clears keys and requests that a crash left", () =>
   withWorld({}, async (world) => {
     const { authorities, clock, settings } = world;
     const { keyId } = await world.keyStore.create("authority", "ec-p256");
-    await world.owner.query(
-      {
-        name: "",
-        text: "INSERT INTO authority (spki_sha256, replica, state, upstream, created_at) VALUES ($1, 1, 'requested', 'self-signed', now())",
-      },
-      [Buffer.from(keyId, "hex")],
-    );
+    await insertRequested(world, keyId);
     await world.owner.query({ name: "", text: "UPDATE trust_state SET revision = revision + 1" });
     const rotator = new Rotator({ authorities, clock, settings, logger: silentLogger });
     await rotator.tick();

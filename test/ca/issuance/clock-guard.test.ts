@@ -39,9 +39,11 @@ test("issuing resumes as soon as the clocks agree again", async () => {
   const { guard, state } = makeGuard(20_000);
   await guard.check();
   assert.throws(() => guard.require(), skewed);
+  assert.ok(skewed(guard.problem()));
   state.offsetMs = 0;
   await guard.check();
   assert.equal(guard.require(), undefined);
+  assert.equal(guard.problem(), undefined);
 });
 
 test("before the first answer, and after a clock has jumped, the database is asked before anything is issued", async () => {

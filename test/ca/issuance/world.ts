@@ -46,7 +46,7 @@ export function makeGrant(fields: Partial<Grant> = {}): Grant {
 /** A first enrolment with a fresh key, unless told otherwise. */
 export function makeRequest(fields: Partial<X509SvidRequest> = {}): X509SvidRequest {
   return {
-    csrDer: makeCsr().der,
+    csrDer: fields.csrDer ?? makeCsr().der,
     grant: makeGrant(),
     requester: {
       name: "token:test",

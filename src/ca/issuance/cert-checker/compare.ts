@@ -1,10 +1,13 @@
 // Compares what the foreign readers see of an issued leaf with the record of it. Pure. Each finding is one sentence; an
 // empty list means that all agree and every rule that a reader can see holds.
 import type { IssuanceRow } from "../../ledger/index.ts";
-import { DIGITAL_SIGNATURE, type PeculiarReading, type Reading } from "./readers.ts";
+import type { PeculiarReading, Reading } from "./readers.ts";
 
 const SERVER_AUTH = "1.3.6.1.5.5.7.3.1";
 const CLIENT_AUTH = "1.3.6.1.5.5.7.3.2";
+
+/** The one key usage that our leaves carry, as @peculiar/x509 numbers it. */
+const DIGITAL_SIGNATURE = 1;
 
 /** The recorded side of the comparison. */
 export type RecordedLeaf = Pick<IssuanceRow, "serial" | "spiffeId" | "notBefore" | "notAfter">;

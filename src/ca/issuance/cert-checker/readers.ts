@@ -7,7 +7,6 @@ import {
   AuthorityKeyIdentifierExtension,
   BasicConstraintsExtension,
   ExtendedKeyUsageExtension,
-  KeyUsageFlags,
   KeyUsagesExtension,
   X509Certificate as PeculiarCertificate,
   SubjectAlternativeNameExtension,
@@ -37,9 +36,6 @@ export interface PeculiarReading extends Reading {
   readonly subjectKeyId: string | undefined;
   readonly authorityKeyId: string | undefined;
 }
-
-/** The one flag that our leaves carry. */
-export const DIGITAL_SIGNATURE = KeyUsageFlags.digitalSignature;
 
 function withoutLeadingZeros(hex: string): string {
   return hex.toLowerCase().replace(/^(?:00)+/, "");
