@@ -5,15 +5,14 @@ export { Registry, type RegistryHealth, type RegistryOptions } from "./registry.
 export type { RenewalSubject } from "./renewal.ts";
 export { type EnrolmentSubject, RuleSet } from "./rule-set.ts";
 export { ATTRIBUTE_NAME, INSTANCE_NAME } from "./template.ts";
-export {
-  type AttestorDescription,
-  type Attributes,
-  type Role,
-  type RuleContext,
-  type RuleDefinition,
-  type RuleSource,
-  type RuleVerdict,
-  roles,
-  type StoredRule,
-  type TtlBounds,
+export type {
+  AttestorDescription,
+  Attributes,
+  Role,
+  RuleContext,
+  RuleDefinition,
+  RuleSource,
+  RuleVerdict,
+  StoredRule,
+  TtlBounds,
 } from "./types.ts";

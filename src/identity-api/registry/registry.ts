@@ -3,17 +3,16 @@
 // rule's revision in the transaction that records an issuance.
 import type { Database, Ledger, LedgerTransaction, Subscription } from "../../ca/index.ts";
 import type { Clock, Logger } from "../../runtime/index.ts";
-import { RegistryError, RuleError } from "./errors.ts";
-import { canonicalRule, hashRules, ruleToJson } from "./rule-json.ts";
+import { applyRules, deleteRule, replaceConfigRules } from "./change-rules.ts";
+import { RuleError } from "./errors.ts";
+import { hashRules } from "./rule-json.ts";
 import { parseRules, RuleSet } from "./rule-set.ts";
-import { RULES_CHANNEL, type RuleState, readRevision, readRules, writeRules } from "./rule-store.ts";
-import type { RuleContext, RuleDefinition, RuleSource, StoredRule } from "./types.ts";
+import { RULES_CHANNEL, type RuleState, readRevision, readRules } from "./rule-store.ts";
+import type { RuleContext, StoredRule } from "./types.ts";
 
 const DEFAULT_POLL_MS = 1000;
 /** Most rules in one call of the API. */
 const MAX_APPLIED = 1000;
-/** Who replaces the configuration's rules, as the ledger tells it. */
-const CONFIG_REQUESTER = "config";
 
 export interface RegistryOptions {
   readonly ledger: Ledger;
@@ -64,7 +63,7 @@ export class Registry {
     const hash = hashRules(definitions);
     const configHash = Buffer.from(hash).toString("hex");
     if ((await readRules(options.database)).configHash !== configHash) {
-      await replaceConfigRules(options, definitions, hash);
+      await replaceConfigRules(options.ledger, definitions, hash, options.clock.now());
     }
     const registry = new Registry(options, configHash, await readRules(options.database));
     registry.#report();
@@ -115,18 +114,10 @@ export class Registry {
       throw new RuleError("request", "rules", `send 1 to ${MAX_APPLIED} rules.`);
     }
     const definitions = parseRules(rules, this.#options.context).map((rule) => rule.definition);
-    const time = this.#options.clock.now();
-    const stored = await this.#options.ledger.transact(async (tx) => {
-      const { rules: present } = await readRules(tx);
-      for (const { name } of definitions) {
-        if (present.some((rule) => rule.definition.name === name && rule.source === "config")) throw readOnly(name);
-      }
-      const put = changedFrom(present, definitions);
-      if (put.length > 0) await putRules(tx, "api", put, requester, time);
-      return (await readRules(tx)).rules;
-    });
+    const stored = await applyRules(this.#options.ledger, definitions, requester, this.#options.clock.now());
     await this.refresh();
-    return definitions.flatMap(({ name }) => stored.filter((rule) => rule.definition.name === name));
+    const applied = new Set(definitions.map((rule) => rule.name));
+    return stored.filter((rule) => applied.has(rule.definition.name));
   }
 
   /**
@@ -134,17 +125,7 @@ export class Registry {
    * @throws RegistryError MCA_RULE_NOT_FOUND, MCA_RULE_READ_ONLY
    */
   async delete(name: string, requester: string): Promise<void> {
-    const time = this.#options.clock.now();
-    await this.#options.ledger.transact(async (tx) => {
-      const { rules } = await readRules(tx);
-      const rule = rules.find((candidate) => candidate.definition.name === name);
-      if (rule === undefined) {
-        throw new RegistryError("MCA_RULE_NOT_FOUND", "No rule has this name. See the names with: mesh-ca rule list");
-      }
-      if (rule.source === "config") throw readOnly(name);
-      const revision = await writeRules(tx, { source: "api", put: [], remove: [name], time });
-      tx.append({ kind: "rule.deleted", time, name, source: "api", revision: revision.toString(), requester });
-    });
+    await deleteRule(this.#options.ledger, name, requester, this.#options.clock.now());
     await this.refresh();
   }
 
@@ -209,74 +190,4 @@ export class Registry {
     const health = this.health();
     if (health.kind === "not-ready") logger.error({ event: "registry.rules_differ", ...health }, health.sentence);
   }
-}
-
-/** Replaces the configuration's rules as one revision; does nothing where another replica was faster. */
-async function replaceConfigRules(
-  options: RegistryOptions,
-  definitions: readonly RuleDefinition[],
-  hash: Uint8Array,
-): Promise<void> {
-  const time = options.clock.now();
-  await options.ledger.transact(async (tx) => {
-    const { rules, configHash } = await readRules(tx);
-    if (configHash === Buffer.from(hash).toString("hex")) return;
-    for (const { name } of definitions) {
-      if (rules.some((rule) => rule.definition.name === name && rule.source === "api")) throw nameTaken(name);
-    }
-    const names = new Set(definitions.map((rule) => rule.name));
-    const present = rules.filter((rule) => rule.source === "config");
-    const put = changedFrom(present, definitions);
-    const remove = present.map((rule) => rule.definition.name).filter((name) => !names.has(name));
-    const revision = await writeRules(tx, { source: "config", put, remove, configHash: hash, time });
-    const common = { time, source: "config", revision: revision.toString(), requester: CONFIG_REQUESTER } as const;
-    for (const rule of put) {
-      tx.append({ kind: "rule.applied", ...common, name: rule.name, definition: ruleToJson(rule) });
-    }
-    for (const name of remove) tx.append({ kind: "rule.deleted", ...common, name });
-    tx.append({ kind: "rule.set", ...common, configHash: Buffer.from(hash).toString("base64") });
-  });
-}
-
-async function putRules(
-  tx: LedgerTransaction,
-  source: RuleSource,
-  put: readonly RuleDefinition[],
-  requester: string,
-  time: number,
-): Promise<void> {
-  const revision = (await writeRules(tx, { source, put, remove: [], time })).toString();
-  for (const rule of put) {
-    tx.append({
-      kind: "rule.applied",
-      time,
-      name: rule.name,
-      source,
-      revision,
-      definition: ruleToJson(rule),
-      requester,
-    });
-  }
-}
-
-/** Those of `wanted` that are new or differ from what is stored. */
-function changedFrom(present: readonly StoredRule[], wanted: readonly RuleDefinition[]): readonly RuleDefinition[] {
-  const known = new Map(present.map((rule) => [rule.definition.name, canonicalRule(rule.definition)]));
-  return wanted.filter((rule) => known.get(rule.name) !== canonicalRule(rule));
-}
-
-function readOnly(name: string): RegistryError {
-  return new RegistryError(
-    "MCA_RULE_READ_ONLY",
-    `Rule "${name}" comes from the configuration file. Change it there and restart the server.`,
-    { details: { rule: name } },
-  );
-}
-
-function nameTaken(name: string): RegistryError {
-  return new RegistryError(
-    "MCA_RULE_NAME_TAKEN",
-    `Rule "${name}" of the configuration file has the name of a rule that was made by the API. Rename it in the file.`,
-    { details: { rule: name } },
-  );
 }

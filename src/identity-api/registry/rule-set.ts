@@ -13,7 +13,7 @@ import {
 } from "./evaluate.ts";
 import { parseRule } from "./parse-rule.ts";
 import { currentGrant, type RenewalSubject, renewGrant } from "./renewal.ts";
-import type { Attributes, Role, RuleContext, StoredRule } from "./types.ts";
+import { type Attributes, type Role, type RuleContext, roles, type StoredRule } from "./types.ts";
 
 /** Fresh evidence. */
 export interface EnrolmentSubject {
@@ -138,6 +138,5 @@ function loadRule(stored: StoredRule, context: RuleContext): LoadedRule {
 
 /** `admin` includes the two other roles. */
 function withImplied(granted: Grant["roles"]): ReadonlySet<Role> {
-  const all: readonly Role[] = ["auditor", "operator", "admin"];
-  return new Set(all.filter((role) => granted.includes("admin") || granted.includes(role)));
+  return new Set(roles.filter((role) => granted.includes("admin") || granted.includes(role)));
 }
