@@ -84,6 +84,9 @@ chmodSync(folder, 0o711);
 let figures: Figure[] = [];
 let server: ServerProcess | undefined;
 let load: Load | undefined;
+// An interrupted bench leaves no server and no folder behind.
+for (const signal of ["SIGINT", "SIGTERM"] as const)
+  process.once(signal, () => void cleanUp().then(() => process.exit(130)));
 try {
   server = await ServerProcess.initialise(folder, {
     main: "dist/cli/main.js",
@@ -93,11 +96,10 @@ try {
   load = await Load.start();
   figures = await measure(server, load);
 } catch (error) {
+  await cleanUp();
   stop(`The bench could not be run: ${error instanceof Error ? error.message : String(error)}`);
 } finally {
-  load?.close();
-  await server?.stop();
-  rmSync(folder, { recursive: true, force: true });
+  await cleanUp();
 }
 
 printTable(figures);
@@ -107,6 +109,12 @@ if (over.length > 0) {
   const sentence = `Over budget: ${over.map(({ name, value, budget }) => `${name} is ${value}, at most ${budget} allowed`).join("; ")}.`;
   if (options["report-only"]) console.log(`\n${sentence}`);
   else stop(sentence);
+}
+
+async function cleanUp(): Promise<void> {
+  load?.close();
+  await server?.stop();
+  rmSync(folder, { recursive: true, force: true });
 }
 
 async function measure(target: ServerProcess, client: Load): Promise<Figure[]> {
