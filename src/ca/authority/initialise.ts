@@ -28,6 +28,6 @@ export async function initialiseAuthority(options: ProvisionDependencies): Promi
 function alreadyInitialised(trustDomain: string): AuthorityError {
   return new AuthorityError(
     "MCA_ALREADY_INITIALISED",
-    `This database already has the trust of ${trustDomain}. A trust domain is initialised once: start mesh-ca server, or choose another database.`,
+    `This database already has the trust of ${trustDomain}. A trust domain is initialised once: start it (npx mesh-ca server), or choose another database.`,
   );
 }

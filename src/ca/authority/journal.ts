@@ -107,7 +107,7 @@ export async function advanceTrust(tx: LedgerTransaction, now: number, changed: 
     changed.bundle ? 1 : 0,
   ]);
   if (row === undefined) {
-    throw new AuthorityError("MCA_AUTHORITY_MISSING", "This database was never initialised: run mesh-ca init.");
+    throw new AuthorityError("MCA_AUTHORITY_MISSING", "This database was never initialised: run: npx mesh-ca init");
   }
   const revision = row.revision;
   if (changed.bundle) {

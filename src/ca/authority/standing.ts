@@ -92,7 +92,7 @@ function hindranceAt(standing: Standing, now: number, minLeafTtlSeconds: number)
   if (standing.kind !== "ready") return standing;
   const { certificate, endsAt: notAfter } = standing.authority;
   const { notBefore } = certificate;
-  const command = "mesh-ca server (its rotator prepares a successor while the authority is healthy; see its log)";
+  const command = "npx mesh-ca server (its rotator prepares a successor while the authority is healthy; see its log)";
   if (now < notBefore) {
     return {
       kind: "not-issuing",
@@ -109,7 +109,7 @@ function hindranceAt(standing: Standing, now: number, minLeafTtlSeconds: number)
       found: `an authority certificate that ended at ${formatTime(notAfter)}, and the clock at ${formatTime(now)}`,
       expected: "one that is valid now",
       // A successor of an expired authority is never made implicitly: trust in it has to be established anew.
-      command: "mesh-ca init with a new data directory, then enrol the workloads again",
+      command: "npx mesh-ca init with a new data directory, then enrol the workloads again",
     };
   }
   if (notAfter - now < minLeafTtlSeconds * 1000) {
@@ -131,7 +131,7 @@ function foreignDatabase(expected: string, found: string | undefined): Hindrance
       code: "MCA_AUTHORITY_MISSING",
       found: "a database that was never initialised",
       expected: `the database of the trust domain ${expected}`,
-      command: "mesh-ca init",
+      command: "npx mesh-ca init",
     };
   }
   return {
@@ -139,7 +139,7 @@ function foreignDatabase(expected: string, found: string | undefined): Hindrance
     code: "MCA_TRUST_DOMAIN_MISMATCH",
     found: `the database of the trust domain ${found}`,
     expected: `the database of ${expected}`,
-    command: "mesh-ca config check (set trustDomain, or the database, to the right one)",
+    command: "npx mesh-ca config check (set trustDomain, or the database, to the right one)",
   };
 }
 
@@ -152,17 +152,17 @@ function missing(records: readonly AuthorityRecord[], replica: number): Hindranc
     return hindrance(
       `authorities of replica ${replica} that are ${states}`,
       expected,
-      "mesh-ca init with a new database",
+      "npx mesh-ca init with a new database",
     );
   }
   if (others.length > 0) {
     return hindrance(
       `active authorities of replica ${others.join(", ")} only`,
       expected,
-      `mesh-ca server --replica ${others[0]} (where the keys of that replica are)`,
+      `npx mesh-ca server --replica ${others[0]} (where the keys of that replica are)`,
     );
   }
-  return hindrance("no authority at all", expected, "mesh-ca init");
+  return hindrance("no authority at all", expected, "npx mesh-ca init");
 
   function hindrance(found: string, wanted: string, command: string): Hindrance {
     return { kind: "not-issuing", code: "MCA_AUTHORITY_MISSING", found, expected: wanted, command };
@@ -188,7 +188,7 @@ function badKey(error: MeshCaError, spkiSha256: string, store: string): Hindranc
         code: "MCA_AUTHORITY_KEY_MISSING",
         found: `no such key in ${store}`,
         expected,
-        command: `restore ${spkiSha256}.pkcs8.pem from its backup, mode 0600; mesh-ca server takes it up within a second`,
+        command: `restore ${spkiSha256}.pkcs8.pem from its backup, mode 0600; the server takes it up within a second`,
       };
     case "MCA_KEY_MISMATCH":
       return {
@@ -196,7 +196,7 @@ function badKey(error: MeshCaError, spkiSha256: string, store: string): Hindranc
         code: "MCA_AUTHORITY_KEY_MISMATCH",
         found: error.message,
         expected,
-        command: `restore ${spkiSha256}.pkcs8.pem from its backup, mode 0600; mesh-ca server takes it up within a second`,
+        command: `restore ${spkiSha256}.pkcs8.pem from its backup, mode 0600; the server takes it up within a second`,
       };
     default:
       return {
@@ -204,7 +204,7 @@ function badKey(error: MeshCaError, spkiSha256: string, store: string): Hindranc
         code: "MCA_AUTHORITY_KEY_REFUSED",
         found: error.message,
         expected,
-        command: "mend what the sentence says; mesh-ca server takes it up within a second",
+        command: "mend what the sentence says; the server takes it up within a second",
       };
   }
 }

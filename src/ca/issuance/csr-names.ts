@@ -25,7 +25,7 @@ export function requireMatchingNames(csr: Csr, granted: SpiffeId): void {
   if (uri === undefined || !SPIFFE_SCHEME.test(uri) || uri === granted.toString()) return;
   throw new IssuanceError(
     "MCA_CSR_SPIFFE_ID_MISMATCH",
-    `The CSR names another SPIFFE ID than the one that the rules grant (${granted.toString()}). Leave the name out, or ask which rule applies: mesh-ca explain`,
+    `The CSR names another SPIFFE ID than the one that the rules grant (${granted.toString()}). Leave the name out, or ask which rule applies: npx mesh-ca explain`,
     { details: { granted: granted.toString() } },
   );
 }
