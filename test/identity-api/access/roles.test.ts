@@ -55,8 +55,15 @@ test("a frozen lineage has no roles", async () => {
   assert.deepEqual(await roles(lineage, true), []);
 });
 
-test("a lineage of another SPIFFE ID gives no roles", async () => {
-  assert.deepEqual(await roles({ ...lineage, spiffeId: "spiffe://example.test/other" }), []);
+test("a lineage of another SPIFFE ID gives no roles, also where its own rule would grant that ID", async () => {
+  const other = {
+    ...lineage,
+    spiffeId: "spiffe://example.test/other",
+    attributes: attributes({ "token.service": "other" }),
+  };
+  const rules = parse({ ...adminRule, match: { "token.service": "*" } });
+  assert.deepEqual(await roles(other, false, rules), []);
+  assert.deepEqual(await roles(lineage, false, rules), ["auditor", "operator", "admin"]);
 });
 
 test("the same SPIFFE ID by a rule without roles has none", async () => {

@@ -36,6 +36,19 @@ test("keys come from a URL, once for many tokens, and again after five minutes",
   }
 });
 
+test("callers that come while the first keys are loading wait for them", async () => {
+  const web = await serve((_, response) => setTimeout(() => response.end(jwks(testKey())), 200));
+  try {
+    const { attestor } = attestorOf({ jwksUrl: web.url });
+    const text = await token();
+    const evidence = await Promise.all(Array.from({ length: 20 }, () => attestor.attest(text)));
+    assert.equal(evidence.length, 20);
+    assert.equal(web.requests.length, 1);
+  } finally {
+    await web.close();
+  }
+});
+
 test("keys are found by discovery", async () => {
   const web = await serve((request, response) => {
     if (request.url === "/realm/.well-known/openid-configuration") {
