@@ -6,7 +6,6 @@ import { LintFinding } from "./walker.ts";
 export { type LintIssuer, readLintIssuer } from "./issuer.ts";
 export type { LintIntent } from "./leaf.ts";
 export type { IdKind } from "./names.ts";
-export { LintFinding } from "./walker.ts";
 
 const KEY = Symbol("only the lint accepts");
 
