@@ -114,8 +114,7 @@ export class Enroller {
       const request = { csr: key.csr(), evidence, ttlSeconds: this.#settings.ttlSeconds };
       return await link.issue(request, this.#signal);
     } catch (error) {
-      // An answer about the request itself: the same key would be refused again.
-      if (error instanceof ServerRefusal && error.grpcStatus === status.INVALID_ARGUMENT) this.#pending = undefined;
+      if (error instanceof ServerRefusal && isAboutTheKey(error)) this.#pending = undefined;
       throw error;
     }
   }
@@ -147,6 +146,11 @@ export class Enroller {
       );
     }
   }
+}
+
+/** Whether the refusal is an answer about this very request, so that the same key would be refused again. */
+function isAboutTheKey({ code, grpcStatus }: ServerRefusal): boolean {
+  return grpcStatus === status.INVALID_ARGUMENT || code === "MCA_REPLAY_UNSIGNED";
 }
 
 function messageOf(evidence: Evidence): IssueX509SvidRequest["evidence"] {

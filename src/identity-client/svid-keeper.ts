@@ -106,13 +106,18 @@ export class SvidKeeper {
     }
   }
 
-  /** Renews at a moment drawn evenly from the next `spreadMs`, once for the present certificate. */
-  hurry(spreadMs: number): void {
+  /**
+   * Renews at a moment drawn evenly from the next `spreadMs`, once for the present certificate.
+   * Returns false while an attempt is under way: whoever asks then looks at what comes of it.
+   */
+  hurry(spreadMs: number): boolean {
     const serial = this.#stored?.svid.serial;
-    if (serial === undefined || this.#hurried === serial || this.#state.kind !== "resting") return;
+    if (serial === undefined || this.#hurried === serial) return true;
+    if (this.#state.kind !== "resting") return false;
     this.#hurried = serial;
     const { clock, random } = this.#options;
     this.#schedule(Math.min(this.#state.until, clock.now() + spreadMs * randomFraction(random)));
+    return true;
   }
 
   close(): void {

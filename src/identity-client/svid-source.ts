@@ -75,6 +75,7 @@ export class SvidSource {
   readonly #listeners = new Set<() => void>();
   readonly #stop = new AbortController();
   readonly #identity: IdentitySource;
+  /** "Renew now" that was told and is not taken up yet. */
   #renewal: RenewalRequest | undefined;
   #saving: Promise<void> = Promise.resolve();
   #closed: Promise<void> | undefined;
@@ -288,7 +289,7 @@ export class SvidSource {
       "A fresh identity is in use.",
     );
     this.#notify();
-    // Told again while the attempt ran, or by an answer that came from the old authority.
+    // It may have been told while the attempt ran.
     queueMicrotask(() => this.#obeyRenewal());
   }
 
@@ -330,7 +331,8 @@ export class SvidSource {
     if (request === undefined || svid === undefined) return;
     try {
       const { issuer } = this.#trust.verify(svid.chain);
-      if (issuer.publicKey.spkiSha256 === request.authority) this.#keeper.hurry(request.spreadMs);
+      const meant = issuer.publicKey.spkiSha256 === request.authority;
+      if (!meant || this.#keeper.hurry(request.spreadMs)) this.#renewal = undefined;
     } catch {
       // No longer trusted at all: #trustChanged has asked for another one.
     }

@@ -7,7 +7,7 @@ import { type TestContext, test } from "node:test";
 import * as tls from "node:tls";
 import { type MeshServer, SvidSource } from "../../src/identity-client/index.ts";
 import { httpOverMesh } from "../../src/identity-client/mesh-server.ts";
-import { clientTlsOptions, connectTls } from "../../src/tls/index.ts";
+import { clientTlsOptions, connectTls, serverTlsOptions } from "../../src/tls/index.ts";
 import { type Certificate, fromHex } from "../../src/x509/index.ts";
 import { createLeaf } from "../support/pki.ts";
 import { FaultyServer } from "./faulty-server.ts";
@@ -153,6 +153,20 @@ test("An open connection ends when the peer's certificate expires, on both sides
   const started = Date.now();
   await once(socket, "close");
   assert.ok(Date.now() - started < 6_000);
+});
+
+test("A client ends the connection when the server's certificate expires, also if the server does not", async (t) => {
+  const { web } = await startMesh(t);
+  const leaf = createLeaf(authority, { spiffeId: CART, notAfter: Date.now() + 2_500 });
+  const identity = { certificateChainPem: leaf.pem, privateKeyPem: leaf.keyPem, notAfter: Date.now() + 60_000 };
+  const lax = tls.createServer(serverTlsOptions(identity, { alpn: [] }), (socket) => socket.on("error", () => {}));
+  t.after(() => lax.close());
+  await once(lax.listen(0, "127.0.0.1"), "listening");
+  const address = lax.address();
+  if (address === null || typeof address === "string") throw new TypeError("no port");
+  const socket = await web.connect({ host: "127.0.0.1", port: address.port, expect: CART });
+  await once(socket, "close");
+  assert.ok(Date.now() >= leaf.certificate.notAfter);
 });
 
 test("An open connection ends when a change of trust no longer accepts the peer, on both sides", async (t) => {

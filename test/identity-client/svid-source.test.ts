@@ -54,6 +54,8 @@ test("Printing or serialising a source, its SVID or its settings shows no privat
     inspect(source.current(), { depth: 20, showHidden: true }),
     JSON.stringify(source.current()),
     String(source),
+    String(source.current()),
+    JSON.stringify(source),
   ].join("\n");
   assert.doesNotMatch(printed, /PRIVATE KEY-----/);
   assert.ok(!printed.includes(token.slice(-40)));
@@ -196,13 +198,20 @@ test("An answer that was lost is asked for again with the same key, also after a
   assert.equal(retry?.presented, serial);
 });
 
-test("A request that the server calls invalid is not repeated with the same key", async (t) => {
+test("A request that the server refuses for its key is not repeated with the same key", async (t) => {
   const server = await startServer(t);
-  const stateDir = temporaryDirectory();
-  const joinToken = { text: server.token() };
-  server.behave = () => ({ kind: "refuse", code: "MCA_CSR_KEY_REFUSED", status: status.INVALID_ARGUMENT });
-  const source = SvidSource.start({ joinToken, stateDir });
-  await assert.rejects(source, { code: "MCA_CSR_KEY_REFUSED" });
+  const source = await startSource(t, { joinToken: { text: server.token() }, stateDir: temporaryDirectory() });
+  for (const [code, grpcStatus] of [
+    ["MCA_CSR_KEY_REFUSED", status.INVALID_ARGUMENT],
+    // The server has recorded the key but can show no certificate for it.
+    ["MCA_REPLAY_UNSIGNED", status.ABORTED],
+  ] as const) {
+    server.behave = () => ({ kind: "refuse", code, status: grpcStatus });
+    await assert.rejects(source.renew(), { code });
+    server.behave = () => ({ kind: "answer" });
+    await source.renew();
+    assert.notEqual(server.requests.at(-1)?.spkiSha256, server.requests.at(-2)?.spkiSha256, code);
+  }
 });
 
 test("A server that never answers is given up after the deadline, and its silence is a retry with the same key", async (t) => {

@@ -90,10 +90,12 @@ test("'Renew now' is obeyed once, within its spread, by those whose certificate 
   assert.equal(server.requests.length, 1, "not before its moment");
   clock.advance(61_000);
   await eventually("renewed", () => source.current().serial !== serial);
-  // The answer came from the same authority: obeying again at once would be a storm.
-  await sleep(50);
-  const before = server.requests.length;
-  assert.ok(before <= 3);
+  // The answer came from the same authority: obeying again and again would be a storm.
+  for (let i = 0; i < 10; i++) {
+    clock.advance(60_000);
+    await sleep(10);
+  }
+  assert.equal(server.requests.length, 2);
 });
 
 test("A revoked certificate is replaced without waiting for renew_at", async (t) => {

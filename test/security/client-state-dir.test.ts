@@ -84,7 +84,9 @@ for (const name of ["svid.json", "pending.json", "trust.json"]) {
     const other = temporaryDirectory();
     const second = await openStateDir(other);
     t.after(() => second.close());
-    symlinkSync(elsewhere, join(other, name));
+    const target = join(temporaryDirectory(), "target");
+    writeFileSync(target, "{}", { mode: 0o600 });
+    symlinkSync(target, join(other, name));
     await assert.rejects(second.load(), insecure);
   });
 }
