@@ -10,6 +10,8 @@ import { fileURLToPath } from "node:url";
 
 const WANTED_MAJOR = 24;
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
+/** They keep a busy server's memory near what it needs, for a little more work of the garbage collector. */
+const { nodeFlags } = createRequire(import.meta.url)("../package.json").config;
 
 /** The pinned Node, wherever npm has put it; else the one that runs this, if it is new enough. */
 function findNode() {
@@ -36,7 +38,7 @@ function findProgram() {
   return existsSync(source) ? source : join(root, "dist", "cli", "main.js");
 }
 
-const child = spawn(findNode(), ["--max-semi-space-size=8", findProgram(), ...process.argv.slice(2)], {
+const child = spawn(findNode(), [...nodeFlags, findProgram(), ...process.argv.slice(2)], {
   stdio: ["inherit", "inherit", "inherit", "ipc"],
 });
 

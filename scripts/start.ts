@@ -7,7 +7,7 @@ import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { CONFIG_FILE_NAME, configFor, dataDirFor } from "../src/cli/server-config.ts";
-import { projectRoot, stop } from "./lib/command.ts";
+import { nodeFlags, projectRoot, stop } from "./lib/command.ts";
 
 const READY_LIMIT_MS = 60_000;
 const MAIN = join(projectRoot, "src/cli/main.ts");
@@ -43,7 +43,7 @@ function readArguments(given: readonly string[]): readonly string[] {
 /** Runs a command of mesh-ca in the foreground; resolves to its exit code. */
 function meshCa(args: readonly string[]): Promise<number> {
   return new Promise((resolve) => {
-    const child = spawn(process.execPath, ["--max-semi-space-size=8", MAIN, ...args], {
+    const child = spawn(process.execPath, [...nodeFlags(), MAIN, ...args], {
       stdio: ["inherit", "inherit", "inherit", "ipc"],
     });
     // Ctrl-C in a terminal reaches the child by itself; what is sent to us alone is passed on.

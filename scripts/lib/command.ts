@@ -1,13 +1,21 @@
 // Runs other programs for our scripts. A script stops with one clear sentence and a code that is not zero; it never
 // hides what the program it ran has printed.
 import { type SpawnOptions, spawn, spawnSync } from "node:child_process";
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { constants } from "node:os";
 import { delimiter, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 /** The project's folder. Every script runs there, wherever it was called from. */
 export const projectRoot = fileURLToPath(new URL("../../", import.meta.url)).replace(/\/$/, "");
+
+/** The flags of Node that bin/mesh-ca.mjs starts the program with. */
+export function nodeFlags(): readonly string[] {
+  const { config }: { config: { nodeFlags: readonly string[] } } = JSON.parse(
+    readFileSync(join(projectRoot, "package.json"), "utf8"),
+  );
+  return config.nodeFlags;
+}
 
 /** What a program came to: its exit code (128 + the signal where a signal ended it) and what it printed. */
 export interface CommandResult {

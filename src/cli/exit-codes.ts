@@ -1,18 +1,7 @@
-// What the exit code of every command means; docs/cli.md repeats it.
+// Which exit code an error ends the program with.
 import { IdentityClientError, ServerRefusal } from "../identity-client/index.ts";
 import { MeshCaError } from "../runtime/index.ts";
-
-export const EXIT = {
-  ok: 0,
-  /** Something failed on this side. */
-  failed: 1,
-  /** The command line, the configuration or a file given is wrong: mend it and run again. */
-  usage: 2,
-  /** The server refused: not allowed, not valid, not found. Running it again changes nothing. */
-  refused: 3,
-  /** The server or its database cannot be reached or is overloaded: try again later. */
-  unavailable: 4,
-} as const;
+import { EXIT } from "./exit-status.ts";
 
 /** gRPC statuses after which trying again later can help: DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED, ABORTED, UNAVAILABLE. */
 const UNAVAILABLE_STATUSES: ReadonlySet<number> = new Set([4, 8, 10, 14]);

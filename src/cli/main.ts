@@ -4,18 +4,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Command, CommanderError } from "commander";
 import { MeshCaError, packageRoot } from "../runtime/index.ts";
-import { auditCommand } from "./commands/audit.ts";
-import { bundleCommand } from "./commands/bundle.ts";
-import { configCommand } from "./commands/config.ts";
-import { dbCommand } from "./commands/db.ts";
-import { demoCommand } from "./commands/demo.ts";
-import { explainCommand } from "./commands/explain.ts";
-import { initCommand } from "./commands/init.ts";
-import { ruleCommand } from "./commands/rule.ts";
-import { serverCommand } from "./commands/server.ts";
-import { svidCommand } from "./commands/svid.ts";
-import { tokenCommand } from "./commands/token.ts";
-import { EXIT, exitCodeOf } from "./exit-codes.ts";
+import { EXIT } from "./exit-status.ts";
 import { followLauncher } from "./launcher.ts";
 import { hint } from "./output.ts";
 
@@ -27,7 +16,22 @@ Exit codes:
   3  the server refused
   4  the server or its database cannot be reached; try again later`;
 
-function program(): Command {
+/** Every command by its name. Only the one that is called is loaded: a server needs no client, and starts sooner without. */
+const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
+  init: async () => (await import("./commands/init.ts")).initCommand(),
+  server: async () => (await import("./commands/server.ts")).serverCommand(),
+  token: async () => (await import("./commands/token.ts")).tokenCommand(),
+  rule: async () => (await import("./commands/rule.ts")).ruleCommand(),
+  svid: async () => (await import("./commands/svid.ts")).svidCommand(),
+  bundle: async () => (await import("./commands/bundle.ts")).bundleCommand(),
+  audit: async () => (await import("./commands/audit.ts")).auditCommand(),
+  explain: async () => (await import("./commands/explain.ts")).explainCommand(),
+  config: async () => (await import("./commands/config.ts")).configCommand(),
+  db: async () => (await import("./commands/db.ts")).dbCommand(),
+  demo: async () => (await import("./commands/demo.ts")).demoCommand(),
+};
+
+async function program(called: string | undefined): Promise<Command> {
   const { version, description }: { version: string; description: string } = JSON.parse(
     readFileSync(join(packageRoot(), "package.json"), "utf8"),
   );
@@ -35,18 +39,12 @@ function program(): Command {
     .description(description)
     .version(version)
     .addHelpText("after", EXIT_CODES)
-    .showHelpAfterError("Run it with --help to see what it takes.")
-    .addCommand(initCommand())
-    .addCommand(serverCommand())
-    .addCommand(tokenCommand())
-    .addCommand(ruleCommand())
-    .addCommand(svidCommand())
-    .addCommand(bundleCommand())
-    .addCommand(auditCommand())
-    .addCommand(explainCommand())
-    .addCommand(configCommand())
-    .addCommand(dbCommand())
-    .addCommand(demoCommand());
+    .showHelpAfterError("Run it with --help to see what it takes.");
+  const names = called !== undefined && Object.hasOwn(COMMANDS, called) ? [called] : Object.keys(COMMANDS);
+  for (const name of names) {
+    const command = await COMMANDS[name]?.();
+    if (command !== undefined) root.addCommand(command);
+  }
   throwInsteadOfExit(root);
   return root;
 }
@@ -67,13 +65,13 @@ function explain(error: unknown): void {
 /** Runs the program with its arguments (without node and file). Resolves to the exit code. */
 export async function main(args: readonly string[]): Promise<number> {
   try {
-    await program().parseAsync([...args], { from: "user" });
+    await (await program(args[0])).parseAsync([...args], { from: "user" });
     return EXIT.ok;
   } catch (error) {
     // commander has printed its message already; its help and version are no failures.
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
     explain(error);
-    return exitCodeOf(error);
+    return (await import("./exit-codes.ts")).exitCodeOf(error);
   }
 }
 

@@ -6,11 +6,9 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { credentials, Metadata } from "@grpc/grpc-js";
-import { capture, projectRoot } from "../../scripts/lib/command.ts";
+import { capture, nodeFlags, projectRoot } from "../../scripts/lib/command.ts";
 import { TokenServiceClient } from "../../src/proto/gen/meshca/identity/v1/admin.ts";
 
-/** As bin/mesh-ca.mjs starts it. */
-const NODE_FLAGS = ["--max-semi-space-size=8"];
 const START_TIMEOUT_MS = 30_000;
 const STOP_TIMEOUT_MS = 20_000;
 
@@ -63,12 +61,12 @@ export class ServerProcess {
     return server;
   }
 
-  /** Starts the process, without waiting for it to be ready. `nodeFlags` go to node, before the program. */
-  spawn(nodeFlags: readonly string[] = []): void {
+  /** Starts the process, without waiting for it to be ready. `extraFlags` go to node, before the program. */
+  spawn(extraFlags: readonly string[] = []): void {
     const log = openSync(`${this.configFile}.log`, "a");
     const child = spawn(
       process.execPath,
-      [...NODE_FLAGS, ...nodeFlags, this.main, "server", "--config", this.configFile],
+      [...nodeFlags(), ...extraFlags, this.main, "server", "--config", this.configFile],
       {
         cwd: projectRoot,
         stdio: ["ignore", log, log],
