@@ -68,7 +68,13 @@ const steps: readonly (readonly [string, (i: number) => unknown])[] = [
   ["floor: verify (PEM, one key)", () => verify("sha256", floorMessage, floorPem, floorSignature)],
   ["floor: sign", () => sign("sha256", floorMessage, floorKey)],
   ["(parse the CSR alone)", (i) => parseCsr(at(csrs, i).der)],
-  ["key policy and names", (i) => (requireAcceptableKey(at(parsed, i)), requireMatchingNames(at(parsed, i), spiffeId))],
+  [
+    "key policy and names",
+    (i) => {
+      requireAcceptableKey(at(parsed, i));
+      requireMatchingNames(at(parsed, i), spiffeId);
+    },
+  ],
   // Parsed anew, as each caller's is: a key that was verified with before is remembered.
   ["parse, and proof of possession", (i) => verifyCsrSignature(parseCsr(at(csrs, i).der))],
   [
