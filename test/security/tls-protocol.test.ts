@@ -260,6 +260,14 @@ test("resets, garbage and plain HTTP at any moment end only their own connection
   await until(() => listener.listener.counts().handshakes === 0, "no handshake is left");
 });
 
+test("an error on a judged socket that nobody else listens to ends it and not the process", async () => {
+  await using listener = await startListener();
+  const { socket } = await rawClient(listener.port);
+  listener.accepted[0]?.socket.destroy(new Error("later"));
+  await closeOf(socket);
+  assert.equal(await errorOf(listener.port, {}), "accepted");
+});
+
 test("a connection handler that throws ends its connection and is an error in the log", async () => {
   await using listener = await startListener({
     onConnection() {
