@@ -14,6 +14,13 @@ const CURVES = new Map<string, string>([
   [oid.p384, "P-384"],
   [oid.p521, "P-521"],
 ]);
+/** Octets of an uncompressed point (RFC 5480 section 2.2): 0x04, x, y. */
+const POINT_OCTETS = new Map<string, number>([
+  [oid.p256, 65],
+  [oid.p384, 97],
+  [oid.p521, 133],
+]);
+const UNCOMPRESSED = 0x04;
 const MAX_EXPONENT_OCTETS = 8;
 
 class ParsedPublicKey implements PublicKeyInfo {
@@ -64,6 +71,11 @@ export function readPublicKey(parent: DerReader): PublicKeyInfo {
       identifier.end("the public key algorithm");
       const bits = keyBits();
       reader.end("the subject public key");
+      // One key, one encoding: otherwise a key that is distrusted by its SHA-256 comes back in another form.
+      const octets = POINT_OCTETS.get(curve);
+      if (octets !== undefined && (bits.length !== octets || bits[0] !== UNCOMPRESSED)) {
+        throw derMalformed("the elliptic curve key is not an uncompressed point");
+      }
       return new ParsedPublicKey(whole, bits, { kind: "ec", curve: CURVES.get(curve) ?? curve });
     }
     case oid.rsaEncryption: {

@@ -44,24 +44,31 @@ describe("the DER reader", () => {
     }
   });
 
-  const badHeaders: Record<string, string> = {
-    "nothing at all": "",
-    "a tag alone": "04",
-    "an indefinite length": "0480010000",
-    "a long form where the short one does": "048101aa",
-    "a leading zero octet in the length": `04820080${"00".repeat(128)}`,
-    "a length cut off": "0482",
-    "a length of five octets": "048500000000010a",
-    "the reserved length octet": "04ff",
-    "contents cut off": "0403aabb",
-    "a length of 4 GiB": "0484ffffffff00",
-    "a tag of several octets": "1f8101",
+  const badHeaders: Record<string, readonly [hex: string, reason: RegExp]> = {
+    "nothing at all": ["", /is missing/],
+    "a tag alone": ["04", /cut off in its length/],
+    "an indefinite length": ["0480010000", /indefinite length/],
+    "a long form where the short one does": ["048101aa", /not minimal/],
+    "a leading zero octet in the length": [`04820080${"00".repeat(128)}`, /not minimal/],
+    "a length cut off": ["0482", /cut off in its length/],
+    "a length of five octets": ["048500000000010a", /length of 5 octets/],
+    "the reserved length octet": ["04ff", /length of 127 octets/],
+    "contents cut off": ["0403aabb", /longer than what contains it/],
+    "a length of 4 GiB": ["0484ffffffff00", /longer than what contains it/],
+    "a tag of several octets": ["1f01aa", /tag of several octets/],
   };
-  for (const [what, hex] of Object.entries(badHeaders)) {
+  for (const [what, [hex, message]] of Object.entries(badHeaders)) {
     it(`refuses ${what}`, () => {
-      assert.throws(() => reader(hex).element(undefined, "the value"), refused);
+      assert.throws(() => reader(hex).element(undefined, "the value"), { ...refused, message });
     });
   }
+
+  it("never looks past the end of what it reads, into what comes after", () => {
+    for (const hex of ["3001040100", "3002048100", "300304820100", "30020402aabb"]) {
+      const inner = reader(hex).enter(tag.sequence, "x");
+      assert.throws(() => inner.element(undefined, "x"), refused, hex);
+    }
+  });
 
   it("refuses another tag, and a child that is longer than its parent", () => {
     assert.throws(() => reader("0401aa").contents(tag.integer, "x"), refused);
@@ -104,7 +111,17 @@ describe("the DER reader", () => {
     assert.deepEqual(reader("03020780").namedBits("x"), [0]);
     assert.deepEqual(reader("0303070080").namedBits("x"), [8]);
     assert.deepEqual(reader("030100").namedBits("x"), []);
-    for (const hex of ["0300", "030101", "03020880", "03020680", "030207c0", "0303000100", "030600ffffffffff"]) {
+    for (const hex of [
+      "0300",
+      "030101",
+      "03020880",
+      "03020680",
+      "030207c0",
+      "0303000100",
+      "030600ffffffffff",
+      "0300",
+      "030208ff",
+    ]) {
       assert.throws(() => reader(hex).namedBits("x"), refused, hex);
     }
   });

@@ -125,6 +125,16 @@ describe("names compared", () => {
     assert.equal(sameName(name(derElement(tag.set, o, u)), name(derElement(tag.set, u, o))), true);
   });
 
+  it("cost time in proportion to their length, white space and all", () => {
+    const long = (text: string): Uint8Array => encodeName({ commonName: text });
+    const start = process.cpuUsage();
+    assert.equal(sameName(long(`a${" ".repeat(60_000)}b`), long("a b")), true);
+    assert.equal(sameName(long(`${" \t".repeat(30_000)}b`), long("b ")), true);
+    nameToString(long(" ".repeat(60_000)));
+    const { user, system } = process.cpuUsage(start);
+    assert.ok(user + system < 200_000, `${user + system} us`);
+  });
+
   it("letters outside of ASCII count exactly, as for OpenSSL", () => {
     assert.equal(sameName(encodeName({ commonName: "é" }), encodeName({ commonName: "É" })), false);
   });

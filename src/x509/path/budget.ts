@@ -5,7 +5,7 @@ import { broken } from "./finding.ts";
 
 const MAX_SIGNATURE_CHECKS = 32;
 const MAX_STEPS = 512;
-const MAX_NAME_COMPARISONS = 1 << 16;
+const MAX_NAME_COMPARISONS = 1 << 14;
 
 /** What one call of validatePath may still spend. Every `spend` throws PathError work-limit when nothing is left. */
 export class PathBudget {

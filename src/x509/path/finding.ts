@@ -5,16 +5,25 @@ import type { Certificate } from "../types.ts";
 
 const MAX_LABEL = 200;
 
+const shortened = (text: string): string => (text.length > MAX_LABEL ? `${text.slice(0, MAX_LABEL)}...` : text);
+
+/** Text from a certificate between quotes, in printable ASCII and at a bounded length: fit for a log line or a terminal. */
+export function quoted(text: string): string {
+  const escaped = shortened(text).replace(
+    /[^ -~]/g,
+    (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
+  return `"${escaped}"`;
+}
+
 /** What people call a certificate: its subject, else its first URI or DNS name, else its serial number. */
 export function labelOf(certificate: Certificate): string {
-  const label = isEmptyName(certificate.subject) ? nameLabel(certificate) : nameToString(certificate.subject);
-  return label.length > MAX_LABEL ? `${label.slice(0, MAX_LABEL)}...` : label;
+  return isEmptyName(certificate.subject) ? nameLabel(certificate) : shortened(nameToString(certificate.subject));
 }
 
 function nameLabel(certificate: Certificate): string {
   for (const name of certificate.subjectAltName?.names ?? []) {
-    // JSON escapes what must not reach a terminal.
-    if (name.kind === "uri" || name.kind === "dns") return JSON.stringify(name.value).slice(1, -1);
+    if (name.kind === "uri" || name.kind === "dns") return quoted(name.value).slice(1, -1);
   }
   return `serial ${certificate.serialHex}`;
 }

@@ -6,7 +6,7 @@ import { isEmptyName, nameAttributes } from "../name.ts";
 import { oid } from "../oids.ts";
 import type { Certificate, GeneralName, SubtreeBase } from "../types.ts";
 import type { PathBudget } from "./budget.ts";
-import { broken } from "./finding.ts";
+import { broken, quoted } from "./finding.ts";
 import {
   directoryWithin,
   dnsWithin,
@@ -111,6 +111,6 @@ function within(name: GeneralName, base: SubtreeBase, sense: SubtreeSense): bool
 }
 
 function show(name: GeneralName): string {
-  if (name.kind === "dns" || name.kind === "uri" || name.kind === "email") return JSON.stringify(name.value);
+  if (name.kind === "dns" || name.kind === "uri" || name.kind === "email") return quoted(name.value);
   return name.kind === "ip" ? `the IP address ${[...name.bytes].join(".")}` : "a directory name";
 }

@@ -3,6 +3,7 @@
 // we are never more lenient than OpenSSL or Go. A name that cannot be parsed throws Unparsable: it is neither in nor out.
 import { canonicalName } from "../name.ts";
 import type { SubtreeBase } from "../types.ts";
+import { quoted } from "./finding.ts";
 
 /** A name or a constraint whose meaning is not clear. */
 export class Unparsable extends Error {}
@@ -18,7 +19,7 @@ function parseHost(text: string, wildcard: boolean): string {
   const labels = host.split(".");
   if (wildcard && labels.length > 1 && labels[0] === "*") labels.shift();
   if (host.length > MAX_HOST || !labels.every((label) => LABEL.test(label)))
-    throw new Unparsable(`"${text}" is no DNS name`);
+    throw new Unparsable(`${quoted(text)}, which is no DNS name`);
   return host;
 }
 
@@ -40,7 +41,7 @@ function hostOfUri(uri: string): string {
   const match = /^[a-z][a-z0-9+.-]*:\/\/([^/?#]*)/i.exec(uri);
   const authority = match?.[1] ?? "";
   const host = authority.replace(/:[0-9]*$/, "");
-  if (/^[0-9.]*$/.test(host)) throw new Unparsable(`the URI "${uri}" has no DNS name as its host`);
+  if (/^[0-9.]*$/.test(host)) throw new Unparsable(`the URI ${quoted(uri)}, whose host is no DNS name`);
   return parseHost(host, false);
 }
 
@@ -59,7 +60,8 @@ function hostWithin(host: string, base: string, sense: SubtreeSense): boolean {
 function parseMailbox(text: string): { local: string; host: string } {
   const at = text.lastIndexOf("@");
   const local = text.slice(0, at);
-  if (at < 1 || !/^[a-zA-Z0-9.!#$%&'*+/=?^_`{|}~-]+$/.test(local)) throw new Unparsable(`"${text}" is no mailbox`);
+  if (at < 1 || !/^[a-zA-Z0-9.!#$%&'*+/=?^_`{|}~-]+$/.test(local))
+    throw new Unparsable(`${quoted(text)}, which is no mailbox`);
   return { local, host: parseHost(text.slice(at + 1), false) };
 }
 

@@ -197,6 +197,23 @@ describe("errors", () => {
     assert.equal(labelOf(createLeaf(root, { subject: "y".repeat(500) }))?.length, 203);
   });
 
+  it("show hostile text escaped and at a bounded length", () => {
+    const root = createRoot({
+      nameConstraints: nameConstraintsExtension({ permitted: [generalNameDer.dns("example.test")] }),
+    });
+    for (const value of ["a\u001b[31m\n", "x".repeat(9000)]) {
+      const leaf = createLeaf(root, { names: [{ kind: "dns", value }] });
+      assert.throws(
+        () => validate([leaf], [root]),
+        (error: unknown) => {
+          assert.ok(error instanceof PathError && error.rule === "name-constraints");
+          assert.match(error.message, /^[ -~]{20,900}$/);
+          return true;
+        },
+      );
+    }
+  });
+
   it("an empty chain and an empty set of anchors are refused", () => {
     assert.throws(() => validate([], [createRoot()]), broke("chain-empty"));
     assert.throws(() => validate([createLeaf(createRoot())], []), broke("issuer-unknown"));
