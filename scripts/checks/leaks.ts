@@ -4,7 +4,7 @@ import { capture } from "../lib/command.ts";
 import { readProjectFile } from "../lib/files.ts";
 
 // Written so that this file does not match itself.
-const MACHINE_PATH = /(^|[^A-Za-z0-9._/-])\/(home\/[a-z]|Users\/[A-Za-z]|roo[t]\/|wor[k]\/|far[m]\/|tmp\/tea[m])/;
+const MACHINE_PATH = /(^|[^A-Za-z0-9._/-])\/(home\/[a-z]{2,}|Users\/[A-Za-z]|roo[t]\/|wor[k]\/|far[m]\/|tmp\/tea[m])/;
 const REGISTRY_HOST =
   /\b(registry\.(npmj[s]|yarnpk[g])\.|npm\.pkg\.githu[b]|proxy\.golan[g]\.|repo\d?\.mave[n]\.|index\.crate[s]\.|pypi\.or[g]|_authToke[n])/;
 const DOWNLOADED_FROM = /"resolved":\s*"[a-z+]+:\/\//;
