@@ -31,7 +31,7 @@ import { type GrpcFront, startGrpcFront } from "./grpc/front.ts";
 import { startOperations } from "./http/operations.ts";
 import { openServerDatabase } from "./open-database.ts";
 import { type Acting, type ActingParts, notIssuing } from "./parts.ts";
-import { Readiness, type Reason } from "./readiness.ts";
+import { Readiness, type Reason, reasonFor } from "./readiness.ts";
 import { Registry } from "./registry/index.ts";
 import { RuleQuotas } from "./rule-quotas.ts";
 import { ServerIdentity } from "./server-identity.ts";
@@ -216,10 +216,16 @@ async function openActing(base: Base, authority: OpenAuthority, publicAddress: (
   });
   await issuer.start();
   lifecycle.add("issuer", () => issuer.close());
-  const rotator = new Rotator({ authorities, clock, settings: authoritySettings(config), logger });
+  const rotator = new Rotator({
+    authorities,
+    clock,
+    settings: authoritySettings(config),
+    logger,
+    metrics: telemetry.metrics,
+  });
   rotator.start();
   lifecycle.add("rotator", () => rotator.close());
-  watchReadiness(readiness, { authorities, ledger, registry });
+  watchReadiness(readiness, { authorities, ledger, registry, issuer });
   const issuance = new SvidIssuance({
     attestors,
     registry,
@@ -261,7 +267,12 @@ function foreignDatabase({ config, readiness, logger }: Base, record: TrustDomai
 
 function watchReadiness(
   readiness: Readiness,
-  parts: { readonly authorities: AuthorityManager; readonly ledger: Ledger; readonly registry: Registry },
+  parts: {
+    readonly authorities: AuthorityManager;
+    readonly ledger: Ledger;
+    readonly registry: Registry;
+    readonly issuer: Issuer;
+  },
 ): void {
   readiness.add(() => {
     const health = parts.authorities.health();
@@ -276,6 +287,10 @@ function watchReadiness(
   readiness.add(() => {
     const health = parts.registry.health();
     return health.kind === "ready" ? undefined : health;
+  });
+  readiness.add(() => {
+    const problem = parts.issuer.clockProblem();
+    return problem === undefined ? undefined : reasonFor(problem);
   });
 }
 

@@ -51,21 +51,25 @@ export interface SignalOptions {
   readonly exit?: (code: number) => void;
 }
 
+/** One request to stop may reach us twice: sent to the whole process group, and forwarded by the launcher. */
+const REPEATED_SIGNAL_MS = 2_000;
+
 /**
- * Waits for SIGTERM or SIGINT, then closes `resource`. A second signal ends the process at once, with exit code 1.
+ * Waits for SIGTERM or SIGINT, then closes `resource`. A second signal, more than two seconds after the first, ends the process at once, with exit code 1.
  * Resolves when everything is closed.
  */
 export function closeOnSignal(resource: { close(): Promise<void> }, options: SignalOptions): Promise<void> {
   const exit = options.exit ?? ((code) => process.exit(code));
   return new Promise((resolve, reject) => {
-    let received = false;
+    let receivedAt: number | undefined;
     const onSignal = (signal: NodeJS.Signals): void => {
-      if (received) {
+      if (receivedAt !== undefined) {
+        if (performance.now() - receivedAt < REPEATED_SIGNAL_MS) return;
         options.logger.warn({ event: "server.stop_forced", signal }, "second signal: ending at once");
         exit(1);
         return;
       }
-      received = true;
+      receivedAt = performance.now();
       options.logger.info({ event: "server.stopping", signal }, "finishing calls in flight");
       const timer = setTimeout(() => {
         options.logger.error(

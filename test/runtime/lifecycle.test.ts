@@ -46,11 +46,22 @@ test("SIGTERM lets work in flight finish, and the process then ends by itself", 
   assert.match(output(), /closed/);
 });
 
+test("the same request that arrives twice within two seconds counts once", async () => {
+  const { process: running, output } = child(400, 10_000);
+  await once(running.stdout, "data");
+  running.kill("SIGTERM");
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  running.kill("SIGTERM");
+  const [code] = await once(running, "exit");
+  assert.equal(code, 0);
+  assert.match(output(), /closed/);
+});
+
 test("a second signal ends the process at once", async () => {
   const { process: running, output } = child(60_000, 120_000);
   await once(running.stdout, "data");
   running.kill("SIGTERM");
-  await new Promise((resolve) => setTimeout(resolve, 200));
+  await new Promise((resolve) => setTimeout(resolve, 2_200));
   running.kill("SIGINT");
   const [code] = await once(running, "exit");
   assert.equal(code, 1);
