@@ -289,8 +289,8 @@ export class SvidSource {
       "A fresh identity is in use.",
     );
     this.#notify();
-    // It may have been told while the attempt ran.
-    queueMicrotask(() => this.#obeyRenewal());
+    // It may have been told while the attempt ran. Looked at when the keeper rests again, which is not before this returns.
+    setImmediate(() => this.#obeyRenewal());
   }
 
   #trustChanged(): void {
