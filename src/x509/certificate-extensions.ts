@@ -61,6 +61,10 @@ export function readExtensionFields(extensions: readonly Extension[]): Extension
         break;
       case oid.subjectAltName:
         fields.subjectAltName = { critical, names: readSubjectAltNames(value) };
+        // A critical list of which nothing is understood is not understood.
+        if (critical && fields.subjectAltName.names.every((name) => name.kind === "other")) {
+          fields.unknownCritical.push(extension.oid);
+        }
         break;
       case oid.nameConstraints:
         fields.nameConstraints = { critical, ...readNameConstraints(value) };

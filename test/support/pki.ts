@@ -91,6 +91,8 @@ export interface ForeignAlgorithm {
 export interface CertificateOptions {
   /** Private key of the subject. Default: a fresh P-256 key. */
   readonly key?: KeyObject;
+  /** SubjectPublicKeyInfo, DER, where it shall not be that of `key`. */
+  readonly spki?: Uint8Array;
   /** Common name, or a whole Name as DER; "" is the empty name. */
   readonly subject?: string | Uint8Array;
   /** Unix milliseconds. Defaults: an hour ago; CAs for 30 days, leaves for an hour. */
@@ -200,7 +202,7 @@ export function createCertificate(issuer: TestCertificate | undefined, options: 
       derTime(options.notAfter ?? Date.now() + (ca ? 30 * DAY_MS : HOUR_MS)),
     ),
     subject,
-    publicKey.spki,
+    options.spki ?? publicKey.spki,
     ...(extensions.length === 0 ? [] : [derExplicit(3, derSequence(...extensions))]),
   );
   const signature =

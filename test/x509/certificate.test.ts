@@ -265,6 +265,15 @@ describe("what the certificate reader returns", () => {
     assert.deepEqual(aki.certificate.unknownCritical, [oid.authorityKeyId]);
   });
 
+  it("counts a critical list of alternative names as unknown where it understands none of them", () => {
+    const root = createRoot();
+    const registered = { kind: "other" as const, tag: 8, der: Uint8Array.of(0x88, 1, 42) };
+    const uri = { kind: "uri" as const, value: "spiffe://example.test/a" };
+    assert.deepEqual(createLeaf(root, { names: [registered] }).certificate.unknownCritical, [oid.subjectAltName]);
+    assert.deepEqual(createLeaf(root, { names: [registered], namesCritical: false }).certificate.unknownCritical, []);
+    assert.deepEqual(createLeaf(root, { names: [registered, uri] }).certificate.unknownCritical, []);
+  });
+
   it("reads a certificate without extensions, and one with a key of an unknown kind", () => {
     const bare = createCertificate(undefined, {
       subject: "bare",

@@ -8,6 +8,7 @@ import type { Certificate, GeneralName, SubtreeBase } from "../types.ts";
 import type { PathBudget } from "./budget.ts";
 import { broken, quoted } from "./finding.ts";
 import {
+  assertComparable,
   directoryWithin,
   dnsWithin,
   emailWithin,
@@ -67,25 +68,46 @@ export function checkNameConstraints(
   }
   for (const name of names) {
     if (unsupported(name, all)) {
-      throw broken(
-        "name-constraints",
-        certificate,
-        "a name of a kind that is constrained but not supported",
-        "no such name",
-      );
+      const found = "a name of a kind that is constrained but not supported";
+      throw broken("name-constraints", certificate, found, "no such name");
     }
-    try {
-      const applicable = permitted.filter((base) => base.kind === name.kind);
-      if (applicable.length > 0 && !applicable.some((base) => within(name, base, "permitted"))) {
-        throw broken("name-constraints", certificate, show(name), "a name in a permitted subtree");
-      }
-      if (excluded.some((base) => base.kind === name.kind && within(name, base, "excluded"))) {
-        throw broken("name-constraints", certificate, show(name), "no name in an excluded subtree");
-      }
-    } catch (error) {
-      if (!(error instanceof Unparsable)) throw error;
-      throw broken("name-constraints", certificate, error.message, "names and constraints that can be compared");
-    }
+    judging(certificate, () => checkName(certificate, name, permitted, excluded));
+  }
+}
+
+function checkName(
+  certificate: Certificate,
+  name: GeneralName,
+  permitted: readonly SubtreeBase[],
+  excluded: readonly SubtreeBase[],
+): void {
+  const applicable = permitted.filter((base) => base.kind === name.kind);
+  if (applicable.length > 0 && !applicable.some((base) => within(name, base, "permitted"))) {
+    throw broken("name-constraints", certificate, show(name), "a name in a permitted subtree");
+  }
+  if (excluded.some((base) => base.kind === name.kind && within(name, base, "excluded"))) {
+    throw broken("name-constraints", certificate, show(name), "no name in an excluded subtree");
+  }
+}
+
+/**
+ * Refuses a certificate under any constraints at all that has alternative names which no constraint could be compared
+ * with, of whatever kind the constraints are: so does Go.
+ * @throws PathError name-constraints
+ */
+export function checkComparableNames(certificate: Certificate): void {
+  judging(certificate, () => {
+    for (const name of certificate.subjectAltName?.names ?? []) assertComparable(name);
+  });
+}
+
+/** A name or a constraint whose meaning is not clear breaks the path. */
+function judging(certificate: Certificate, judge: () => void): void {
+  try {
+    judge();
+  } catch (error) {
+    if (!(error instanceof Unparsable)) throw error;
+    throw broken("name-constraints", certificate, error.message, "names and constraints that can be compared");
   }
 }
 

@@ -2,7 +2,7 @@
 // Where implementations read a rule differently, a permitted subtree is taken narrowly and an excluded one widely, so that
 // we are never more lenient than OpenSSL or Go. A name that cannot be parsed throws Unparsable: it is neither in nor out.
 import { canonicalName } from "../name.ts";
-import type { SubtreeBase } from "../types.ts";
+import type { GeneralName, SubtreeBase } from "../types.ts";
 import { quoted } from "./finding.ts";
 
 /** A name or a constraint whose meaning is not clear. */
@@ -69,11 +69,17 @@ function parseMailbox(text: string): { local: string; host: string } {
 export function emailWithin(mailbox: string, base: string, sense: SubtreeSense): boolean {
   const { local, host } = parseMailbox(mailbox);
   if (!base.includes("@")) return hostWithin(host, base, sense);
-  if (base.startsWith("@")) return hostWithin(host, base.slice(1), sense);
   const constraint = parseMailbox(base);
   const sameLocal =
     sense === "excluded" ? local.toLowerCase() === constraint.local.toLowerCase() : local === constraint.local;
   return sameLocal && host === constraint.host;
+}
+
+/** Throws Unparsable where a name of these kinds could not be compared with any constraint. */
+export function assertComparable(name: GeneralName): void {
+  if (name.kind === "dns") parseHost(name.value, true);
+  if (name.kind === "uri") hostOfUri(name.value);
+  if (name.kind === "email") parseMailbox(name.value);
 }
 
 /** iPAddress: an address within a prefix of its own family. */

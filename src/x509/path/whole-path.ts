@@ -6,7 +6,7 @@ import type { Certificate } from "../types.ts";
 import type { PathBudget } from "./budget.ts";
 import { broken } from "./finding.ts";
 import { checkIssuerProfile } from "./issuer-profile.ts";
-import { checkNameConstraints, constrainedNames } from "./name-constraints.ts";
+import { checkComparableNames, checkNameConstraints, constrainedNames } from "./name-constraints.ts";
 import { checkPolicies } from "./policies.ts";
 import type { PathRequest, Purpose } from "./request.ts";
 
@@ -66,7 +66,10 @@ function checkConstraints(path: readonly Certificate[], budget: PathBudget): voi
   if (path.every((certificate) => certificate.nameConstraints === undefined)) return;
   path.forEach((certificate, i) => {
     if (i > 0 && isSelfIssued(certificate)) return;
+    const issuers = path.slice(i + 1).filter((issuer) => issuer.nameConstraints !== undefined);
+    if (issuers.length === 0) return;
+    checkComparableNames(certificate);
     const names = constrainedNames(certificate, i === 0);
-    for (const issuer of path.slice(i + 1)) checkNameConstraints(certificate, names, issuer, budget);
+    for (const issuer of issuers) checkNameConstraints(certificate, names, issuer, budget);
   });
 }

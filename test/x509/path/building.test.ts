@@ -160,6 +160,8 @@ describe("building", () => {
     assert.equal(validate(chain, [root], { maxCertificates: 11 }).length, 11);
     assert.throws(() => validate(chain, [root], { maxCertificates: 10 }), broke("chain-too-long"));
     assert.throws(() => validate(chain.slice(0, 3), [root], { maxCertificates: 2 }), broke("chain-too-long"));
+    const padding = Array.from({ length: 6 }, () => createRoot());
+    assert.equal(validate([createLeaf(root), root, ...padding], [root]).length, 2);
   });
 });
 
@@ -220,6 +222,10 @@ describe("a hostile chain", () => {
   it("with the right key identifier is found among them at once", () => {
     const anchors = Array.from({ length: 40 }, () => createRoot({ subject: "Popular" }));
     for (const anchor of anchors) assert.equal(validate([createLeaf(anchor)], anchors).at(-1), anchor.certificate);
+    const silent = Array.from({ length: 40 }, () => createRoot({ subject: "Popular", subjectKeyId: null }));
+    const [speaking] = anchors;
+    assert.ok(speaking !== undefined);
+    assert.equal(validate([createLeaf(speaking)], [...silent, speaking]).at(-1), speaking.certificate);
   });
 
   it("of thousands of names under thousands of constraints is refused before they are compared", () => {

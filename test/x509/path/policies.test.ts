@@ -50,6 +50,23 @@ function judge(rootExtensions: readonly Uint8Array[], ...below: readonly (readon
 }
 const refused = { name: "PathError", rule: "certificate-policies" };
 
+/** Like `judge`, with a self-issued CA (a new key under the same name) right under the root. */
+function judgeSelfIssued(
+  root: readonly Uint8Array[],
+  selfIssued: readonly Uint8Array[],
+  last: CertificateOptions,
+): void {
+  const top = createRoot({ subject: "Rollover", extraExtensions: root });
+  const ca = createIntermediate(top, { subject: "Rollover", extraExtensions: selfIssued });
+  const leaf = createLeaf(ca, last);
+  validatePath({
+    chain: [leaf.certificate, ca.certificate],
+    anchors: [top.certificate],
+    time: Date.now(),
+    target: "end-entity",
+  });
+}
+
 describe("certificate policies", () => {
   it("that nobody demands refuse nothing, critical as they may be", () => {
     judge([policies(P)], [policies(P)], [policies(Q)]);
@@ -94,6 +111,19 @@ describe("certificate policies", () => {
     judge([], [policies(P), explicit(0), inhibitAny(1)], [policies(anyPolicy)]);
     assert.throws(() => judge([], [policies(P), explicit(0), inhibitAny(0)], [policies(anyPolicy)]), refused);
     judge([], [policies(P), explicit(0), inhibitAny(0)], [policies(anyPolicy, P)]);
+  });
+
+  it("take self-issued CAs between for what they are: they do not count, and may assert any policy", () => {
+    judgeSelfIssued([explicit(2)], [], {});
+    assert.throws(() => judgeSelfIssued([explicit(1)], [], {}), refused);
+    judgeSelfIssued([explicit(0), inhibitAny(0)], [policies(anyPolicy)], { extraExtensions: [policies(P)] });
+    assert.throws(() => judge([explicit(0), inhibitAny(0)], [policies(anyPolicy)], [policies(P)]), refused);
+    const last = { subject: "Rollover", extraExtensions: [policies(anyPolicy)] };
+    assert.throws(() => judgeSelfIssued([explicit(0), inhibitAny(0)], [policies(P)], last), refused);
+  });
+
+  it("do not mind a mapping in the leaf, which maps nothing", () => {
+    judge([], [policies(P), explicit(0)], [policies(P), mappings]);
   });
 
   it("behind a mapping are not followed: a path that needs one is refused", () => {

@@ -3,7 +3,14 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import {
   type Certificate,
+  derBitString,
+  derInteger,
+  derNull,
+  derOid,
+  derSequence,
+  derSmallInteger,
   encodeName,
+  oid,
   PathError,
   type PathRequest,
   type PathRule,
@@ -123,6 +130,36 @@ describe("purposes", () => {
     const leaf = createLeaf(root, { extendedKeyUsage: ["1.3.6.1.5.5.7.3.4"], keyUsage: ["keyEncipherment"] });
     assert.equal(validate([leaf], [root], { purposes: [] }).length, 2);
     assert.throws(() => validate([leaf], [root], { purposes: ["clientAuth"] }), PathError);
+  });
+});
+
+describe("RSA keys", () => {
+  const root = createRoot();
+  const rsa = (bits: number, exponent: number): TestCertificate => {
+    const modulus = new Uint8Array(Math.ceil(bits / 8)).fill(0xff);
+    modulus[0] = 0xff >> ((8 - (bits % 8)) % 8);
+    const key = derSequence(derInteger(modulus), derSmallInteger(exponent));
+    return createLeaf(root, {
+      spki: derSequence(derSequence(derOid(oid.rsaEncryption), derNull()), derBitString(key)),
+    });
+  };
+
+  it("have 2048 to 8192 bits, and an odd exponent from 3 on", () => {
+    for (const [bits, exponent] of [
+      [2048, 65_537],
+      [2048, 3],
+      [8192, 65_537],
+    ] as const)
+      validate([rsa(bits, exponent)], [root]);
+    for (const [bits, exponent] of [
+      [2047, 65_537],
+      [8193, 65_537],
+      [2048, 1],
+      [2048, 2],
+      [2048, 65_536],
+    ] as const) {
+      assert.throws(() => validate([rsa(bits, exponent)], [root]), broke("key-strength"), `${bits} ${exponent}`);
+    }
   });
 });
 
