@@ -9,6 +9,7 @@ import type { PathBudget } from "./budget.ts";
 import { broken, quoted } from "./finding.ts";
 import {
   assertComparable,
+  assertComparableBase,
   directoryWithin,
   dnsWithin,
   emailWithin,
@@ -66,6 +67,7 @@ export function checkNameConstraints(
       "dns, uri, email, ip or directory names",
     );
   }
+  judging(issuer, () => all.forEach(assertComparableBase));
   for (const name of names) {
     if (unsupported(name, all)) {
       const found = "a name of a kind that is constrained but not supported";

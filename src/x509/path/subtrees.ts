@@ -82,6 +82,14 @@ export function assertComparable(name: GeneralName): void {
   if (name.kind === "email") parseMailbox(name.value);
 }
 
+/** Throws Unparsable where a constraint could not be compared with any name of its kind. */
+export function assertComparableBase(base: SubtreeBase): void {
+  if (base.kind === "dns") dnsWithin("a.test", base.value, "permitted");
+  // The empty constraint has no agreed meaning for these two: it refuses once there is a name to compare it with.
+  if (base.kind === "uri" && base.value !== "") hostWithin("a.test", base.value, "permitted");
+  if (base.kind === "email" && base.value !== "") emailWithin("a@a.test", base.value, "permitted");
+}
+
 /** iPAddress: an address within a prefix of its own family. */
 export function ipWithin(address: Uint8Array, base: Extract<SubtreeBase, { kind: "ip" }>): boolean {
   if (address.length !== base.address.length) return false;

@@ -217,6 +217,7 @@ describe("constraints in a path", () => {
     judge(permitted, { names: [{ kind: "other", tag: 0, der: other }], namesCritical: false });
     judge(nameConstraintsExtension({ permitted: [generalNameDer.dns("x.test")] }), {
       names: [{ kind: "other", tag: 0, der: mailbox }],
+      namesCritical: false,
     });
   });
 
@@ -231,6 +232,17 @@ describe("constraints in a path", () => {
       assert.throws(() => judge(aboutDns, { names: [{ kind, value }] }), broke("name-constraints"), value);
     }
     judge(aboutDns, { names: [{ kind: "uri", value: "spiffe://other.test/a" }] });
+  });
+
+  it("that cannot be compared with anything refuse the path, whatever names there are", () => {
+    for (const base of [
+      generalNameDer.email("@example.test"),
+      generalNameDer.dns("*.example.test"),
+      generalNameDer.uri("spiffe://example.test"),
+    ]) {
+      assert.throws(() => judge(nameConstraintsExtension({ excluded: [base] }), {}), broke("name-constraints"));
+    }
+    judge(nameConstraintsExtension({ excluded: [generalNameDer.dns("x.test"), generalNameDer.email("")] }), {});
   });
 
   it("that are not critical are enforced all the same", () => {
