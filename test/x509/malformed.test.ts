@@ -77,6 +77,15 @@ describe("the shape of a certificate", () => {
     assert.equal(parseCertificate(withExtension("1.2.3", none)).extensions.length, 1);
   });
 
+  it("a serial number of 20 octets, a certificate of exactly the largest size and 64 extensions are good", () => {
+    const serial = new Uint8Array(20).fill(1);
+    const der = assemble({ serial: derInteger(serial) });
+    assert.deepEqual(parseCertificate(der, { maxBytes: der.length }).serial, serial);
+    assert.throws(() => parseCertificate(der, { maxBytes: der.length - 1 }), refused);
+    const many = Array.from({ length: 64 }, (_, i) => encodeExtension(`1.2.3.${i}`, false, none));
+    assert.equal(parseCertificate(assemble({ afterSpki: [extensions(...many)] })).extensions.length, 64);
+  });
+
   it("says that only X.509 v3 is supported where that is the reason", () => {
     for (const version of [none, derExplicit(0, derSmallInteger(0))]) {
       assert.throws(() => parseCertificate(assemble({ version })), {
