@@ -79,8 +79,20 @@ async function serverConnectionString(): Promise<string> {
   return (await own).connectionString;
 }
 
+// Hooks run in the order of their registration, and this one comes first: whoever closes the last database stops the server.
+let open = 0;
+let over = false;
+
+async function stopOwnWhenIdle(): Promise<void> {
+  if (!over || open > 0) return;
+  const server = own;
+  own = undefined;
+  await (await server)?.close();
+}
+
 after(async () => {
-  await (await own)?.close();
+  over = true;
+  await stopOwnWhenIdle();
 });
 
 export interface TestDatabase {
@@ -105,8 +117,9 @@ export async function createTestDatabase(options: { readonly empty?: boolean } =
   const name = `test_${process.pid}_${count}`;
   await administer(server, `CREATE DATABASE ${name} TEMPLATE ${options.empty ? "template0" : TEMPLATE}`);
   const connectionString = withDatabase(server, name);
+  open += 1;
   const pools: Database[] = [];
-  const open = async (role?: "mesh_ca_app" | "mesh_ca_audit") => {
+  const openPool = async (role?: "mesh_ca_app" | "mesh_ca_audit") => {
     const pool = await openDatabase({
       connectionString,
       ...(role === undefined ? {} : { role }),
@@ -117,16 +130,18 @@ export async function createTestDatabase(options: { readonly empty?: boolean } =
     pools.push(pool);
     return pool;
   };
-  const owner = await open();
-  const app = options.empty ? owner : await open("mesh_ca_app");
+  const owner = await openPool();
+  const app = options.empty ? owner : await openPool("mesh_ca_app");
   return {
     connectionString,
     app,
     owner,
-    open,
+    open: openPool,
     async close() {
       await Promise.all(pools.map((pool) => pool.close()));
       await administer(server, `DROP DATABASE ${name} WITH (FORCE)`);
+      open -= 1;
+      await stopOwnWhenIdle();
     },
   };
 }

@@ -99,8 +99,8 @@ class Entries {
     const values: SqlValue[] = [
       this.#from,
       this.size,
-      byteaArray(this.#entries.map(({ leafHash }) => leafHash)),
-      byteaArray(this.#entries.map(({ bytes }) => bytes)),
+      byteaArray(this.#entries, ({ leafHash }) => leafHash),
+      byteaArray(this.#entries, ({ bytes }) => bytes),
     ];
     await tx.query(APPEND, values);
   }

@@ -1,7 +1,10 @@
 // The first round trip of a batch: BEGIN, the head lock, and what the decisions depend on. Everything here is a statement of its
 // own behind the lock, because under READ COMMITTED a statement sees what was committed before it began.
 import { toHex } from "../../x509/index.ts";
-import { byteaArray, textArray, uuidArray } from "../store/binary-array.ts";
+import type { LineageState } from "../lineage/lineage.ts";
+import type { QuotaState } from "../lineage/quota.ts";
+import { byteaArray, hexArray, textArray, uuidArray } from "../store/binary-array.ts";
+import { parseTime } from "../store/column-types.ts";
 import type { SqlStatement } from "../store/index.ts";
 import type { Pipeline, PipelineAnswer } from "../store/pipeline.ts";
 import { LedgerError } from "./errors.ts";
@@ -76,12 +79,10 @@ export async function beginBatch(
     Promise.all([
       pipeline.send(BEGIN),
       pipeline.send(LOCK_HEAD),
-      marks.length === 0
-        ? undefined
-        : pipeline.send(MARK_USED, [byteaArray(marks.map((mark) => Buffer.from(mark, "hex")))]),
-      lineages.size === 0 ? undefined : pipeline.send(READ_LINEAGES, [uuidArray([...lineages])]),
-      tokens.size === 0 ? undefined : pipeline.send(READ_TOKENS, [byteaArray([...tokens.values()])]),
-      newNames ? pipeline.send(READ_RULES, [textArray([...rules])]) : undefined,
+      marks.length === 0 ? undefined : pipeline.send(MARK_USED, [hexArray(marks, itself)]),
+      lineages.size === 0 ? undefined : pipeline.send(READ_LINEAGES, [uuidArray([...lineages], itself)]),
+      tokens.size === 0 ? undefined : pipeline.send(READ_TOKENS, [byteaArray([...tokens.values()], itself)]),
+      newNames ? pipeline.send(READ_RULES, [textArray([...rules], itself)]) : undefined,
     ]),
   );
   const { size, policyRevision } = parseHead(head);
@@ -102,77 +103,98 @@ async function currentRules(
 ): Promise<KnownRules> {
   const same = known.policyRevision === policyRevision;
   if (same && answer === undefined) return known;
-  const read = answer ?? (names.size === 0 ? undefined : await pipeline.send(READ_RULES, [textArray([...names])]));
+  const read =
+    answer ?? (names.size === 0 ? undefined : await pipeline.send(READ_RULES, [textArray([...names], itself)]));
   const rules: KnownRules = same ? known : { policyRevision, revisions: new Map(), asked: new Set() };
   for (const name of names) rules.asked.add(name);
   for (const [name, revision] of read?.rows ?? []) {
-    if (typeof name === "string" && typeof revision === "bigint") rules.revisions.set(name, revision);
+    if (name != null && revision != null) rules.revisions.set(name, BigInt(revision));
   }
   return rules;
 }
 
 export function parseHead(answer: PipelineAnswer): { readonly size: bigint; readonly policyRevision: bigint } {
   const [size, policyRevision] = answer.rows[0] ?? [];
-  if (typeof size !== "bigint" || typeof policyRevision !== "bigint") {
+  if (size == null || policyRevision == null) {
     throw new LedgerError("MCA_LEDGER_CORRUPT", "The ledger has no head row. Restore the database from a backup.");
   }
-  return { size, policyRevision };
+  return { size: BigInt(size), policyRevision: BigInt(policyRevision) };
 }
 
-// Columns come in the order of the statements above; their types are those of migrations/0001_foundation.sql.
+// Columns come in the order of the statements above, as text.
 function parseLineages(answer: PipelineAnswer | undefined): ReadonlyMap<string, LineageRow> {
   const rows = new Map<string, LineageRow>();
-  for (const row of answer?.rows ?? []) {
-    const [id, frozen, serial, spki, index, used, issuedAt, notAfter, parent, left, at] = row as [
-      string,
-      boolean,
-      Uint8Array,
-      Uint8Array,
-      bigint,
-      boolean,
-      number,
-      number,
-      Uint8Array | null,
-      number,
-      number,
-    ];
-    rows.set(id, {
-      state: {
-        frozen,
-        currentSerial: toHex(serial),
-        currentSpki: toHex(spki),
-        currentIndex: index,
-        currentUsed: used,
-        currentIssuedAt: issuedAt,
-        currentNotAfter: notAfter,
-        parentSerial: parent === null ? undefined : toHex(parent),
-      },
-      quota: { left, at },
-    });
-  }
+  for (const row of answer?.rows ?? []) rows.set(row[0] ?? "", new StoredLineage(row));
   return rows;
+}
+
+/** A row of READ_LINEAGES. Times that only a repeated key asks for are read when it does. */
+class StoredLineage implements LineageRow, LineageState {
+  readonly #row: readonly (string | null)[];
+  readonly quota: QuotaState;
+
+  constructor(row: readonly (string | null)[]) {
+    this.#row = row;
+    this.quota = { left: Number(row[9]), at: parseTime(row[10] ?? "") };
+  }
+
+  get state(): LineageState {
+    return this;
+  }
+
+  get frozen(): boolean {
+    return this.#row[1] === "t";
+  }
+
+  get currentSerial(): string {
+    return hexOf(this.#row[2]) ?? "";
+  }
+
+  get currentSpki(): string {
+    return hexOf(this.#row[3]) ?? "";
+  }
+
+  get currentIndex(): bigint {
+    return BigInt(this.#row[4] ?? 0);
+  }
+
+  get currentUsed(): boolean {
+    return this.#row[5] === "t";
+  }
+
+  get currentIssuedAt(): number {
+    return parseTime(this.#row[6] ?? "");
+  }
+
+  get currentNotAfter(): number {
+    return parseTime(this.#row[7] ?? "");
+  }
+
+  get parentSerial(): string | undefined {
+    return hexOf(this.#row[8]);
+  }
 }
 
 function parseTokens(answer: PipelineAnswer | undefined): ReadonlyMap<string, TokenState> {
   const rows = new Map<string, TokenState>();
-  for (const row of answer?.rows ?? []) {
-    const [secret, expiresAt, voided, at, spki, index, lineage] = row as [
-      Uint8Array,
-      number,
-      boolean,
-      number | null,
-      Uint8Array | null,
-      bigint | null,
-      string | null,
-    ];
-    rows.set(toHex(secret), {
-      expiresAt,
-      voided,
+  for (const [secret, expiresAt, voided, at, spki, index, lineage] of answer?.rows ?? []) {
+    rows.set(hexOf(secret) ?? "", {
+      expiresAt: parseTime(expiresAt ?? ""),
+      voided: voided === "t",
       redeemed:
-        at === null || spki === null || index === null || lineage === null
+        at == null || spki == null || index == null || lineage == null
           ? undefined
-          : { at, spkiSha256: toHex(spki), logIndex: index, lineage },
+          : { at: parseTime(at), spkiSha256: hexOf(spki) ?? "", logIndex: BigInt(index), lineage },
     });
   }
   return rows;
+}
+
+/** "\\x0123" */
+function hexOf(text: string | null | undefined): string | undefined {
+  return text == null ? undefined : text.slice(2);
+}
+
+function itself<T>(value: T): T {
+  return value;
 }

@@ -1,6 +1,14 @@
 // The second round trip of a batch: everything it writes, in one statement for what every batch has, and a statement each for what
 // only some have. Rows travel as arrays in binary format, one parameter a column. The application role can only add.
-import { byteaArray, float8Array, int8Array, textArray, timeArray, uuidArray } from "../store/binary-array.ts";
+import {
+  byteaArray,
+  float8Array,
+  hexArray,
+  int8Array,
+  textArray,
+  timeArray,
+  uuidArray,
+} from "../store/binary-array.ts";
 import { type SqlStatement, sqlTime } from "../store/index.ts";
 import type { Pipeline, PipelineAnswer } from "../store/pipeline.ts";
 import type { OutcomeReport } from "./intent.ts";
@@ -116,46 +124,44 @@ export function sendWrites(pipeline: Pipeline, write: BatchWrite): Promise<Promi
 
 function writeValues({ size, plan, outcomes, outcomeIndex }: BatchWrite): (Buffer | string)[] {
   const { entries, issuances } = plan;
-  const column = <T>(pick: (fields: Issuance["fields"]) => T): T[] => issuances.map(({ fields }) => pick(fields));
-  const lineages = [...plan.renewed];
-  const states = lineages.map(([, { state }]) => state);
+  const renewed = [...plan.renewed];
   const spans = spansOf(issuances, outcomes);
   return [
     size.toString(),
     (size + BigInt(entries.length)).toString(),
-    byteaArray(entries.map(({ leafHash }) => leafHash)),
-    byteaArray(entries.map(({ bytes }) => bytes)),
-    byteaArray(column(({ serial }) => serial)),
-    textArray(column(({ kind }) => kind)),
-    textArray(column(({ spiffeId }) => spiffeId)),
-    textArray(column(({ requester }) => requester)),
-    uuidArray(column(({ lineage }) => (lineage.kind === "none" ? undefined : lineage.id))),
-    textArray(column(({ rule }) => rule?.name)),
-    int8Array(column(({ rule }) => rule?.revision)),
-    byteaArray(column(({ authority }) => bytes(authority))),
-    byteaArray(column(({ spkiSha256 }) => bytes(spkiSha256))),
-    timeArray(column(({ issuedAt }) => issuedAt)),
-    timeArray(column(({ notBefore }) => notBefore)),
-    timeArray(column(({ notAfter }) => notAfter)),
-    uuidArray(lineages.map(([id]) => id)),
-    byteaArray(states.map(({ currentSerial }) => bytes(currentSerial))),
-    byteaArray(states.map(({ currentSpki }) => bytes(currentSpki))),
-    int8Array(states.map(({ currentIndex }) => currentIndex)),
-    timeArray(states.map(({ currentIssuedAt }) => currentIssuedAt)),
-    timeArray(states.map(({ currentNotAfter }) => currentNotAfter)),
-    byteaArray(states.map(({ parentSerial }) => (parentSerial === undefined ? undefined : bytes(parentSerial)))),
-    float8Array(lineages.map(([, { quota }]) => quota.left)),
-    timeArray(lineages.map(([, { quota }]) => quota.at)),
-    int8Array(outcomes.map(({ logIndex }) => logIndex)),
-    textArray(outcomes.map(({ result }) => result)),
+    byteaArray(entries, ({ leafHash }) => leafHash),
+    byteaArray(entries, ({ bytes }) => bytes),
+    byteaArray(issuances, ({ fields }) => fields.serial),
+    textArray(issuances, ({ fields }) => fields.kind),
+    textArray(issuances, ({ fields }) => fields.spiffeId),
+    textArray(issuances, ({ fields }) => fields.requester),
+    uuidArray(issuances, ({ fields }) => (fields.lineage.kind === "none" ? undefined : fields.lineage.id)),
+    textArray(issuances, ({ fields }) => fields.rule?.name),
+    int8Array(issuances, ({ fields }) => fields.rule?.revision),
+    hexArray(issuances, ({ fields }) => fields.authority),
+    hexArray(issuances, ({ fields }) => fields.spkiSha256),
+    timeArray(issuances, ({ fields }) => fields.issuedAt),
+    timeArray(issuances, ({ fields }) => fields.notBefore),
+    timeArray(issuances, ({ fields }) => fields.notAfter),
+    uuidArray(renewed, ([id]) => id),
+    hexArray(renewed, ([, { state }]) => state.currentSerial),
+    hexArray(renewed, ([, { state }]) => state.currentSpki),
+    int8Array(renewed, ([, { state }]) => state.currentIndex),
+    timeArray(renewed, ([, { state }]) => state.currentIssuedAt),
+    timeArray(renewed, ([, { state }]) => state.currentNotAfter),
+    hexArray(renewed, ([, { state }]) => state.parentSerial),
+    float8Array(renewed, ([, { quota }]) => quota.left),
+    timeArray(renewed, ([, { quota }]) => quota.at),
+    int8Array(outcomes, ({ logIndex }) => logIndex),
+    textArray(outcomes, ({ result }) => result),
     (outcomeIndex ?? 0n).toString(),
-    int8Array(spans.map(({ block }) => block)),
-    timeArray(spans.map(({ issuedMin }) => issuedMin)),
-    timeArray(spans.map(({ issuedMax }) => issuedMax)),
-    timeArray(spans.map(({ notBeforeMin }) => notBeforeMin)),
-    timeArray(spans.map(({ notAfterMax }) => notAfterMax)),
-    int8Array(spans.map(({ issuances: count }) => BigInt(count))),
-    int8Array(spans.map(({ outcomes: count }) => BigInt(count))),
+    int8Array(spans, ({ block }) => block),
+    timeArray(spans, ({ issuedMin }) => issuedMin),
+    timeArray(spans, ({ issuedMax }) => issuedMax),
+    timeArray(spans, ({ notBeforeMin }) => notBeforeMin),
+    timeArray(spans, ({ notAfterMax }) => notAfterMax),
+    int8Array(spans, ({ issuances: count }) => BigInt(count)),
+    int8Array(spans, ({ outcomes: count }) => BigInt(count)),
   ];
 }
 
@@ -203,18 +209,18 @@ function spansOf(issuances: readonly Issuance[], outcomes: readonly OutcomeRepor
 function openValues(plan: BatchPlan): Buffer[] {
   const opened = [...plan.opened];
   return [
-    uuidArray(opened.map(([id]) => id)),
-    textArray(opened.map(([, { fields }]) => fields.spiffeId)),
-    textArray(opened.map(([, { fields }]) => fields.rule?.name ?? "")),
-    textArray(opened.map(([, { fields }]) => fields.attestor ?? "")),
-    textArray(opened.map(([, { fields }]) => JSON.stringify(Object.fromEntries(fields.attributes)))),
-    byteaArray(opened.map(([, { state }]) => bytes(state.currentSerial))),
-    byteaArray(opened.map(([, { state }]) => bytes(state.currentSpki))),
-    int8Array(opened.map(([, { state }]) => state.currentIndex)),
-    timeArray(opened.map(([, { state }]) => state.currentIssuedAt)),
-    timeArray(opened.map(([, { state }]) => state.currentNotAfter)),
-    float8Array(opened.map(([, { quota }]) => quota.left)),
-    timeArray(opened.map(([, { quota }]) => quota.at)),
+    uuidArray(opened, ([id]) => id),
+    textArray(opened, ([, { fields }]) => fields.spiffeId),
+    textArray(opened, ([, { fields }]) => fields.rule?.name ?? ""),
+    textArray(opened, ([, { fields }]) => fields.attestor ?? ""),
+    textArray(opened, ([, { fields }]) => JSON.stringify(Object.fromEntries(fields.attributes))),
+    hexArray(opened, ([, { state }]) => state.currentSerial),
+    hexArray(opened, ([, { state }]) => state.currentSpki),
+    int8Array(opened, ([, { state }]) => state.currentIndex),
+    timeArray(opened, ([, { state }]) => state.currentIssuedAt),
+    timeArray(opened, ([, { state }]) => state.currentNotAfter),
+    float8Array(opened, ([, { quota }]) => quota.left),
+    timeArray(opened, ([, { quota }]) => quota.at),
   ];
 }
 
@@ -223,22 +229,18 @@ function redeemValues(plan: BatchPlan): Buffer[] {
     token.redeemed === undefined ? [] : [{ secret, ...token.redeemed }],
   );
   return [
-    byteaArray(redeemed.map(({ secret }) => bytes(secret))),
-    timeArray(redeemed.map(({ at }) => at)),
-    byteaArray(redeemed.map(({ spkiSha256 }) => bytes(spkiSha256))),
-    int8Array(redeemed.map(({ logIndex }) => logIndex)),
-    uuidArray(redeemed.map(({ lineage }) => lineage)),
+    hexArray(redeemed, ({ secret }) => secret),
+    timeArray(redeemed, ({ at }) => at),
+    hexArray(redeemed, ({ spkiSha256 }) => spkiSha256),
+    int8Array(redeemed, ({ logIndex }) => logIndex),
+    uuidArray(redeemed, ({ lineage }) => lineage),
   ];
 }
 
 function freezeValues(plan: BatchPlan, now: number): (Buffer | string)[] {
   return [
-    uuidArray(plan.freezes.map(({ lineage }) => lineage)),
-    textArray(plan.freezes.map(({ cause }) => cause)),
+    uuidArray(plan.freezes, ({ lineage }) => lineage),
+    textArray(plan.freezes, ({ cause }) => cause),
     sqlTime(now),
   ];
-}
-
-function bytes(hex: string): Buffer {
-  return Buffer.from(hex, "hex");
 }

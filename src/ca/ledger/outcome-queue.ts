@@ -1,7 +1,7 @@
 // Outcomes of signatures on their way into the log: one entry svid.outcome per batch. What waits here can already be asked for, so
 // that a lost answer is given again at once.
 import { formatTime } from "../../runtime/index.ts";
-import { type EncodedEntry, encodeEntry, MAX_ENTRY_BYTES } from "./canonical.ts";
+import { type EncodedEntry, encodeCanonicalText, MAX_ENTRY_BYTES } from "./canonical.ts";
 import type { OutcomeReport } from "./intent.ts";
 
 /** Room for the entry's own fields and, per outcome, for names, index and punctuation. */
@@ -59,16 +59,18 @@ export class OutcomeQueue {
   }
 }
 
-/** The entry of a batch's outcomes. `now`: Unix milliseconds. */
+/** The entry of a batch's outcomes, in canonical order (as in svid-entry.ts). `now`: Unix milliseconds. */
 export function encodeOutcomes(outcomes: readonly OutcomeReport[], now: number): EncodedEntry {
-  return encodeEntry({
-    v: 1,
-    kind: "svid.outcome",
-    time: formatTime(now),
-    outcomes: outcomes.map(({ logIndex, result, signature }) => ({
-      index: logIndex.toString(),
-      result,
-      ...(signature === undefined ? {} : { signature: Buffer.from(signature).toString("base64") }),
-    })),
-  });
+  const items = outcomes.map(({ logIndex, result, signature }) =>
+    signature === undefined
+      ? `{"index":"${logIndex}","result":"${result}"}`
+      : `{"index":"${logIndex}","result":"${result}","signature":"${base64(signature)}"}`,
+  );
+  return encodeCanonicalText(
+    `{"kind":"svid.outcome","outcomes":[${items.join(",")}],"time":"${formatTime(now)}","v":1}`,
+  );
+}
+
+function base64(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("base64");
 }

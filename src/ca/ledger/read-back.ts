@@ -1,5 +1,6 @@
 // What became of a COMMIT whose answer was lost, or that came with a warning? Not committed, until the head has been read back
 // from the primary: the head lock waits for the old transaction to end, whatever its end, and then the log tells.
+import { toHex } from "../../x509/index.ts";
 import type { SqlStatement } from "../store/index.ts";
 import type { Pipeline } from "../store/pipeline.ts";
 import { BEGIN, LOCK_HEAD } from "./batch-read.ts";
@@ -21,5 +22,5 @@ export async function isRecorded(pipeline: Pipeline, logIndex: bigint, leafHash:
     ]),
   );
   const stored = leaf.rows[0]?.[0];
-  return stored instanceof Uint8Array && Buffer.compare(stored, leafHash) === 0;
+  return stored === `\\x${toHex(leafHash)}`;
 }

@@ -22,7 +22,7 @@ export class WriterConnection {
         pipeline.send({ name: "", text: "SELECT pg_is_in_recovery()" }),
       ]),
     );
-    if (recovery.rows[0]?.[0] !== false) {
+    if (recovery.rows[0]?.[0] !== "f") {
       await pipeline.close();
       throw new LedgerError(
         "MCA_LEDGER_UNAVAILABLE",

@@ -32,8 +32,8 @@ function parseBytea(text: string): Uint8Array {
   return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
 }
 
-/** "2026-07-01 12:00:00.123456+00" (the session's time zone is UTC, its style ISO). */
-function parseTime(text: string): number {
+/** Unix milliseconds of "2026-07-01 12:00:00.123456+00" (the session's time zone is UTC, its style ISO). */
+export function parseTime(text: string): number {
   const time = Date.parse(`${text.slice(0, 10)}T${text.slice(11).replace(/\+00$/, "Z")}`);
   if (Number.isNaN(time)) throw new TypeError(`not a time within the range of this program: ${text}`);
   return time;

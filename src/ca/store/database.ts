@@ -84,6 +84,9 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
   pool.on("error", (error) => {
     logger.warn({ event: "database.connection-lost", error }, "an idle connection to the database was lost");
   });
+  // While a connection is lent out the pool does not listen to it, and an error without a listener ends the process. Its query
+  // fails too, and says why.
+  pool.on("connect", (client) => client.on("error", () => {}));
   const database = new PooledDatabase(pool, config, logger);
   try {
     await database.databaseNow();

@@ -18,8 +18,9 @@ const NO_TABLE = new Set(["42P01", "3F000"]);
 /** Wraps an error of pg. A StoreError stays what it is. `doing` says what we were about to do. */
 export function toStoreError(error: unknown, doing: string): StoreError {
   if (error instanceof StoreError) return error;
-  const code = errnoOf(error);
-  const sqlState = code !== undefined && /^[0-9A-Z]{5}$/.test(code) ? code : undefined;
+  // An error of the server has a severity; "EPIPE" looks like an SQLSTATE but is the system's.
+  const fromServer = typeof error === "object" && error !== null && "severity" in error;
+  const sqlState = fromServer ? errnoOf(error) : undefined;
   const message = error instanceof Error ? error.message : String(error);
   const options = { cause: error, ...(sqlState === undefined ? {} : { details: { sqlState } }) };
   if (sqlState === undefined || UNAVAILABLE.test(sqlState)) {

@@ -9,8 +9,8 @@ import type { SqlStatement } from "./sql-statement.ts";
 export interface PipelineAnswer {
   /** What PostgreSQL says it did: "COMMIT", "ROLLBACK", "SELECT" ... */
   readonly command: string;
-  /** Rows as arrays in the order of the columns. */
-  readonly rows: readonly (readonly unknown[])[];
+  /** Rows as arrays in the order of the columns, each value as PostgreSQL writes it; null is NULL. */
+  readonly rows: readonly (readonly (string | null)[])[];
 }
 
 export interface Pipeline {
@@ -27,10 +27,12 @@ export interface Pipeline {
   close(): Promise<void>;
 }
 
+const UNPARSED: pg.CustomTypesConfig = { getTypeParser: () => (text: string) => text };
+
 /** @throws StoreError MCA_DATABASE_* */
 export async function openPipeline(config: pg.ClientConfig, logger: Logger): Promise<Pipeline> {
   // The caller has a watch of its own over the whole batch; pg would start a timer per statement.
-  const client = new pg.Client({ ...config, pipeline: true, query_timeout: 0 });
+  const client = new pg.Client({ ...config, pipeline: true, query_timeout: 0, types: UNPARSED });
   let alive = true;
   let warnings: string[] = [];
   client.on("error", (error) => {

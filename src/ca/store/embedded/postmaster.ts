@@ -7,14 +7,15 @@ import type { Logger } from "../../../runtime/index.ts";
 import { StoreError } from "../errors.ts";
 import type { Account } from "./account.ts";
 import { type DataFolders, POSTGRES_ENVIRONMENT } from "./data-directory.ts";
-import { isReady, ownClusterName, postmasterPid } from "./running-postgres.ts";
+import { lockFile, ownClusterName, readyPid } from "./running-postgres.ts";
 
-// `read` is a builtin: no process is left behind. A background command's input is /dev/null, hence the detour over 3.
+// `read` is a builtin: no process is left behind. A background command's input is /dev/null, hence the detour over 3. It begins
+// with SIGINT ignored, until PostgreSQL has its own handlers: therefore more than one.
 const WRAPPER = `
 exec 3<&0 </dev/null
 "$@" 3<&- &
 postgres=$!
-( while read -r _ <&3; do :; done; kill -INT "$postgres" ) 2>/dev/null &
+( while read -r _ <&3; do :; done; while kill -INT "$postgres"; do sleep 1; done ) 2>/dev/null &
 watcher=$!
 exec 3<&-
 wait "$postgres"
@@ -49,6 +50,7 @@ export interface Postmaster {
 /** Starts PostgreSQL and waits until it answers. @throws StoreError MCA_POSTGRES_FAILED, MCA_DATA_DIR_IN_USE */
 export async function startPostmaster(options: PostmasterOptions): Promise<Postmaster> {
   const { account, bin, folders } = options;
+  const left = lockFile(folders.cluster); // by a PostgreSQL that was killed
   const child = spawn("/bin/sh", ["-c", WRAPPER, "mesh-ca-postgres", join(bin, "postgres"), ...settings(options)], {
     cwd: folders.cluster,
     // A session of its own: Ctrl-C in the terminal is for us, we then end PostgreSQL last.
@@ -62,7 +64,7 @@ export async function startPostmaster(options: PostmasterOptions): Promise<Postm
   });
   const lines = collectLog(child, options.logger);
   const ended = childEnd(child);
-  const pid = await waitUntilReady(folders.cluster, ended, lines);
+  const pid = await waitUntilReady(folders.cluster, left, ended, lines);
   child.unref();
   unrefStream(child.stdin);
   unrefStream(child.stderr);
@@ -129,15 +131,20 @@ function childEnd(child: ChildProcess): Promise<void> {
   });
 }
 
-async function waitUntilReady(cluster: string, ended: Promise<void>, lines: readonly string[]): Promise<number> {
+async function waitUntilReady(
+  cluster: string,
+  left: string | undefined,
+  ended: Promise<void>,
+  lines: readonly string[],
+): Promise<number> {
   let over = false;
   const end = ended.then(() => {
     over = true;
   });
   const attempts = START_TIMEOUT_MS / POLL_MS;
   for (let attempt = 0; attempt < attempts && !over; attempt += 1) {
-    const pid = postmasterPid(cluster);
-    if (pid !== undefined && isReady(cluster, pid)) return pid;
+    const pid = readyPid(cluster, left);
+    if (pid !== undefined) return pid;
     await Promise.race([end, sleep(POLL_MS)]);
   }
   const said = lines.filter((line) => /^(FATAL|PANIC|HINT|DETAIL):/.test(line)).join(" ");

@@ -35,18 +35,21 @@ export function clusterHolder(cluster: string): ClusterHolder {
 }
 
 /** The id in postmaster.pid, whoever has it now. */
-export function postmasterPid(cluster: string): number | undefined {
-  return Number(lockFileLine(cluster, 0)) || undefined;
+function postmasterPid(cluster: string): number | undefined {
+  return Number(lockFile(cluster)?.split("\n")[0]) || undefined;
 }
 
-/** PostgreSQL has opened its socket and answers. */
-export function isReady(cluster: string, pid: number): boolean {
-  return postmasterPid(cluster) === pid && lockFileLine(cluster, 7)?.trim() === "ready";
+/** The process id once PostgreSQL answers. `left`: the lock file as it was before the start, which says nothing about this one. */
+export function readyPid(cluster: string, left: string | undefined): number | undefined {
+  const text = lockFile(cluster);
+  if (text === undefined || text === left) return undefined;
+  const lines = text.split("\n");
+  return lines[7]?.trim() === "ready" ? Number(lines[0]) || undefined : undefined;
 }
 
-function lockFileLine(cluster: string, index: number): string | undefined {
+export function lockFile(cluster: string): string | undefined {
   try {
-    return readFileSync(join(cluster, "postmaster.pid"), "utf8").split("\n")[index];
+    return readFileSync(join(cluster, "postmaster.pid"), "utf8");
   } catch {
     return undefined;
   }
