@@ -2,7 +2,7 @@
 export { type Bundle, type BundleContent, type BundleKey, encodeBundle, parseBundle } from "./bundle.ts";
 export { encodeBundleMap, parseBundleMap } from "./bundle-map.ts";
 export { SpiffeError, type SpiffeErrorCode } from "./errors.ts";
-export { encodeJoinToken, type JoinToken, type JoinTokenFields, parseJoinToken } from "./join-token.ts";
+export { encodeJoinToken, type JoinToken, type JoinTokenFields, MAX_PINS, parseJoinToken } from "./join-token.ts";
 export { type JsonObject, type JsonValue, parseJson } from "./json.ts";
 export { type IdRole, idRole, probeId, serverId } from "./reserved.ts";
 export { MAX_SPIFFE_ID_BYTES, SpiffeId } from "./spiffe-id.ts";

@@ -12,7 +12,7 @@ const PREFIX = "mcajt1.";
 const VERSION = 1n;
 const MAX_CHARS = 4096;
 /** The active and the prepared authority of 16 replicas; with them a token stays within MAX_CHARS. */
-const MAX_PINS = 32;
+export const MAX_PINS = 32;
 const SECRET_BYTES = 32;
 const PIN = /^[0-9a-f]{64}$/;
 // host:port; an IPv6 address stands in brackets.
