@@ -3,7 +3,7 @@ import { Metadata, type ServerInterceptingCallInterface, status as Status } from
 import { ApiError } from "../api-error.ts";
 import { toServiceError } from "../errors.ts";
 
-type PartialStatusObject = Parameters<ServerInterceptingCallInterface["sendStatus"]>[0];
+export type PartialStatusObject = Parameters<ServerInterceptingCallInterface["sendStatus"]>[0];
 
 const CODE_TRAILER = "mca-code";
 
@@ -19,6 +19,11 @@ function describeOwn({ code, details }: PartialStatusObject): ApiError {
   switch (code) {
     case Status.RESOURCE_EXHAUSTED:
       return new ApiError("MCA_MESSAGE_TOO_LARGE", `The message is larger than this server takes. ${details ?? ""}`);
+    case Status.UNIMPLEMENTED:
+      return new ApiError(
+        "MCA_METHOD_UNKNOWN",
+        "This server has no such method. Compare the versions of client and server, or ask its reflection service.",
+      );
     case Status.DEADLINE_EXCEEDED:
       return new ApiError(
         "MCA_DEADLINE_EXCEEDED",

@@ -12,7 +12,7 @@ import {
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
 import type { Connection } from "../connection.ts";
-import { codedStatus } from "./coded-status.ts";
+import { codedStatus, type PartialStatusObject } from "./coded-status.ts";
 
 export interface TransportLimits {
   readonly maxConcurrentStreams: number;
@@ -32,6 +32,8 @@ export interface TransportOptions {
 /** How long a peer may take to answer a keepalive ping. */
 const KEEPALIVE_TIMEOUT_MS = 20_000;
 const DRAIN_POLL_MS = 20;
+/** Stands for the method's name where no such method is known. */
+const UNKNOWN_METHOD = "unknown";
 
 export class GrpcTransport {
   readonly server: Server;
@@ -53,6 +55,7 @@ export class GrpcTransport {
       interceptors: [this.#carryPeer(options.onRefused)],
     });
     limitStreamResets(this.server, limits);
+    this.#codeEarlyErrors(options.onRefused);
     this.#injector = this.server.createConnectionInjector(ServerCredentials.createInsecure());
   }
 
@@ -96,6 +99,23 @@ export class GrpcTransport {
     this.server.forceShutdown();
   }
 
+  /** Without a handler no interceptor runs, so an unknown method gets its code here. */
+  #codeEarlyErrors(onRefused: TransportOptions["onRefused"]): void {
+    const original: unknown = Reflect.get(this.server, RESPOND_WITH_ERROR);
+    if (typeof original !== "function") {
+      throw new TypeError("this version of grpc-js answers unknown methods elsewhere: see codeEarlyErrors");
+    }
+    Reflect.set(this.server, RESPOND_WITH_ERROR, (error: PartialStatusObject, ...rest: unknown[]) => {
+      const coded = codedStatus(error);
+      const connection = this.#accepting.getStore();
+      // The name of the method is the caller's: it must not become a label of a metric.
+      if (coded.added !== undefined && connection !== undefined) {
+        onRefused({ method: UNKNOWN_METHOD, code: coded.added, connection });
+      }
+      Reflect.apply(original, this.server, [coded.status, ...rest]);
+    });
+  }
+
   /**
    * The store is lost before the handler runs, so the interceptor, which still sees it, ties the connection to the call's
    * metadata, which the handler gets. It also gives a code to every status that grpc-js makes up itself.
@@ -122,6 +142,9 @@ export class GrpcTransport {
     };
   }
 }
+
+/** The private method by which grpc-js answers a call for which it finds no handler. A test notices when it is gone. */
+const RESPOND_WITH_ERROR = "_respondWithError";
 
 /**
  * grpc-js has no option for the allowance of stream resets (CVE-2023-44487, rapid reset); node:http2 has. A test notices

@@ -71,6 +71,34 @@ test("a message over the limit is refused with MCA_MESSAGE_TOO_LARGE and a log l
   }
 });
 
+test("an unknown method or service is refused with MCA_METHOD_UNKNOWN, and its name becomes no label", async () => {
+  const fixture = await startFixture(async () => ({}));
+  try {
+    const client = fixture.client();
+    for (const path of ["/meshca.identity.v1.IdentityService/Nothing", "/evil.Service/Method"]) {
+      const error = await refusal(
+        new Promise((resolve, reject) =>
+          client.makeUnaryRequest(
+            path,
+            (value: Buffer) => value,
+            (value: Buffer) => value,
+            Buffer.alloc(0),
+            (failure, value) => (failure === null ? resolve(value) : reject(failure)),
+          ),
+        ),
+      );
+      assert.equal(error.code, status.UNIMPLEMENTED);
+      assert.equal(error.mca, "MCA_METHOD_UNKNOWN");
+    }
+    const lines = fixture.lines.filter((line) => line["code"] === "MCA_METHOD_UNKNOWN");
+    assert.equal(lines.length, 2);
+    assert.ok(lines.every((line) => line["method"] === "unknown"));
+    await issue(client);
+  } finally {
+    await fixture.close();
+  }
+});
+
 test("a message that is no protobuf is refused with MCA_REQUEST_INVALID and a log line", async () => {
   const fixture = await startFixture(async () => ({}));
   try {
