@@ -18,6 +18,7 @@ export type ApiErrorCode =
   // Setting up.
   | "MCA_NOT_INITIALISED"
   | "MCA_DATA_DIR_UNUSABLE"
-  | "MCA_LISTEN_FAILED";
+  | "MCA_LISTEN_FAILED"
+  | "MCA_REPLICA_IN_USE";
 
 export class ApiError extends MeshCaError<ApiErrorCode> {}

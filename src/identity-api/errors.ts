@@ -90,6 +90,7 @@ export const errorTable: Readonly<Record<KnownErrorCode, ErrorRow>> = {
   MCA_NOT_INITIALISED: setup,
   MCA_DATA_DIR_UNUSABLE: setup,
   MCA_LISTEN_FAILED: setup,
+  MCA_REPLICA_IN_USE: setup,
   MCA_ATTESTOR_INVALID: setup,
   MCA_CONFIG_UNREADABLE: setup,
   MCA_CONFIG_TOO_LARGE: setup,

@@ -13,9 +13,17 @@ export interface Reason {
   readonly command?: string;
 }
 
+/** Something an operator should mend although identities are issued. */
+export interface Note {
+  /** What it is about, for example `attestor k8s-prod`. */
+  readonly about: string;
+  readonly sentence: string;
+}
+
 export interface ReadinessState {
   readonly ready: boolean;
   readonly reasons: readonly Reason[];
+  readonly notes: readonly Note[];
 }
 
 /** Asks one part; undefined: nothing to complain about. */
@@ -25,6 +33,7 @@ const POLL_MS = 500;
 
 export class Readiness {
   readonly #checks: ReadinessCheck[] = [];
+  readonly #notes: (() => readonly Note[])[] = [];
   readonly #listeners: ((state: ReadinessState) => void)[] = [];
   #timer: NodeJS.Timeout | undefined;
   #last = "";
@@ -33,12 +42,17 @@ export class Readiness {
     this.#checks.push(check);
   }
 
-  get state(): ReadinessState {
-    const reasons = this.#checks.flatMap((check) => check() ?? []);
-    return { ready: reasons.length === 0, reasons };
+  /** Adds what is told in the state but never makes the server unready. */
+  addNotes(notes: () => readonly Note[]): void {
+    this.#notes.push(notes);
   }
 
-  /** Calls `listener` now and after each change. */
+  get state(): ReadinessState {
+    const reasons = this.#checks.flatMap((check) => check() ?? []);
+    return { ready: reasons.length === 0, reasons, notes: this.#notes.flatMap((notes) => notes()) };
+  }
+
+  /** Calls `listener` now and after each change of the reasons. */
   onChange(listener: (state: ReadinessState) => void): void {
     this.#listeners.push(listener);
     listener(this.state);
@@ -47,14 +61,14 @@ export class Readiness {
   /** Looks again, so that listeners hear of a change at once. */
   refresh(): void {
     const state = this.state;
-    const key = JSON.stringify(state);
+    const key = JSON.stringify(state.reasons);
     if (key === this.#last) return;
     this.#last = key;
     for (const listener of this.#listeners) listener(state);
   }
 
   start(): void {
-    this.#last = JSON.stringify(this.state);
+    this.#last = JSON.stringify(this.state.reasons);
     this.#timer = setInterval(() => this.refresh(), POLL_MS);
     this.#timer.unref();
   }

@@ -23,7 +23,7 @@ import {
 import { TrustDomain } from "../spiffe/index.ts";
 import { AdminSocket } from "./admin-socket.ts";
 import { ApiError } from "./api-error.ts";
-import { createAttestors, JoinTokens } from "./attest/index.ts";
+import { type Attestors, createAttestors, JoinTokens } from "./attest/index.ts";
 import type { Config } from "./config/index.ts";
 import { Connection } from "./connection.ts";
 import { type DataDir, dataDirOf, prepareDataDir } from "./data-dir.ts";
@@ -33,6 +33,7 @@ import { openServerDatabase } from "./open-database.ts";
 import { type Acting, type ActingParts, notIssuing } from "./parts.ts";
 import { Readiness, type Reason, reasonFor } from "./readiness.ts";
 import { Registry } from "./registry/index.ts";
+import { ReplicaLock } from "./replica-lock.ts";
 import { RuleQuotas } from "./rule-quotas.ts";
 import { ServerIdentity } from "./server-identity.ts";
 import { authoritySettings, issuanceSettings, ttlBounds } from "./settings.ts";
@@ -187,6 +188,9 @@ async function openActing(base: Base, authority: OpenAuthority, publicAddress: (
   const { database, ledger, authorities, record } = authority;
   const trustDomain = TrustDomain.parse(config.trustDomain);
   if (record.trustDomain !== trustDomain.name) return foreignDatabase(base, record);
+  const lock = await ReplicaLock.take({ database, replica: config.replica, logger });
+  lifecycle.add("replica number", () => lock.close());
+  readiness.add(() => lock.problem());
   const attestors = await createAttestors(config.attestors, {
     trustDomain,
     trust: () => authorities.trustSet(),
@@ -195,6 +199,7 @@ async function openActing(base: Base, authority: OpenAuthority, publicAddress: (
     clock,
     logger,
   });
+  watchAttestors(attestors, base);
   const registry = await Registry.open({
     ledger,
     database,
@@ -263,6 +268,23 @@ function foreignDatabase({ config, readiness, logger }: Base, record: TrustDomai
   readiness.add(() => ({ sentence: error.message, ...facts }));
   logger.error({ event: "server.foreign_database", ...facts }, error.message);
   return { kind: "not-acting", error };
+}
+
+/** What is wrong with an attestor keeps only its own callers out: told and counted, but the server stays ready. */
+function watchAttestors(attestors: Attestors, { readiness, telemetry }: Base): void {
+  readiness.addNotes(() =>
+    attestors.health().flatMap(({ attestor, problem }) => {
+      return problem === undefined ? [] : [{ about: `attestor ${attestor}`, sentence: problem }];
+    }),
+  );
+  telemetry.metrics.gauge(
+    "mesh_ca_attestor_problem",
+    { description: "1 while the attestor cannot do its work; /readyz tells why." },
+    () =>
+      attestors.health().map(({ attestor, kind, problem }) => {
+        return { value: problem === undefined ? 0 : 1, attributes: { attestor, kind } };
+      }),
+  );
 }
 
 function watchReadiness(

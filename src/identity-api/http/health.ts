@@ -5,8 +5,8 @@ import type { Readiness } from "../readiness.ts";
 export const healthRoutes: FastifyPluginCallback<{ readonly readiness: Readiness }> = (app, { readiness }, done) => {
   app.get("/healthz", async () => ({ status: "alive" }));
   app.get("/readyz", async (_request, reply) => {
-    const { ready, reasons } = readiness.state;
-    return reply.code(ready ? 200 : 503).send({ status: ready ? "ready" : "not ready", reasons });
+    const { ready, reasons, notes } = readiness.state;
+    return reply.code(ready ? 200 : 503).send({ status: ready ? "ready" : "not ready", reasons, notes });
   });
   done();
 };

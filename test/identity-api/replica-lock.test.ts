@@ -1,0 +1,68 @@
+// Two servers with one replica number on one database: the second is refused, and one that loses its number says so.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { ReplicaLock } from "../../src/identity-api/replica-lock.ts";
+import { silentLogger } from "../../src/runtime/index.ts";
+import { createTestDatabase, type TestDatabase } from "../support/postgres.ts";
+
+const take = (on: TestDatabase, replica: number, watchMs = 20) =>
+  ReplicaLock.take({ database: on.owner, replica, logger: silentLogger, watchMs });
+
+/** Cuts the connection that holds the lock, as a failover would. */
+const cut = (on: TestDatabase) =>
+  on.owner.query({
+    name: "",
+    text: "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
+  });
+
+test("a number is taken once; another number is free, and so is one that was given back", async () => {
+  const on = await createTestDatabase();
+  const first = await take(on, 1);
+  try {
+    await assert.rejects(take(on, 1), { code: "MCA_REPLICA_IN_USE" });
+    await (await take(on, 2)).close();
+    assert.equal(first.problem(), undefined);
+  } finally {
+    await first.close();
+  }
+  await (await take(on, 1)).close();
+  await on.close();
+});
+
+test("a successor waits a moment for a predecessor that is just ending", async () => {
+  const on = await createTestDatabase();
+  const first = await take(on, 1);
+  const second = take(on, 1);
+  await sleep(200);
+  await first.close();
+  await (await second).close();
+  await on.close();
+});
+
+test("a lock that was lost with its connection is taken again", async () => {
+  const on = await createTestDatabase();
+  const holder = await take(on, 1);
+  await cut(on);
+  await sleep(500);
+  assert.equal(holder.problem(), undefined);
+  await assert.rejects(take(on, 1), { code: "MCA_REPLICA_IN_USE" });
+  await holder.close();
+  await on.close();
+});
+
+test("where another server took the number meanwhile, the loser is not ready until the number is free again", async () => {
+  const on = await createTestDatabase();
+  // The usurper asks every 100 ms, the loser looks every 400: once the connection is cut, the usurper comes first.
+  const loser = await take(on, 1, 400);
+  const usurper = take(on, 1);
+  await cut(on);
+  const second = await usurper;
+  await sleep(600);
+  assert.equal(loser.problem()?.code, "MCA_REPLICA_IN_USE");
+  await second.close();
+  await sleep(600);
+  assert.equal(loser.problem(), undefined);
+  await loser.close();
+  await on.close();
+});
