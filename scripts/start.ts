@@ -10,6 +10,7 @@ import { CONFIG_FILE_NAME, configFor, dataDirFor } from "../src/cli/server-confi
 import { nodeFlags, projectRoot, stop } from "./lib/command.ts";
 
 const READY_LIMIT_MS = 60_000;
+const PARENT_LOOK_MS = 500;
 const MAIN = join(projectRoot, "src/cli/main.ts");
 
 const dataDirArguments = readArguments(process.argv.slice(2));
@@ -25,6 +26,16 @@ if (!existsSync(dataDir) || readdirSync(dataDir).length === 0) {
     `${dataDir} is not empty and holds no ${CONFIG_FILE_NAME}: it is not a development server's. Choose another one: npm start -- --data-dir DIR`,
     2,
   );
+}
+
+// npm that is killed cannot tell its child: where npm has started us and is gone, the server goes as well.
+const npm = process.env["npm_lifecycle_event"] === undefined ? undefined : process.ppid;
+if (npm !== undefined) {
+  const look = setInterval(() => {
+    if (process.ppid === npm) return;
+    clearInterval(look);
+    process.kill(process.pid, "SIGTERM");
+  }, PARENT_LOOK_MS).unref();
 }
 
 const server = meshCa(["server", ...dataDirArguments]);

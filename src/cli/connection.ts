@@ -136,7 +136,7 @@ function socketTarget(options: ConnectionOptions): Target {
   if (!existsSync(path)) {
     throw new CliError(
       "MCA_CLI_FILE",
-      `There is no admin socket ${path}. Start the server (mesh-ca server), name its socket (--socket) or data directory (--data-dir), or call it over the network (--server HOST:PORT --svid DIR).`,
+      `There is no admin socket ${path}. Start the server (npx mesh-ca server), name its socket (--socket) or data directory (--data-dir), or call it over the network (--server HOST:PORT --svid DIR).`,
     );
   }
   // Plain HTTP/2: the folder's mode lets in only the owner.
@@ -147,7 +147,7 @@ async function mtlsTarget(server: string, svidDir: string | undefined): Promise<
   if (svidDir === undefined) {
     throw new CliError(
       "MCA_CLI_USAGE",
-      "--server needs --svid DIR, the identity to call with (mesh-ca svid fetch --out DIR).",
+      "--server needs --svid DIR, the identity to call with (npx mesh-ca svid fetch --out DIR).",
     );
   }
   const folder = existsSync(join(svidDir, "current")) ? join(svidDir, "current") : svidDir;

@@ -58,7 +58,7 @@ async function requireOwn(path: string, made: boolean): Promise<void> {
     if (made) throw error;
     throw new ApiError(
       "MCA_NOT_INITIALISED",
-      `There is no data directory ${path}. Run mesh-ca init once, or name the right one (dataDir).`,
+      `There is no data directory ${path}. Run npx mesh-ca init once, or name the right one (dataDir).`,
       {
         cause: error,
       },

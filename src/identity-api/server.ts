@@ -154,7 +154,10 @@ async function openAuthority(base: Base): Promise<OpenAuthority> {
   const database = await openServerDatabase({ config, dataDir: dir.path, initialise: false, lifecycle, clock, logger });
   const record = await trustDomainOf(database);
   if (record === undefined) {
-    throw new ApiError("MCA_NOT_INITIALISED", "This database belongs to no trust domain yet. Run mesh-ca init once.");
+    throw new ApiError(
+      "MCA_NOT_INITIALISED",
+      "This database belongs to no trust domain yet. Run npx mesh-ca init once.",
+    );
   }
   const ledger = await Ledger.open({
     database,

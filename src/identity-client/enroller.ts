@@ -58,7 +58,7 @@ export class Enroller {
     if (evidence.kind === "join-token" && evidence.fingerprint === spent) {
       throw new IdentityClientError(
         "MCA_CLIENT_EVIDENCE_MISSING",
-        "The join token was redeemed already and works once. Ask for a new one: mesh-ca token create.",
+        "The join token was redeemed already and works once. Ask for a new one: npx mesh-ca token create.",
       );
     }
     const key = await this.#keyFor(evidence.fingerprint);
@@ -103,7 +103,7 @@ export class Enroller {
     if (trust === undefined) {
       throw new IdentityClientError(
         "MCA_CLIENT_OPTIONS",
-        "Evidence is sent only to a verified server: name a trustFile, written by mesh-ca bundle export --format mesh-ca.",
+        "Evidence is sent only to a verified server: name a trustFile, written by npx mesh-ca bundle export --format mesh-ca.",
       );
     }
     return { address: server, trust };

@@ -21,7 +21,8 @@ export function createTelemetry(serviceName: string): Telemetry {
   const exporter = new PrometheusExporter({ preventServerStart: true, withResourceConstantLabels: /^$/ });
   const provider = new MeterProvider({ readers: [exporter] });
   const meter = provider.getMeter(serviceName);
-  const serializer = new PrometheusSerializer("", false);
+  // Neither target_info, which would tell the path of this program, nor a scope on every line.
+  const serializer = new PrometheusSerializer("", false, /^$/, true, true);
 
   const metrics: Metrics = {
     counter(name, options) {

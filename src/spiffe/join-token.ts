@@ -148,6 +148,6 @@ function checkFields(fields: JoinTokenFields): void {
 function malformed(found: string): SpiffeError {
   return new SpiffeError(
     "MCA_TOKEN_MALFORMED",
-    `The join token cannot be read: ${found}. Copy it again exactly as \`mesh-ca token create\` printed it.`,
+    `The join token cannot be read: ${found}. Copy it again exactly as \`npx mesh-ca token create\` printed it.`,
   );
 }

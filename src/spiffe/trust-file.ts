@@ -155,7 +155,7 @@ function parse<T>(what: string, read: () => T): T {
 function invalid(found: string, cause?: unknown): SpiffeError {
   return new SpiffeError(
     "MCA_TRUST_FILE_INVALID",
-    `The trust file cannot be used: ${found}. Export it again with \`mesh-ca bundle export --format mesh-ca\`.`,
+    `The trust file cannot be used: ${found}. Export it again with \`npx mesh-ca bundle export --format mesh-ca\`.`,
     { cause, details: { found } },
   );
 }

@@ -19,4 +19,3 @@ export {
   webClientTlsOptions,
 } from "./options.ts";
 export { presentedChain } from "./presented-chain.ts";
-export { TLS_REFUSED } from "./refusals.ts";

@@ -3,7 +3,7 @@
 import { type Clock, type Logger, MeshCaError } from "../runtime/index.ts";
 
 /** The event of every refused connection. */
-export const TLS_REFUSED = "tls.refused";
+const TLS_REFUSED = "tls.refused";
 
 const BURST_LINES = 20;
 const LINES_PER_SECOND = 10;

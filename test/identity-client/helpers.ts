@@ -4,7 +4,6 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { SchedulingClock } from "../../src/identity-client/index.ts";
 import { Svid } from "../../src/identity-client/svid.ts";
-import type { RandomSource } from "../../src/runtime/index.ts";
 import { SpiffeId, TrustDomain, type TrustSet } from "../../src/spiffe/index.ts";
 import { encodePem } from "../../src/x509/index.ts";
 import { createLeaf, createRoot, type TestCertificate } from "../support/pki.ts";
@@ -107,11 +106,6 @@ export class ManualClock implements SchedulingClock {
     this.#now = unixMs;
     this.advance(0);
   }
-}
-
-/** Bytes that are all the same: a random fraction of `value / 255`. */
-export function constantRandom(value: number): RandomSource {
-  return { bytes: (length) => new Uint8Array(length).fill(value) };
 }
 
 /** Waits until a condition holds; fails after `timeoutMs` of real time. */

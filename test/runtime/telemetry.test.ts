@@ -22,6 +22,7 @@ test("counters, histograms and gauges appear in the Prometheus text with their a
   assert.match(text, /wait_seconds_bucket\{[^}]*le="0\.1"[^}]*\} 0/);
   assert.match(text, /wait_seconds_bucket\{[^}]*le="1"[^}]*\} 1/);
   assert.match(text, /level\{[^}]*where="here"[^}]*\} 7/);
+  assert.doesNotMatch(text, /target_info|otel_|\/node/, "nothing about the program's own place");
   red.add(1);
   assert.match(await telemetry.prometheusText(), /things_total\{[^}]*colour="red"[^}]*\} 4/);
   await telemetry.close();

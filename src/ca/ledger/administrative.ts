@@ -44,7 +44,7 @@ export async function transact<T>(
       if (head?.size == null)
         throw new LedgerError(
           "MCA_LEDGER_CORRUPT",
-          "The ledger has no head row. Run mesh-ca init, or restore the database from a backup.",
+          "The ledger has no head row. Run npx mesh-ca init, or restore the database from a backup.",
         );
       const entries = new Entries(head.size);
       const value = await run({

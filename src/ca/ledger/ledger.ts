@@ -136,7 +136,7 @@ export class Ledger {
     if ((await trustDomainOf(options.database)) === undefined) {
       throw new StoreError(
         "MCA_DATABASE_NOT_INITIALISED",
-        "This database belongs to no trust domain yet. Run mesh-ca init once, or name the right database.",
+        "This database belongs to no trust domain yet. Run npx mesh-ca init once, or name the right database.",
       );
     }
     const [head] = await options.database.query<{ size: bigint; has_last: boolean; has_more: boolean }>(HEAD_MATCHES);

@@ -38,17 +38,17 @@ export function decideToken(
     );
   }
   if (token.voided)
-    return refuse("MCA_TOKEN_VOIDED", "The join token was voided. Make a new one: mesh-ca token create");
+    return refuse("MCA_TOKEN_VOIDED", "The join token was voided. Make a new one: npx mesh-ca token create");
   const { redeemed } = token;
   if (redeemed === undefined) {
     if (attempt.now < token.expiresAt) return { kind: "redeem", token };
-    return refuse("MCA_TOKEN_EXPIRED", "The join token has expired. Make a new one: mesh-ca token create");
+    return refuse("MCA_TOKEN_EXPIRED", "The join token has expired. Make a new one: npx mesh-ca token create");
   }
   const again = redeemed.spkiSha256 === attempt.spkiSha256 && Math.abs(attempt.now - redeemed.at) <= REDEEM_AGAIN_MS;
   if (!again) {
     return refuse(
       "MCA_TOKEN_REDEEMED",
-      "The join token was redeemed already. If that was not this machine, treat the token as stolen; else make a new one: mesh-ca token create",
+      "The join token was redeemed already. If that was not this machine, treat the token as stolen; else make a new one: npx mesh-ca token create",
     );
   }
   if (attempt.replacing === redeemed.logIndex) return { kind: "redeem", token };

@@ -55,7 +55,7 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
     if (!create) {
       throw new StoreError(
         "MCA_DATABASE_NOT_INITIALISED",
-        `There is no database in ${folders.dataDir}. Run mesh-ca init once, or name the right data directory.`,
+        `There is no database in ${folders.dataDir}. Run npx mesh-ca init once, or name the right data directory.`,
         { details: { dataDir: folders.dataDir } },
       );
     }

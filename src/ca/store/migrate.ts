@@ -89,7 +89,7 @@ export async function checkSchema(
   if (missing.length > 0) {
     throw new StoreError(
       "MCA_SCHEMA_TOO_OLD",
-      `The database lacks ${missing.map(({ name }) => name).join(", ")}. Run mesh-ca db migrate with the owner's connection string.`,
+      `The database lacks ${missing.map(({ name }) => name).join(", ")}. Run npx mesh-ca db migrate with the owner's connection string.`,
     );
   }
 }

@@ -47,14 +47,14 @@ export function toStoreError(error: unknown, doing: string): StoreError {
   if (FORBIDDEN.has(sqlState) || /role "mesh_ca_\w+" does not exist|permission denied to set role/.test(message)) {
     return new StoreError(
       "MCA_DATABASE_FORBIDDEN",
-      `The database login lacks a right (${doing}): ${message}. Run mesh-ca db migrate as the owner, and GRANT mesh_ca_app to the server's login.`,
+      `The database login lacks a right (${doing}): ${message}. Run npx mesh-ca db migrate as the owner, and GRANT mesh_ca_app to the server's login.`,
       options,
     );
   }
   if (NO_TABLE.has(sqlState)) {
     return new StoreError(
       "MCA_SCHEMA_TOO_OLD",
-      `The database lacks what this mesh-ca needs (${doing}): ${message}. Run mesh-ca db migrate as the owner.`,
+      `The database lacks what this mesh-ca needs (${doing}): ${message}. Run npx mesh-ca db migrate as the owner.`,
       options,
     );
   }

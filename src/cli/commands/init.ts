@@ -57,7 +57,7 @@ async function run(options: InitOptions): Promise<void> {
         ["authority", done.authority],
       ]),
     );
-    hint(`\nNext: mesh-ca server${serverOptions(options)}`);
+    hint(`\nNext: npx mesh-ca server${serverOptions(options)}`);
   }
 }
 

@@ -142,7 +142,10 @@ export class JoinTokens {
     await ledger.transact(async (tx) => {
       const row = UUID.test(id) ? await findTokenById(tx, id) : undefined;
       if (row === undefined) {
-        throw new AttestError("MCA_TOKEN_UNKNOWN", "No join token has this id. See the ids with: mesh-ca token list");
+        throw new AttestError(
+          "MCA_TOKEN_UNKNOWN",
+          "No join token has this id. See the ids with: npx mesh-ca token list",
+        );
       }
       if (row.redeemedAt !== undefined) {
         throw new AttestError(

@@ -40,7 +40,7 @@ export async function deleteRule(ledger: Ledger, name: string, requester: string
   await ledger.transact(async (tx) => {
     const rule = byName((await readRules(tx)).rules).get(name);
     if (rule === undefined) {
-      throw new RegistryError("MCA_RULE_NOT_FOUND", "No rule has this name. See the names with: mesh-ca rule list");
+      throw new RegistryError("MCA_RULE_NOT_FOUND", "No rule has this name. See the names with: npx mesh-ca rule list");
     }
     if (rule.source === "config") throw readOnly(name);
     const revision = await writeRules(tx, { source: "api", put: [], remove: [name], time });

@@ -145,7 +145,7 @@ export function noMatch(attributes: Attributes): RegistryError {
   const names = [...attributes.keys()].sort().join(", ");
   return new RegistryError(
     "MCA_NO_RULE_MATCHES",
-    `No identity rule matches this evidence (attributes: ${names === "" ? "none" : names}). Add a rule, or see why with: mesh-ca explain`,
+    `No identity rule matches this evidence (attributes: ${names === "" ? "none" : names}). Add a rule, or see why with: npx mesh-ca explain`,
   );
 }
 

@@ -39,7 +39,7 @@ export function parseConfigText(text: string, name: string): unknown {
 function tooLarge(name: string, bytes: number): ConfigError {
   return new ConfigError(
     "MCA_CONFIG_TOO_LARGE",
-    `The configuration file ${name} has ${bytes} bytes; at most ${MAX_FILE_BYTES} are read. Move rules to the API (mesh-ca rule apply).`,
+    `The configuration file ${name} has ${bytes} bytes; at most ${MAX_FILE_BYTES} are read. Move rules to the API (npx mesh-ca rule apply).`,
   );
 }
 

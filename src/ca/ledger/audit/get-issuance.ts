@@ -62,7 +62,7 @@ export async function getIssuance(database: Queryable, key: IssuanceKey): Promis
     const what = "logIndex" in key ? `log index ${key.logIndex}` : `serial ${key.serial}`;
     throw new LedgerError(
       "MCA_NOT_FOUND",
-      `No issuance is recorded under ${what}. \`mesh-ca audit list\` shows what is.`,
+      `No issuance is recorded under ${what}. \`npx mesh-ca audit list\` shows what is.`,
     );
   }
   const tbs = parseRecordedTbs(row.entry, row.log_index);
