@@ -59,8 +59,9 @@ export class WatchedFile<T> {
     }
   }
 
-  /** What is wrong with the newest contents; undefined: nothing. */
+  /** What is wrong with the newest contents; undefined: nothing. Looks at the file as `current` does: health is asked without use. */
   get problem(): string | undefined {
+    this.current();
     return this.#problem;
   }
 }
