@@ -10,6 +10,8 @@ export interface ConfigOptions {
   readonly config?: string;
   readonly dataDir?: string;
   readonly set: readonly string[];
+  /** Of `init`, `server` and `config check`: the same as --set database.urlFile=FILE. */
+  readonly databaseUrlFile?: string;
 }
 
 export const CONFIG_FILE_NAME = "mesh-ca.yaml";
@@ -23,6 +25,14 @@ export function addConfigOptions(command: Command): Command {
     )
     .option("--data-dir <dir>", "data directory; default: /var/lib/mesh-ca for root, else ~/.local/share/mesh-ca")
     .option("--set <key=value>", "one setting, for example --set listen.grpc.port=9443 (repeatable)", collect, []);
+}
+
+/** Adds the options above and --database-url-file. */
+export function addServerConfigOptions(command: Command): Command {
+  return addConfigOptions(command).option(
+    "--database-url-file <file>",
+    "file with the URL of an own PostgreSQL (database.urlFile); default: the embedded one",
+  );
 }
 
 /** The data directory that the options mean, before any configuration is read. */
@@ -42,6 +52,7 @@ export function configFileFor(options: ConfigOptions): string | undefined {
 export async function configFor(options: ConfigOptions): Promise<Config & { readonly dataDir: string }> {
   const flags = parsePairs("--set", options.set);
   if (options.dataDir !== undefined) flags["dataDir"] = options.dataDir;
+  if (options.databaseUrlFile !== undefined) flags["database.urlFile"] = options.databaseUrlFile;
   const config = await loadConfig({ file: configFileFor(options), env: process.env, flags });
   return { ...config, dataDir: config.dataDir ?? dataDirFor(options) };
 }

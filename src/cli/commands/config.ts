@@ -2,13 +2,13 @@
 import { Command } from "commander";
 import { configJsonSchema } from "../../identity-api/index.ts";
 import { print, printJson, toJson } from "../output.ts";
-import { addConfigOptions, type ConfigOptions, configFileFor, configFor } from "../server-config.ts";
+import { addServerConfigOptions, type ConfigOptions, configFileFor, configFor } from "../server-config.ts";
 
 export function configCommand(): Command {
   return new Command("config")
     .description("check a configuration, or print its JSON Schema")
     .addCommand(
-      addConfigOptions(new Command("check"))
+      addServerConfigOptions(new Command("check"))
         .description("read file, environment and flags as the server would, and say what is wrong")
         .option("--json", "print the whole configuration with its defaults as JSON")
         .action(check),

@@ -25,8 +25,9 @@ export function dbCommand(): Command {
 }
 
 async function migrate(options: MigrateOptions): Promise<void> {
-  const config = await configFor(options);
-  const connectionString = (await readTextFile("--database-url-file", options.databaseUrlFile)).trim();
+  const { databaseUrlFile, ...others } = options;
+  const config = await configFor(others);
+  const connectionString = (await readTextFile("--database-url-file", databaseUrlFile)).trim();
   const { applied } = await migrateDatabase({ config, connectionString, logger: createLogger({ level: "warn" }) });
   if (options.json) printJson({ applied });
   else print(applied.length === 0 ? "The schema is up to date." : `Applied migration ${applied.join(", ")}.`);

@@ -9,7 +9,7 @@ import { createLogger } from "../../runtime/index.ts";
 import { CliError } from "../errors.ts";
 import { facts, hint, print, printJson } from "../output.ts";
 import {
-  addConfigOptions,
+  addServerConfigOptions,
   CONFIG_FILE_NAME,
   type ConfigOptions,
   configFileFor,
@@ -26,7 +26,7 @@ interface InitOptions extends ConfigOptions {
 const DEVELOPMENT_TRUST_DOMAIN = "example.test";
 
 export function initCommand(): Command {
-  return addConfigOptions(new Command("init"))
+  return addServerConfigOptions(new Command("init"))
     .description("create a trust domain: data directory, database schema and first authority; once")
     .option("--development", "for a laptop: the admin socket asks for no reason, a configuration file is written")
     .option("--trust-domain <name>", "name of the trust domain, where no configuration file names it")

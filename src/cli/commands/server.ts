@@ -3,10 +3,10 @@ import { Command } from "commander";
 import { startServer } from "../../identity-api/index.ts";
 import { closeOnSignal, createLogger } from "../../runtime/index.ts";
 import { hint } from "../output.ts";
-import { addConfigOptions, type ConfigOptions, configFor } from "../server-config.ts";
+import { addServerConfigOptions, type ConfigOptions, configFor } from "../server-config.ts";
 
 export function serverCommand(): Command {
-  return addConfigOptions(new Command("server"))
+  return addServerConfigOptions(new Command("server"))
     .description("run the server in the foreground; the log goes to standard error as JSON lines")
     .action(run);
 }
