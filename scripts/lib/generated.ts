@@ -1,9 +1,10 @@
 // Everything that is generated and checked in, each with its maker: `npm run generate` writes them in place, `npm run
 // check` writes them elsewhere and compares. One list serves both, so that nothing generated can be forgotten by the check.
-import { mkdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { configJsonSchema, renderConfigurationDocs } from "../../src/identity-api/config/index.ts";
-import { capture } from "./command.ts";
+import { capture, projectRoot } from "./command.ts";
+import { renderPerformancePage } from "./performance-page.ts";
 
 /** Something generated: the path it lives at (a file or a folder) and what writes it below another root. */
 export interface Generated {
@@ -29,7 +30,16 @@ export const generated: readonly Generated[] = [
     path: "docs/mesh-ca.schema.json",
     write: (root) => writeText(root, "docs/mesh-ca.schema.json", `${JSON.stringify(configJsonSchema(), null, 2)}\n`),
   },
+  {
+    path: "docs/performance.md",
+    write: (root) => writeText(root, "docs/performance.md", renderPerformancePage(readIfThere("docs/figures.json"))),
+  },
 ];
+
+function readIfThere(path: string): string | undefined {
+  const file = join(projectRoot, path);
+  return existsSync(file) ? readFileSync(file, "utf8") : undefined;
+}
 
 async function tool(program: string, args: readonly string[]): Promise<void> {
   const result = await capture(program, args);

@@ -10,7 +10,8 @@ export interface Figure {
   readonly budget: number | null;
 }
 
-const BUDGETS: ReadonlyMap<string, number> = new Map([
+/** At most this, by name. */
+export const budgets: ReadonlyMap<string, number> = new Map([
   ["svid.node_cpu_floor_ratio", 3.4],
   ["svid.total_cpu_floor_ratio", 3.8],
   ["ledger.commit_p50_ms", 5],
@@ -22,7 +23,7 @@ const BUDGETS: ReadonlyMap<string, number> = new Map([
 
 export function figure(name: string, value: number, unit: string, options: { readonly budget?: null } = {}): Figure {
   const digits = value >= 100 ? 0 : value >= 10 ? 1 : 2;
-  const budget = options.budget === null ? null : (BUDGETS.get(name) ?? null);
+  const budget = options.budget === null ? null : (budgets.get(name) ?? null);
   return { name, value: Number(value.toFixed(digits)), unit, budget };
 }
 

@@ -1,0 +1,82 @@
+// docs/performance.md: the prose, and the figures of the last whole bench as `npm run bench -- --json docs/figures.json` wrote them.
+// Budgets come from the bench itself, so that page and exit code cannot disagree.
+import { budgets, type Figure } from "../../test/bench/report.ts";
+
+interface BenchReport {
+  readonly machine: Readonly<Record<string, string | number>>;
+  readonly figures: readonly Figure[];
+}
+
+/** What each figure is, for people. A figure without a line here is listed by its name alone. */
+const MEANING: ReadonlyMap<string, string> = new Map([
+  ["svid.node_cpu_floor_ratio", "Node CPU for each issued and recorded certificate, as a multiple of the floor"],
+  ["svid.total_cpu_floor_ratio", "the same with PostgreSQL's CPU"],
+  ["svid.node_cpu_us", "Node CPU for each certificate"],
+  ["svid.postgres_cpu_us", "PostgreSQL's CPU for each certificate"],
+  ["ledger.commit_p50_ms", "median time of the ledger's commit under that load"],
+  ["start.first_certificate_s", "from the start of the process to the first certificate, on a warm data directory"],
+  ["memory.idle_mb", "resident memory of the Node process, idle"],
+  ["memory.loaded_mb", "the same under load"],
+  ["memory.growth_mb", "growth of that over the whole run"],
+]);
+
+const BEFORE = `# Performance
+
+<!-- Made by \`npm run generate\` from docs/figures.json. Do not edit by hand. -->
+
+Machines differ, so the budgets are ratios within one run. The unit, the **floor**, is what no issuer can do without: one P-256
+verification (the CSR's proof of possession) plus one P-256 signature (the certificate), by node:crypto on the same machine in the
+same minute.
+
+## The load
+
+\`npm run bench\` starts the server from \`dist/\` with its own PostgreSQL and everything as shipped but for the quotas. A client in a process
+of its own holds 64 mTLS connections and keeps 32 calls in flight; each call renews by the certificate that the one before it gave, so
+that lineages, rules, quotas, ledger entries, outcomes, metrics and log lines are all part of it. Only the server's CPU counts. The whole run
+issues more than 200,000 certificates; \`npm run bench -- --short\` takes a minute, and its figures are rougher.
+
+`;
+
+const AFTER = `
+## Others
+
+Measured on one machine in the same unit: CPU of the server alone for one P-256 certificate. Istio's CA 2.6 and SPIRE 4.9, which record
+nothing; step-ca 8.2 by token and 3.3 by renewal, OpenBao 11.5, which store after they sign. They are good programs that do more than
+issue certificates; the comparison is about this one operation.
+
+## Where the time goes
+
+Verification and signature are the floor. Beside them: HTTP/2 and gRPC, building and linting the certificate, the
+canonical ledger entry with its hash, the database's protocol, the outcome, one log line and a few counters. \`node
+test/bench/issuance-steps.ts\` measures the issuing steps one by one; \`npm run bench -- --profile DIR\` writes a CPU profile of the server
+under load.
+
+A first enrolment costs more than a renewal: a TLS handshake with a new connection is worth several floors. Herds are bounded by
+handshakes, not by issuance.
+
+## Reading the record
+
+A question by SPIFFE ID, requester, lineage or authority is answered from an index; a serial from the table of serials. Time
+windows and "valid at" use what each block of 4,096 entries holds, so that the blocks that cannot matter are not read.
+\`audit list\` answers at most 1,000 rows a page, by cursor.
+`;
+
+/** The page; `json` is the text of docs/figures.json, undefined where no whole bench has been kept yet. */
+export function renderPerformancePage(json: string | undefined): string {
+  return BEFORE + (json === undefined ? budgetTable() : figureTable(JSON.parse(json))) + AFTER;
+}
+
+function budgetTable(): string {
+  const rows = [...budgets].map(([name, budget]) => `| \`${name}\` | ${MEANING.get(name) ?? ""} | ${budget} |`);
+  return ["## Budgets", "", "| figure | what | at most |", "|---|---|---|", ...rows, ""].join("\n");
+}
+
+function figureTable({ machine, figures }: BenchReport): string {
+  const facts = Object.entries(machine).map(([name, value]) => `${name} ${value}`);
+  const rows = figures.map(
+    ({ name, value, unit, budget }) =>
+      `| \`${name}\` | ${MEANING.get(name) ?? ""} | ${value} ${unit} | ${budget === null ? "" : budget} |`,
+  );
+  const heading = ["## Figures", "", `Of one whole run: ${facts.join(", ")}.`, ""];
+  return [...heading, "| figure | what | measured | at most |", "|---|---|---|---|", ...rows, ""].join("\n");
+}
