@@ -7,6 +7,8 @@ export type ApiErrorCode =
   | "MCA_MESSAGE_TOO_LARGE"
   | "MCA_METHOD_UNKNOWN"
   | "MCA_DEADLINE_EXCEEDED"
+  /** Of the standard services: no such service, no such symbol. */
+  | "MCA_NOT_FOUND"
   | "MCA_TRUST_DOMAIN_UNKNOWN"
   | "MCA_NOT_RENEWABLE"
   | "MCA_RULE_QUOTA_EXCEEDED"

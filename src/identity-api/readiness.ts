@@ -61,14 +61,14 @@ export class Readiness {
   /** Looks again, so that listeners hear of a change at once. */
   refresh(): void {
     const state = this.state;
-    const key = JSON.stringify(state.reasons);
+    const key = keyOf(state);
     if (key === this.#last) return;
     this.#last = key;
     for (const listener of this.#listeners) listener(state);
   }
 
   start(): void {
-    this.#last = JSON.stringify(this.state.reasons);
+    this.#last = keyOf(this.state);
     this.#timer = setInterval(() => this.refresh(), POLL_MS);
     this.#timer.unref();
   }
@@ -76,6 +76,11 @@ export class Readiness {
   close(): void {
     clearInterval(this.#timer);
   }
+}
+
+/** By codes: a sentence may count seconds, and that is no change. */
+function keyOf({ reasons }: ReadinessState): string {
+  return reasons.map(({ code }) => code).join(" ");
 }
 
 /** An error as a reason. */

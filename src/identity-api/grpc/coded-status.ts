@@ -19,6 +19,8 @@ function describeOwn({ code, details }: PartialStatusObject): ApiError {
   switch (code) {
     case Status.RESOURCE_EXHAUSTED:
       return new ApiError("MCA_MESSAGE_TOO_LARGE", `The message is larger than this server takes. ${details ?? ""}`);
+    case Status.NOT_FOUND:
+      return new ApiError("MCA_NOT_FOUND", `${details ?? "There is no such thing"}. Ask reflection what there is.`);
     case Status.UNIMPLEMENTED:
       return new ApiError(
         "MCA_METHOD_UNKNOWN",

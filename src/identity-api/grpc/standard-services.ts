@@ -28,8 +28,13 @@ export function addReflection(server: Server): void {
 export function addHealth(server: Server, readiness: Readiness, logger: Logger): void {
   const health = new HealthImplementation(Object.fromEntries(SERVICES.map((name) => [name, "NOT_SERVING"])));
   health.addToServer(server);
+  let told: boolean | undefined;
   readiness.onChange((state) => {
-    for (const name of SERVICES) health.setStatus(name, state.ready ? "SERVING" : "NOT_SERVING");
+    // Watchers are told of changes only, not of each reason more or less.
+    if (state.ready !== told) {
+      for (const name of SERVICES) health.setStatus(name, state.ready ? "SERVING" : "NOT_SERVING");
+    }
+    told = state.ready;
     if (state.ready) logger.info({ event: "health.serving" }, "ready: identities are issued");
     else logger.warn({ event: "health.not_serving", reasons: state.reasons }, "not ready: see reasons");
   });
