@@ -106,7 +106,7 @@ export class Ledger {
           frozen.add(1);
           const { spiffeId, requester, requesterAddress, requestId } = fields;
           logger.error(
-            { event: "lineage.frozen", lineage, cause, spiffeId, requester, requesterAddress, requestId },
+            { event: "lineage.frozen", alarm: true, lineage, cause, spiffeId, requester, requesterAddress, requestId },
             "ALARM: two holders of one identity; its renewals are stopped",
           );
         }
