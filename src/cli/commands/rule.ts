@@ -33,6 +33,7 @@ export function ruleCommand(): Command {
       addConnectionOptions(new Command("delete"))
         .description("delete a rule; renewals of what it granted stop at once")
         .argument("<name>")
+        .option("--json", "print JSON")
         .action(remove),
     );
 }
@@ -54,10 +55,11 @@ async function apply(file: string, options: ListOptions): Promise<void> {
   });
 }
 
-async function remove(name: string, options: ConnectionOptions): Promise<void> {
+async function remove(name: string, options: ListOptions): Promise<void> {
   await withConnection(options, async (server) => {
     await server.call(server.registry.deleteRule.bind(server.registry), { name });
-    hint(`rule ${name} is deleted; what it granted does not renew any more`);
+    if (options.json) printJson({ name, deleted: true });
+    else hint(`rule ${name} is deleted; what it granted does not renew any more`);
   });
 }
 

@@ -39,6 +39,7 @@ export function tokenCommand(): Command {
       addConnectionOptions(new Command("void"))
         .description("make a token that was not redeemed worthless")
         .argument("<token-id>", "as `token list` shows it")
+        .option("--json", "print JSON")
         .action(voidToken),
     );
 }
@@ -100,9 +101,10 @@ function state(redeemedAt: Date | undefined, voidedAt: Date | undefined): string
   return redeemedAt === undefined ? "open" : "redeemed";
 }
 
-async function voidToken(tokenId: string, options: ConnectionOptions): Promise<void> {
+async function voidToken(tokenId: string, options: ConnectionOptions & { readonly json?: boolean }): Promise<void> {
   await withConnection(options, async (server) => {
     await server.call(server.tokens.voidJoinToken.bind(server.tokens), { tokenId });
-    hint(`token ${tokenId} is void`);
+    if (options.json) printJson({ tokenId, voided: true });
+    else hint(`token ${tokenId} is void`);
   });
 }
