@@ -148,7 +148,7 @@ export class Committer {
       this.#connection.drop();
     }, timeoutMs);
     this.#wake();
-    await this.#running;
+    while (this.#running !== undefined) await this.#running; // one run may be followed by another
     clearTimeout(deadline);
     clearInterval(this.#sweeper);
     this.#queue.refuseOlderThan(Number.NEGATIVE_INFINITY, () => unavailable("The server is shutting down", undefined));
