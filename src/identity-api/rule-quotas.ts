@@ -28,24 +28,28 @@ export class RuleQuotas {
     this.#clock = clock;
   }
 
-  /** Takes one certificate from the rule's bucket. @throws ApiError MCA_RULE_QUOTA_EXCEEDED */
-  take(rule: string): void {
+  /**
+   * Takes one certificate from the rule's bucket. Returns how to give it back, once, where none was issued.
+   * @throws ApiError MCA_RULE_QUOTA_EXCEEDED
+   */
+  take(rule: string): () => void {
+    const { burst, perHour } = this.#settings;
     const now = this.#clock.now();
-    const bucket = this.#buckets.get(rule);
-    if (bucket === undefined) {
-      this.#buckets.set(rule, { left: this.#settings.burst - 1, asOf: now });
-      return;
-    }
-    const filled = (Math.max(0, now - bucket.asOf) / HOUR_MS) * this.#settings.perHour;
-    bucket.left = Math.min(this.#settings.burst, bucket.left + filled);
+    const bucket = this.#buckets.get(rule) ?? { left: burst, asOf: now };
+    this.#buckets.set(rule, bucket);
+    const filled = (Math.max(0, now - bucket.asOf) / HOUR_MS) * perHour;
+    bucket.left = Math.min(burst, bucket.left + filled);
     bucket.asOf = now;
     if (bucket.left < 1) {
       throw new ApiError(
         "MCA_RULE_QUOTA_EXCEEDED",
-        `Rule "${rule}" has used up its quota on this replica (quotas.rule: ${this.#settings.perHour} an hour). Try again later, or raise it.`,
+        `Rule "${rule}" has used up its quota on this replica (quotas.rule: ${perHour} an hour). Try again later, or raise it.`,
         { details: { rule } },
       );
     }
     bucket.left -= 1;
+    return () => {
+      bucket.left = Math.min(burst, bucket.left + 1);
+    };
   }
 }

@@ -5,6 +5,7 @@ import { type Clock, type Logger, type RandomSource, randomUuid } from "../runti
 import { ApiError } from "./api-error.ts";
 import type { Attestors, EstablishedEvidence } from "./attest/index.ts";
 import type { Connection, PresentedLeaf } from "./connection.ts";
+import { Places } from "./places.ts";
 import type { Registry, RuleSet } from "./registry/index.ts";
 import type { RuleQuotas } from "./rule-quotas.ts";
 
@@ -41,45 +42,34 @@ export interface SvidIssuanceOptions {
 
 export class SvidIssuance {
   readonly #options: SvidIssuanceOptions;
-  #inFlight = 0;
+  readonly #issuing: Places;
+  /** For JWTs whose issuer is asked for its keys: an issuer that lets us wait must not take the places of those who renew. */
+  readonly #attesting: Places;
 
   constructor(options: SvidIssuanceOptions) {
     this.#options = options;
+    this.#issuing = new Places(options.maxInFlight);
+    this.#attesting = new Places(options.maxInFlight);
   }
 
   /** Issues, records and logs. Throws the coded error of whichever room refused. */
   async issue(call: SvidCall): Promise<IssuedX509Svid> {
-    if (this.#inFlight >= this.#options.maxInFlight) {
-      throw new ApiError(
-        "MCA_OVERLOADED",
-        "This server issues as many certificates at once as it may. Try again in a second, or another replica.",
-      );
-    }
-    this.#inFlight++;
-    try {
-      const issued = await this.#issue(call);
-      if (this.#options.logIssued) this.#log(issued, call);
-      return issued;
-    } finally {
-      this.#inFlight--;
-    }
+    const { attestors, logIssued } = this.#options;
+    const { evidence } = call;
+    const jwt = evidence.kind === "jwt" ? await this.#attesting.run(() => attestors.jwt(evidence)) : undefined;
+    const issued = await this.#issuing.run(() => (jwt === undefined ? this.#issue(call) : this.#enrol(call, jwt)));
+    if (logIssued) this.#log(issued, call);
+    return issued;
   }
 
-  #issue(call: SvidCall): Promise<IssuedX509Svid> {
+  async #issue(call: SvidCall): Promise<IssuedX509Svid> {
     const { evidence, connection } = call;
-    switch (evidence.kind) {
-      case "join-token":
-        return this.#options.attestors.joinToken(evidence.text).then((established) => this.#enrol(call, established));
-      case "jwt":
-        return this.#options.attestors.jwt(evidence).then((established) => this.#enrol(call, established));
-      case "certificate": {
-        const presented = connection.presented;
-        // Renewals of one connection run one after the other: each makes it count as authenticated by the next child.
-        if (presented !== undefined)
-          return connection.inTurn(() => this.#renew(call, connection.presented ?? presented));
-        return this.#enrol(call, this.#options.attestors.x509(connection.verdict));
-      }
-    }
+    const { attestors } = this.#options;
+    if (evidence.kind === "join-token") return this.#enrol(call, await attestors.joinToken(evidence.text));
+    const presented = connection.presented;
+    if (presented === undefined) return this.#enrol(call, attestors.x509(connection.verdict));
+    // Renewals of one connection run one after the other: each makes it count as authenticated by the next child.
+    return connection.inTurn(() => this.#renew(call, connection.presented ?? presented));
   }
 
   /** A first enrolment opens a lineage. */
@@ -148,7 +138,7 @@ export class SvidIssuance {
     }
   }
 
-  #ask(
+  async #ask(
     call: SvidCall,
     grant: Grant,
     lineage: LineageStep,
@@ -165,21 +155,28 @@ export class SvidIssuance {
         "The caller went away before the certificate was recorded; nothing was issued.",
       );
     }
-    this.#options.quotas.take(grant.rule);
-    return this.#options.issuer.issueX509Svid({
-      csrDer: call.csrDer,
-      grant,
-      requester: {
-        name: who.name,
-        address: call.connection.address,
-        requestId: call.requestId,
-        attestor: who.attestor,
-        attributes: who.attributes,
-      },
-      lineage,
-      ...(who.token === undefined ? {} : { token: who.token }),
-      ttlSeconds: call.ttlSeconds,
-    });
+    const giveBack = this.#options.quotas.take(grant.rule);
+    let issued: IssuedX509Svid | undefined;
+    try {
+      issued = await this.#options.issuer.issueX509Svid({
+        csrDer: call.csrDer,
+        grant,
+        requester: {
+          name: who.name,
+          address: call.connection.address,
+          requestId: call.requestId,
+          attestor: who.attestor,
+          attributes: who.attributes,
+        },
+        lineage,
+        ...(who.token === undefined ? {} : { token: who.token }),
+        ttlSeconds: call.ttlSeconds,
+      });
+      return issued;
+    } finally {
+      // What was refused, or only repeated, must not use up what others of the rule live on.
+      if (issued === undefined || issued.repeated) giveBack();
+    }
   }
 
   #log(issued: IssuedX509Svid, call: SvidCall): void {

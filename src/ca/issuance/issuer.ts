@@ -243,6 +243,7 @@ export class Issuer {
         rule: rule?.name ?? "",
         lineage: lineage.kind === "none" ? "" : lineage.id,
         shortenedBy: lifetime.shortenedBy,
+        repeated: false,
       };
     } catch (error) {
       ledger.reportOutcome({ logIndex, result: "failed" });
@@ -273,6 +274,7 @@ export class Issuer {
       rule: row.rule ?? "",
       lineage: row.lineage ?? "",
       shortenedBy: "",
+      repeated: true,
     };
   }
 

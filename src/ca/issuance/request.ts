@@ -72,4 +72,6 @@ export interface IssuedX509Svid {
   readonly lineage: string;
   /** Why the lifetime is shorter than asked or configured; empty if it is not. */
   readonly shortenedBy: string;
+  /** Nothing new: a lost answer was given again out of the record. */
+  readonly repeated: boolean;
 }

@@ -116,11 +116,11 @@ export class RemoteKeySource implements KeySource {
     }
   }
 
+  /** Callers are not told why: an issuer that names an address inside our network would learn what answers there. */
   #unavailable(): AttestError {
-    const why = this.#failure?.message ?? "They were not loaded yet.";
     return new AttestError(
       "MCA_JWKS_UNAVAILABLE",
-      `The keys of the issuer behind attestor "${this.#options.instance}" are not available right now. ${why} Try again later.`,
+      `The keys of the issuer behind attestor "${this.#options.instance}" are not available right now. Try again later; the server's log and /readyz tell why.`,
       { cause: this.#failure },
     );
   }
