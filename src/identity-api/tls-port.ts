@@ -165,9 +165,9 @@ export class TlsPort {
     let judged = 0;
     for (const { socket, verdict: connection } of [...(this.#listener?.connections() ?? [])]) {
       const { verdict } = connection;
-      if (verdict.kind !== "svid") continue;
+      if (verdict.kind !== "svid" && verdict.kind !== "expired-svid") continue;
       const again = this.#options.attestors.judgePeer(verdict.svid.path);
-      if (again.kind !== "svid") {
+      if (again.kind !== verdict.kind) {
         this.#options.logger.warn(
           {
             event: "connection.distrusted",

@@ -46,7 +46,7 @@ export interface Attestors {
   joinToken(text: string): Promise<EstablishedEvidence>;
   /** Verifies a JWT. `attestor` empty: the only instance whose issuer matches. @throws AttestError MCA_JWT_*, MCA_JWKS_UNAVAILABLE, MCA_ATTESTOR_UNKNOWN */
   jwt(evidence: { readonly token: string; readonly attestor: string }): Promise<EstablishedEvidence>;
-  /** The enterprise certificate of the connection as evidence. @throws AttestError MCA_EVIDENCE_MISSING; the verdict's own error */
+  /** The enterprise certificate of the connection as evidence, judged again now. @throws AttestError MCA_EVIDENCE_MISSING; the verdict's own error */
   x509(verdict: PeerVerdict): EstablishedEvidence;
   /** Judges the chain that the peer presented, leaf first; [] is anonymous. What is wrong with it is a verdict, not an exception. */
   judgePeer(chain: readonly Certificate[]): PeerVerdict;
@@ -86,7 +86,7 @@ export async function createAttestors(
     async jwt({ token, attestor }) {
       return await chooseJwt(jwts, token, attestor).attest(token);
     },
-    x509: enterpriseEvidence,
+    x509: (verdict) => enterpriseEvidence(verdict, judge),
     judgePeer: (chain) => judge.judge(chain),
     health: () =>
       instances.map(([attestor, { kind }]) => {
@@ -116,7 +116,9 @@ function chooseJwt(attestors: readonly JwtAttestor[], token: string, name: strin
   return found;
 }
 
-function enterpriseEvidence(verdict: PeerVerdict): EstablishedEvidence {
+/** A connection may be open for as long as its leaf is valid, so the PKI is asked again: a CA that was removed meanwhile vouches for nobody. */
+function enterpriseEvidence(shown: PeerVerdict, judge: PeerJudge): EstablishedEvidence {
+  const verdict = shown.kind === "enterprise" ? judge.judge(shown.path.path) : shown;
   if (verdict.kind === "refused") throw verdict.error;
   if (verdict.kind !== "enterprise") {
     throw new AttestError(

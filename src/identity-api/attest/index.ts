@@ -1,4 +1,5 @@
 export { type AttestorDependencies, type AttestorHealth, type Attestors, createAttestors } from "./attestors.ts";
+export { attributeValueProblem, MAX_ATTRIBUTES } from "./attributes.ts";
 export type { AttestorConfig, JoinTokenConfig, JwtConfig, X509Config } from "./config.ts";
 export { AttestError, type AttestErrorCode } from "./errors.ts";
 export {

@@ -8,6 +8,7 @@ import {
   type IssueX509SvidResponse,
 } from "../../proto/gen/meshca/identity/v1/identity.ts";
 import { ApiError } from "../api-error.ts";
+import { attributeValueProblem, MAX_ATTRIBUTES } from "../attest/index.ts";
 import { type Acting, type ActingParts, requireParts } from "../parts.ts";
 import { type Attributes, visibleVerdicts } from "../registry/index.ts";
 import type { Evidence } from "../svid-issuance.ts";
@@ -109,6 +110,7 @@ async function explain(
   call: Call,
 ): Promise<ExplainIdentityResponse> {
   const asked = Object.entries(request.attributes);
+  requireBounded(asked);
   if (asked.length > 0 && request.evidence !== undefined) {
     throw new ApiError("MCA_REQUEST_INVALID", "Attributes and evidence were given together. Give one of them.");
   }
@@ -122,6 +124,17 @@ async function explain(
     rules: visibleVerdicts(evaluation.verdicts, seesAll).map((verdict) => ({ ...verdict })),
     grant: evaluation.grant === undefined ? undefined : grantMessage(evaluation.grant),
   };
+}
+
+/** Every rule's reason may repeat a value, so that nothing is explained that no attestor could establish. */
+function requireBounded(attributes: readonly (readonly [string, string])[]): void {
+  if (attributes.length > MAX_ATTRIBUTES) {
+    throw new ApiError("MCA_REQUEST_INVALID", `More than ${MAX_ATTRIBUTES} attributes were given. Give fewer.`);
+  }
+  for (const [, value] of attributes) {
+    const problem = attributeValueProblem(value);
+    if (problem !== undefined) throw new ApiError("MCA_REQUEST_INVALID", `The value of an attribute ${problem}.`);
+  }
 }
 
 /** What the caller's own evidence establishes; for an SVID what was established when its lineage was opened. */
