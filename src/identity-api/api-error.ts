@@ -7,6 +7,7 @@ export type ApiErrorCode =
   | "MCA_MESSAGE_TOO_LARGE"
   | "MCA_METHOD_UNKNOWN"
   | "MCA_DEADLINE_EXCEEDED"
+  | "MCA_REQUEST_TIMEOUT"
   /** Of the standard services: no such service, no such symbol. */
   | "MCA_NOT_FOUND"
   | "MCA_TRUST_DOMAIN_UNKNOWN"

@@ -174,6 +174,21 @@ const limitsSchema = section("Bounds against overload.", {
     { minimum: 5, maximum: 7200, unit: "s" },
     "A connection without traffic is asked for a sign of life this often.",
   ),
+  idleConnectionSeconds: integer(
+    300,
+    { minimum: 10, maximum: 86_400, unit: "s" },
+    "A connection without any call is closed after this time.",
+  ),
+  requestTimeoutSeconds: integer(
+    30,
+    { minimum: 1, maximum: 600, unit: "s" },
+    "How long the request of a call may take to come whole.",
+  ),
+  maxWaitingRequests: integer(
+    4096,
+    { minimum: 16, maximum: 1_000_000, unit: "calls" },
+    "Calls whose request has not wholly come; of more the oldest are ended.",
+  ),
   shutdownGraceSeconds: integer(
     10,
     { minimum: 0, maximum: 600, unit: "s" },

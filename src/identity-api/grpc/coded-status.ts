@@ -11,8 +11,13 @@ const CODE_TRAILER = "mca-code";
 export function codedStatus(status: PartialStatusObject): { status: PartialStatusObject; added?: string } {
   if (status.code === Status.OK || (status.metadata?.get(CODE_TRAILER).length ?? 0) > 0) return { status };
   const error = describeOwn(status);
+  return { status: statusFor(error), added: error.code };
+}
+
+/** An error of ours as the status of a call that no handler answers. */
+export function statusFor(error: ApiError): PartialStatusObject {
   const { code, details, metadata } = toServiceError(error);
-  return { status: { code, details, metadata: metadata ?? new Metadata() }, added: error.code };
+  return { code, details, metadata: metadata ?? new Metadata() };
 }
 
 function describeOwn({ code, details }: PartialStatusObject): ApiError {

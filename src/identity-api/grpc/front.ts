@@ -54,6 +54,9 @@ export function startGrpcFront(options: GrpcFrontOptions): GrpcFront {
     logger,
     metrics,
   });
+  metrics.gauge("mesh_ca_requests_waiting", { description: "Calls whose request has not wholly come." }, () => [
+    { value: transport.waiting },
+  ]);
   const gate = new AccessGate({
     registry: acting.kind === "acting" ? acting.parts.registry : undefined,
     ledger: acting.kind === "acting" ? options.ledger : undefined,

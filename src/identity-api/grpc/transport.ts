@@ -1,7 +1,7 @@
 // The gRPC server behind our own listeners (TLS port and admin socket): it is handed sockets whose peer has been judged, and
 // carries that judgement to the handlers. Never reads `socket.authorized` and never uses getAuthContext() (spec/tls.md).
 import { AsyncLocalStorage } from "node:async_hooks";
-import type { Duplex } from "node:stream";
+import { Duplex } from "node:stream";
 import {
   type Metadata,
   Server,
@@ -11,8 +11,10 @@ import {
   type ServiceDefinition,
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
+import { ApiError } from "../api-error.ts";
 import type { Connection } from "../connection.ts";
-import { codedStatus, type PartialStatusObject } from "./coded-status.ts";
+import { codedStatus, type PartialStatusObject, statusFor } from "./coded-status.ts";
+import { WaitingRequests } from "./waiting-requests.ts";
 
 export interface TransportLimits {
   readonly maxConcurrentStreams: number;
@@ -21,6 +23,9 @@ export interface TransportLimits {
   readonly streamResetBurst: number;
   readonly streamResetPerSecond: number;
   readonly keepaliveSeconds: number;
+  readonly idleConnectionSeconds: number;
+  readonly requestTimeoutSeconds: number;
+  readonly maxWaitingRequests: number;
 }
 
 export interface TransportOptions {
@@ -32,6 +37,8 @@ export interface TransportOptions {
 /** How long a peer may take to answer a keepalive ping. */
 const KEEPALIVE_TIMEOUT_MS = 20_000;
 const DRAIN_POLL_MS = 20;
+/** How often overdue requests are looked for. */
+const SWEEP_MS = 500;
 /** Stands for the method's name where no such method is known. */
 const UNKNOWN_METHOD = "unknown";
 
@@ -41,16 +48,26 @@ export class GrpcTransport {
   readonly #sockets = new Map<Duplex, Connection>();
   readonly #accepting = new AsyncLocalStorage<Connection>();
   readonly #peers = new WeakMap<Metadata, Connection>();
+  readonly #waiting: WaitingRequests;
+  readonly #sweeper: NodeJS.Timeout;
   #draining: Promise<void> | undefined;
 
   constructor(options: TransportOptions) {
     const { limits } = options;
+    this.#waiting = new WaitingRequests({
+      timeoutMs: limits.requestTimeoutSeconds * 1000,
+      maxWaiting: limits.maxWaitingRequests,
+      now: () => performance.now(),
+    });
+    this.#sweeper = setInterval(() => this.#waiting.sweep(), SWEEP_MS);
+    this.#sweeper.unref();
     this.server = new Server({
       "grpc.max_concurrent_streams": limits.maxConcurrentStreams,
       "grpc.max_receive_message_length": limits.maxMessageBytes,
       "grpc-node.max_session_memory": limits.maxSessionMemoryMegabytes,
       "grpc.keepalive_time_ms": limits.keepaliveSeconds * 1000,
       "grpc.keepalive_timeout_ms": KEEPALIVE_TIMEOUT_MS,
+      "grpc.max_connection_idle_ms": limits.idleConnectionSeconds * 1000,
       "grpc.enable_channelz": 0,
       interceptors: [this.#carryPeer(options.onRefused)],
     });
@@ -77,6 +94,11 @@ export class GrpcTransport {
     return connection;
   }
 
+  /** Calls whose request has not wholly come. */
+  get waiting(): number {
+    return this.#waiting.size;
+  }
+
   /** Open connections. */
   get connections(): ReadonlyMap<Duplex, Connection> {
     return this.#sockets;
@@ -95,6 +117,7 @@ export class GrpcTransport {
       await new Promise((resolve) => setTimeout(resolve, DRAIN_POLL_MS));
     }
     for (const socket of this.#sockets.keys()) socket.destroy();
+    clearInterval(this.#sweeper);
     this.#injector.destroy();
     this.server.forceShutdown();
   }
@@ -130,6 +153,12 @@ export class GrpcTransport {
         if (coded.added !== undefined) onRefused({ method: method.path, code: coded.added, connection });
         sendStatus(coded.status);
       };
+      const request = this.#waiting.begin(() => {
+        const error = requestTimedOut();
+        onRefused({ method: method.path, code: error.code, connection });
+        sendStatus(statusFor(error));
+        closeStream(call);
+      });
       return new ServerInterceptingCall(call, {
         start: (next) =>
           next({
@@ -137,10 +166,31 @@ export class GrpcTransport {
               this.#peers.set(metadata, connection);
               pass(metadata);
             },
+            onReceiveMessage: (message, pass) => {
+              if (method.requestStream) request.again();
+              pass(message);
+            },
+            onReceiveHalfClose: (pass) => {
+              request.done();
+              pass();
+            },
+            onCancel: () => request.done(),
           }),
       });
     };
   }
+}
+
+const requestTimedOut = (): ApiError =>
+  new ApiError(
+    "MCA_REQUEST_TIMEOUT",
+    "The request was begun and did not come to its end in time. Send it whole (limits.requestTimeoutSeconds).",
+  );
+
+/** A peer that never ends its half would keep the stream. A test notices when grpc-js keeps it elsewhere. */
+function closeStream(call: object): void {
+  const stream: unknown = Reflect.get(call, "stream");
+  if (stream instanceof Duplex && "close" in stream && typeof stream.close === "function") stream.close();
 }
 
 /** The private method by which grpc-js answers a call for which it finds no handler. A test notices when it is gone. */

@@ -30,6 +30,9 @@ export const limits: TransportLimits = {
   streamResetBurst: 20,
   streamResetPerSecond: 1,
   keepaliveSeconds: 60,
+  idleConnectionSeconds: 300,
+  requestTimeoutSeconds: 30,
+  maxWaitingRequests: 100,
 };
 
 export interface Fixture {

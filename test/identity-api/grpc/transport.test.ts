@@ -126,6 +126,66 @@ test("a message that is no protobuf is refused with MCA_REQUEST_INVALID and a lo
   }
 });
 
+/** Begins a call on a raw session, without an end; resolves to the trailers. */
+function beginOnly(session: ReturnType<Awaited<ReturnType<typeof startFixture>>["http2"]>): Promise<string> {
+  const stream = session.request({
+    ":method": "POST",
+    ":path": "/meshca.identity.v1.IdentityService/IssueX509Svid",
+    "content-type": "application/grpc",
+    te: "trailers",
+  });
+  stream.on("error", () => {});
+  stream.write(Buffer.from([0, 0, 0, 0, 9, 1]));
+  stream.resume();
+  let code = "none";
+  stream.on("response", (headers) => {
+    code = String(headers["mca-code"]);
+  });
+  return new Promise((resolve) => stream.on("close", () => resolve(code)));
+}
+
+test("a request that never ends is ended with MCA_REQUEST_TIMEOUT and a log line, and the connection goes on", async () => {
+  const fixture = await startFixture(async () => ({}), { requestTimeoutSeconds: 0.2 });
+  try {
+    const session = fixture.http2();
+    assert.deepEqual(await Promise.all([beginOnly(session), beginOnly(session)]), [
+      "MCA_REQUEST_TIMEOUT",
+      "MCA_REQUEST_TIMEOUT",
+    ]);
+    assert.equal(fixture.transport.waiting, 0);
+    assert.equal(fixture.lines.filter((line) => line["code"] === "MCA_REQUEST_TIMEOUT").length, 2);
+    assert.equal(session.closed, false);
+    await issue(fixture.client());
+  } finally {
+    await fixture.close();
+  }
+});
+
+test("of too many requests that have not come the oldest is ended; a call that waits for its handler is none of them", async () => {
+  let release = (): void => {};
+  const fixture = await startFixture(
+    () =>
+      new Promise((resolve) => {
+        release = () => resolve({ rule: "answered" });
+      }),
+    { maxWaitingRequests: 3 },
+  );
+  try {
+    const inFlight = issue(fixture.client());
+    while (fixture.calls.inFlight === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    assert.equal(fixture.transport.waiting, 0);
+    const session = fixture.http2();
+    const first = beginOnly(session);
+    for (let n = 0; n < 3; n++) beginOnly(session).catch(() => {});
+    assert.equal(await first, "MCA_REQUEST_TIMEOUT");
+    assert.equal(fixture.transport.waiting, 3);
+    release();
+    assert.equal((await inFlight).rule, "answered");
+  } finally {
+    await fixture.close();
+  }
+});
+
 test("what a handler throws reaches the caller as its code, with the request's id, and the log once", async () => {
   const fixture = await startFixture(async () => {
     throw new ApiError("MCA_NOT_RENEWABLE", "Enrol again.", { details: { serial: "01" } });
