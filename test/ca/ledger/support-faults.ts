@@ -24,6 +24,8 @@ export type CommitFault =
   | "lost-before"
   /** PostgreSQL commits, and the connection breaks before the answer. */
   | "lost-after"
+  /** The same, and nobody can connect until `restore`. */
+  | "lost-after-for-long"
   /** Nothing goes through any more, in either direction, and nobody is told. */
   | "silence";
 
@@ -32,6 +34,8 @@ export interface FaultyConnection {
   readonly connectionString: string;
   /** The next commits fail like this, in order. */
   readonly faults: CommitFault[];
+  /** The same for COMMITs of the pool (administrative transactions). */
+  readonly poolFaults: CommitFault[];
   /** Refuses new connections and breaks the present ones. */
   cut(): void;
   restore(): void;
@@ -40,6 +44,7 @@ export interface FaultyConnection {
 
 const COMMIT = Buffer.from("ledger_commit\0");
 const COMMITTED = Buffer.from("COMMIT\0");
+const SIMPLE_QUERY = 0x51;
 
 /** A proxy for PostgreSQL's Unix socket. */
 export async function faultyConnection(connectionString: string): Promise<FaultyConnection> {
@@ -47,6 +52,7 @@ export async function faultyConnection(connectionString: string): Promise<Faulty
   const folder = await temporaryFolder("mesh-ca-proxy-");
   await mkdir(folder, { recursive: true });
   const faults: CommitFault[] = [];
+  const poolFaults: CommitFault[] = [];
   const sockets = new Set<Socket>();
   let isCut = false;
   const server = createServer((client) => {
@@ -67,13 +73,16 @@ export async function faultyConnection(connectionString: string): Promise<Faulty
     }
     client.on("data", (chunk) => {
       if (fault === undefined && chunk.includes(COMMIT)) fault = faults.shift();
+      if (fault === undefined && chunk[0] === SIMPLE_QUERY && chunk.includes(COMMITTED)) fault = poolFaults.shift();
       if (fault === "lost-before") client.destroy();
       else if (fault !== "silence") upstream.write(chunk);
     });
     upstream.on("data", (chunk) => {
       if (fault === "silence") return;
-      if (fault === "lost-after") {
-        if (chunk.includes(COMMITTED)) client.destroy();
+      if (fault === "lost-after" || fault === "lost-after-for-long") {
+        if (!chunk.includes(COMMITTED)) return;
+        isCut = fault === "lost-after-for-long";
+        client.destroy();
         return;
       }
       client.write(chunk);
@@ -85,6 +94,7 @@ export async function faultyConnection(connectionString: string): Promise<Faulty
   return {
     connectionString: connectionString.replace(/host=[^&]+/, `host=${encodeURIComponent(folder)}`),
     faults,
+    poolFaults,
     cut() {
       isCut = true;
       for (const socket of sockets) socket.destroy();
