@@ -4,6 +4,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { BoundCounter, BoundHistogram, Clock, Logger, Metrics } from "../../runtime/index.ts";
 import { type Database, type StoreError, sqlStateOf } from "../store/index.ts";
+import type { Pipeline } from "../store/pipeline.ts";
 import { type AttemptResult, attemptCommit, type Work, type Written } from "./attempt.ts";
 import { NO_RULES } from "./batch-read.ts";
 import { LedgerError } from "./errors.ts";
@@ -72,7 +73,7 @@ export class Committer {
   constructor(options: CommitterOptions) {
     this.#options = options;
     this.#queue = new IntentQueue(options.maxQueued);
-    this.#connection = new WriterConnection(options.database);
+    this.#connection = new WriterConnection(options.database, async () => {});
     this.#partitions = new Partitions(options.database, options.logger);
     this.#size = options.size;
     const { metrics } = options;
@@ -98,7 +99,7 @@ export class Committer {
   /** Connects, so that the first intent does not wait for it. */
   async open(): Promise<void> {
     await this.#partitions.ensure();
-    await this.#connection.get();
+    await this.#use(async () => {});
   }
 
   /** @throws LedgerError */
@@ -151,7 +152,9 @@ export class Committer {
     while (this.#running !== undefined) await this.#running; // one run may be followed by another
     clearTimeout(deadline);
     clearInterval(this.#sweeper);
-    this.#queue.refuseOlderThan(Number.NEGATIVE_INFINITY, () => unavailable("The server is shutting down", undefined));
+    const closing = () => unavailable("The server is shutting down", undefined);
+    this.#queue.refuseOlderThan(Number.NEGATIVE_INFINITY, closing);
+    for (const pending of this.#unknown?.work.intents ?? []) pending.settle({ kind: "refused", error: closing() });
     await this.#connection.close();
   }
 
@@ -213,8 +216,7 @@ export class Committer {
         this.#committed(work, result.written);
         return;
       case "lost":
-        this.#putBack(work);
-        await this.#backOff(result.error);
+        await this.#retryLater(work, result.error);
         return;
       case "unknown":
         this.#unknown = { work, written: result.written };
@@ -226,20 +228,30 @@ export class Committer {
   }
 
   async #attempt(work: Work): Promise<AttemptResult> {
-    const { clock, lineageQuota, commitTimeoutMs } = this.#options;
+    const { clock, lineageQuota } = this.#options;
     this.#inFlight = work.intents;
     const started = performance.now();
-    const watchdog = setTimeout(() => this.#connection.drop(), commitTimeoutMs);
     try {
-      const pipeline = await this.#connection.get();
-      const result = await attemptCommit(pipeline, work, { clock, lineageQuota, rules: this.#rules });
+      const result = await this.#use((pipeline) =>
+        attemptCommit(pipeline, work, { clock, lineageQuota, rules: this.#rules }),
+      );
       if (result.kind === "committed") this.#seconds.record((performance.now() - started) / 1_000);
       return result;
     } catch (error) {
-      return { kind: "lost", error: error instanceof Error ? error : new Error(String(error)) };
+      return { kind: "lost", error: asError(error) };
+    } finally {
+      this.#inFlight = [];
+    }
+  }
+
+  /** Lends the connection, and cuts it when that takes longer than a commit may: a server can fall silent at any moment. */
+  async #use<T>(run: (pipeline: Pipeline) => Promise<T>): Promise<T> {
+    // Half of the callers' patience: the other half is for a second try on a new connection.
+    const watchdog = setTimeout(() => this.#connection.drop(), this.#options.commitTimeoutMs / 2);
+    try {
+      return await run(await this.#connection.get());
     } finally {
       clearTimeout(watchdog);
-      this.#inFlight = [];
     }
   }
 
@@ -269,7 +281,7 @@ export class Committer {
     const [first] = written.plan.entries;
     try {
       const recorded =
-        first !== undefined && (await isRecorded(await this.#connection.get(), written.from, first.leafHash));
+        first !== undefined && (await this.#use((pipeline) => isRecorded(pipeline, written.from, first.leafHash)));
       this.#unknown = undefined;
       this.#options.logger.warn(
         { event: "ledger.read-back", from: written.from.toString(), recorded },
@@ -279,7 +291,7 @@ export class Committer {
       else this.#putBack(work);
       return true;
     } catch (error) {
-      await this.#backOff(error instanceof Error ? error : new Error(String(error)));
+      await this.#backOff(asError(error));
       return false;
     }
   }
@@ -289,6 +301,11 @@ export class Committer {
     this.#outcomes.putBack(work.outcomes);
     for (const mark of work.marks) this.#marks.add(mark);
     if (work.outcomes.length + work.marks.length > 0) this.#flushSoon();
+  }
+
+  #retryLater(work: Work, error: Error): Promise<void> {
+    this.#putBack(work);
+    return this.#backOff(error);
   }
 
   /** The connection is of no use: wait a little before the next. */
@@ -312,27 +329,32 @@ export class Committer {
   /** Nobody waits, but the database was away: is it back? */
   async #probe(): Promise<void> {
     try {
-      await this.#connection.get();
+      await this.#use(async () => {});
       this.#downSince = undefined;
       this.#downReason = undefined;
       this.#failures = 0;
       this.#options.logger.info({ event: "ledger.available" }, "the ledger can commit again");
     } catch (error) {
-      await this.#backOff(error instanceof Error ? error : new Error(String(error)));
+      await this.#backOff(asError(error));
     }
   }
 
   /** The database refused the batch. Others must not suffer from what one of them holds. */
   async #refused(work: Work, error: StoreError): Promise<void> {
     const sqlState = sqlStateOf(error);
-    if (sqlState === NO_PARTITION && (await this.#partitions.ensure())) return this.#putBack(work);
-    if (sqlState !== undefined && RETRIED.has(sqlState)) {
-      this.#putBack(work);
-      return this.#backOff(error);
+    if (sqlState !== undefined && RETRIED.has(sqlState)) return this.#retryLater(work, error);
+    try {
+      if (sqlState === NO_PARTITION && (await this.#partitions.ensure())) return this.#putBack(work);
+    } catch (failure) {
+      return this.#retryLater(work, asError(failure));
     }
     const parts = split(work);
     if (parts.length > 1) {
-      for (const part of parts) await this.#commitWork(part);
+      for (const part of parts) {
+        // Nothing is written while the fate of a part is unknown: what is left waits until the log was read back.
+        if (this.#unknown === undefined) await this.#commitWork(part);
+        else this.#putBack(part);
+      }
       return;
     }
     this.#options.logger.error(
@@ -388,6 +410,10 @@ function unavailable(what: string, cause: Error | undefined): LedgerError {
     `${what}, and nothing is issued that is not recorded. Try again in a few seconds.`,
     cause === undefined ? {} : { cause },
   );
+}
+
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error));
 }
 
 function collision(cause: Error): LedgerError {
