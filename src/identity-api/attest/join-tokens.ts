@@ -14,6 +14,9 @@ const DEFAULT_TTL_SECONDS = 3600;
 const SECRET_BYTES = 32;
 const DEFAULT_PAGE = 100;
 const MAX_PAGE = 1000;
+/** Bytes of UTF-8 of one token's attributes, and of all attributes of one page (clients take no answer beyond 4 MiB). */
+const MAX_ATTRIBUTE_BYTES = 8_192;
+const MAX_PAGE_BYTES = 1_048_576;
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 const CURSOR = /^([0-9]{1,15})_([0-9a-f-]{36})$/;
 
@@ -129,9 +132,9 @@ export class JoinTokens {
   async list(query: { readonly pageSize: number; readonly cursor: string }): Promise<JoinTokenPage> {
     const limit = Math.min(query.pageSize === 0 ? DEFAULT_PAGE : query.pageSize, MAX_PAGE);
     const rows = await readTokens(this.#dependencies.database, parseCursor(query.cursor), limit + 1);
-    const tokens = rows.slice(0, limit);
+    const tokens = withinBytes(rows.slice(0, limit));
     const last = tokens.at(-1);
-    const more = rows.length > limit && last !== undefined;
+    const more = rows.length > tokens.length && last !== undefined;
     return { tokens, nextCursor: more ? `${last.createdAt}_${last.id}` : "" };
   }
 
@@ -202,6 +205,25 @@ function checkAttributes(attributes: Attributes): void {
     const wrongValue = attributeValueProblem(value);
     if (wrongValue !== undefined) throw invalid(`The value of attribute "${name}" ${wrongValue}.`);
   }
+  if (bytesOf(attributes) > MAX_ATTRIBUTE_BYTES) {
+    throw invalid(`The attributes of a join token take at most ${MAX_ATTRIBUTE_BYTES} bytes together.`);
+  }
+}
+
+function bytesOf(attributes: Attributes): number {
+  let bytes = 0;
+  for (const [name, value] of attributes) bytes += Buffer.byteLength(name) + Buffer.byteLength(value);
+  return bytes;
+}
+
+/** As many of the rows as fit into one answer, at least one: nobody hides tokens behind large ones. */
+function withinBytes(rows: readonly TokenRow[]): readonly TokenRow[] {
+  let bytes = 0;
+  const end = rows.findIndex((row, index) => {
+    bytes += bytesOf(row.attributes);
+    return index > 0 && bytes > MAX_PAGE_BYTES;
+  });
+  return end === -1 ? rows : rows.slice(0, end);
 }
 
 function refuseRaise(rules: RuleSet, attributes: Attributes, caller: TokenCaller): void {

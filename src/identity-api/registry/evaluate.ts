@@ -5,7 +5,7 @@ import type { Grant } from "../../ca/index.ts";
 import { ASSERTED_PREFIX, type CompiledRule, type Selector } from "./compile-rule.ts";
 import { fillDnsName } from "./dns-template.ts";
 import { RegistryError } from "./errors.ts";
-import { matchesPattern } from "./glob.ts";
+import { matchesPattern, type Pattern, parsePattern } from "./glob.ts";
 import { fillSpiffeId } from "./spiffe-id-template.ts";
 import type { Attributes, RuleVerdict, StoredRule } from "./types.ts";
 
@@ -107,6 +107,28 @@ export function* matchingRules(rules: readonly LoadedRule[], attributes: Attribu
   if (assertedAttribute(attributes) !== undefined) return;
   for (const rule of rules) {
     if (rule.kind === "active" && failingSelector(rule.compiled, attributes) === undefined) yield rule;
+  }
+}
+
+/** Whether the attributes satisfy a rule's selectors, in force or not. A selector that cannot be read counts as satisfied. */
+export function selectorsMatch(rule: LoadedRule, attributes: Attributes): boolean {
+  if (rule.kind === "active") return failingSelector(rule.compiled, attributes) === undefined;
+  return [...rule.stored.definition.match].every(([name, text]) => {
+    const value = attributes.get(name);
+    if (value === undefined || value === "") return false;
+    const pattern = readPattern(text);
+    return pattern === undefined || matchesPattern(pattern, value);
+  });
+}
+
+function readPattern(text: string): Pattern | undefined {
+  try {
+    return parsePattern(text, (sentence) => {
+      throw new SyntaxError(sentence);
+    });
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
   }
 }
 

@@ -10,6 +10,7 @@ import {
   type LoadedRule,
   matchingRules,
   noMatch,
+  selectorsMatch,
 } from "./evaluate.ts";
 import { parseRule } from "./parse-rule.ts";
 import { currentGrant, type RenewalSubject, renewGrant } from "./renewal.ts";
@@ -101,11 +102,15 @@ export class RuleSet {
     }
   }
 
-  /** Every rule with roles that these attributes match, decisive or not: making such a token needs an admin. */
+  /**
+   * Every rule with roles that these attributes match, decisive or not: making such a token needs an admin. A rule that is not in
+   * force here counts too: it may be on another replica, or after a restart, at the same revision.
+   */
   roleBearingMatches(attributes: Attributes): readonly string[] {
-    return [...matchingRules(this.#loaded, attributes)].flatMap(({ stored: { definition } }) =>
-      definition.roles.length > 0 ? [definition.name] : [],
-    );
+    return this.#loaded.flatMap((rule) => {
+      const { definition } = rule.stored;
+      return definition.roles.length > 0 && selectorsMatch(rule, attributes) ? [definition.name] : [];
+    });
   }
 
   /** Rules that are stored but not in force here, each with its reason. */
