@@ -18,13 +18,23 @@ function systemNode(): string | undefined {
   return found.status === 0 ? found.stdout.trim() : undefined;
 }
 
+/** Waits for what the program prints; fails with what it printed instead. */
+async function untilPrinted(run: ReturnType<typeof startCli>, pattern: RegExp): Promise<void> {
+  const end = performance.now() + 20_000;
+  while (!pattern.test(run.stdout())) {
+    if (run.child.exitCode !== null || performance.now() > end)
+      throw new Error(`not printed: ${(await run.result).stderr}`);
+    await sleep(10);
+  }
+}
+
 /** A package of its own with the launcher and a program that a test writes. */
 function packageWith(program: string): string {
   const root = temporaryDirectory();
   mkdirSync(join(root, "bin"));
   mkdirSync(join(root, "dist/cli"), { recursive: true });
   cpSync(LAUNCHER, join(root, "bin/mesh-ca.mjs"));
-  writeFileSync(join(root, "package.json"), JSON.stringify({ type: "module" }));
+  writeFileSync(join(root, "package.json"), JSON.stringify({ type: "module", config: { nodeFlags: [] } }));
   writeFileSync(join(root, "dist/cli/main.js"), program);
   return join(root, "bin/mesh-ca.mjs");
 }
@@ -50,7 +60,7 @@ test("A signal to the launcher ends the program in its own way", async () => {
     'process.on("SIGTERM", () => { console.log("asked"); process.exit(5); }); setInterval(() => {}, 1000); console.log("up");',
   );
   const run = startCli([], { program: [process.execPath, launcher] });
-  while (!run.stdout().includes("up")) await sleep(10);
+  await untilPrinted(run, /up/);
   run.child.kill("SIGTERM");
   const { code, stdout } = await run.result;
   assert.equal(code, 5);
@@ -68,7 +78,7 @@ test("When the launcher is killed the program ends too", async () => {
     `import { followLauncher } from ${follow}; followLauncher(); process.on("SIGTERM", () => process.exit(0)); setInterval(() => {}, 1000); console.log(process.pid);`,
   );
   const run = startCli([], { program: [process.execPath, launcher] });
-  while (!/\d+\n/.test(run.stdout())) await sleep(10);
+  await untilPrinted(run, /\d+\n/);
   const pid = Number(run.stdout());
   run.child.kill("SIGKILL");
   const end = performance.now() + 5_000;

@@ -6,6 +6,7 @@ import {
   type PeculiarReading,
   readWithOpenSsl,
   readWithPeculiar,
+  verifyWithPeculiar,
 } from "../../../src/ca/issuance/cert-checker/readers.ts";
 import { getIssuance } from "../../../src/ca/ledger/index.ts";
 import { type LogFields, type Logger, silentLogger, silentMetrics } from "../../../src/runtime/index.ts";
@@ -72,6 +73,16 @@ test("a certificate that the authority's key did not sign raises an alarm", asyn
   );
   assert.equal(alarms[0]?.event, CHECK_EVENTS.disagreement);
   assert.equal(alarms[0]?.["alarm"], true);
+});
+
+test("@peculiar/x509 verifies the signature by itself, and refuses another authority's", async () => {
+  const { chain } = await world.issuer.issueX509Svid(makeRequest({ csrDer: makeCsr().der }));
+  const [der] = chain;
+  assert.ok(der);
+  await verifyWithPeculiar(der, world.authorities.active().certificate.der);
+  const other = await createWorld();
+  await assert.rejects(verifyWithPeculiar(der, other.authorities.active().certificate.der), /does not verify/);
+  await other.close();
 });
 
 test("each difference between record and readers, and each broken rule, is a finding", async () => {

@@ -94,8 +94,9 @@ export class CertificateChecker {
     const issuer = authorityCertificate(row.authority);
     if (certificate === undefined || issuer === undefined) return undefined;
     // Loaded when there is something to check: @peculiar/x509 takes 0.1 s of CPU and 24 MB to load.
-    const { readWithOpenSsl, readWithPeculiar } = await import("./readers.ts");
+    const { readWithOpenSsl, readWithPeculiar, verifyWithPeculiar } = await import("./readers.ts");
     try {
+      await verifyWithPeculiar(certificate, issuer);
       return compareReadings(row, readWithOpenSsl(certificate, issuer), readWithPeculiar(certificate));
     } catch (error) {
       return [`a reader refuses the certificate: ${error instanceof Error ? error.message : String(error)}`];

@@ -3,6 +3,7 @@
 // from @peculiar/x509 alone.
 import { X509Certificate as OpenSslCertificate } from "node:crypto";
 import "reflect-metadata";
+import { Crypto } from "@peculiar/webcrypto";
 import {
   AuthorityKeyIdentifierExtension,
   BasicConstraintsExtension,
@@ -12,6 +13,9 @@ import {
   SubjectAlternativeNameExtension,
   SubjectKeyIdentifierExtension,
 } from "@peculiar/x509";
+
+/** The WebCrypto that @peculiar/x509 verifies with: its makers' own, so that no default of this runtime has a say. */
+const crypto = new Crypto();
 
 /** What a reader sees of a leaf, in one form so that readers can be compared. */
 export interface Reading {
@@ -86,4 +90,12 @@ export function readWithPeculiar(der: Uint8Array): PeculiarReading {
     subjectKeyId: certificate.getExtension(SubjectKeyIdentifierExtension)?.keyId,
     authorityKeyId: certificate.getExtension(AuthorityKeyIdentifierExtension)?.keyId,
   };
+}
+
+/** Verifies the signature under `issuerDer` with @peculiar/x509. @throws Error when it does not hold */
+export async function verifyWithPeculiar(der: Uint8Array, issuerDer: Uint8Array): Promise<void> {
+  const issuer = new PeculiarCertificate(Uint8Array.from(issuerDer));
+  const certificate = new PeculiarCertificate(Uint8Array.from(der));
+  const holds = await certificate.verify({ publicKey: issuer.publicKey, signatureOnly: true }, crypto);
+  if (!holds) throw new Error("@peculiar/x509: the signature does not verify under the authority");
 }
