@@ -6,7 +6,7 @@ import { Command, CommanderError } from "commander";
 import { MeshCaError, packageRoot } from "../runtime/index.ts";
 import { EXIT } from "./exit-status.ts";
 import { followLauncher } from "./launcher.ts";
-import { hint } from "./output.ts";
+import { hint, printable } from "./output.ts";
 
 const EXIT_CODES = `
 Exit codes:
@@ -56,8 +56,9 @@ function throwInsteadOfExit(command: Command): void {
 }
 
 function explain(error: unknown): void {
-  if (error instanceof MeshCaError) hint(`mesh-ca: ${error.message} (${error.code})`);
-  else hint(`mesh-ca: ${error instanceof Error ? error.message : String(error)}`);
+  // A sentence may quote what a stranger wrote: it keeps its lines, and steers no terminal.
+  const sentence = (error instanceof Error ? error.message : String(error)).split("\n").map(printable).join("\n");
+  hint(`mesh-ca: ${sentence}${error instanceof MeshCaError ? ` (${error.code})` : ""}`);
   if (process.env["MESH_CA_DEBUG"] === undefined) return;
   for (let cause: unknown = error; cause instanceof Error; cause = cause.cause) hint(cause.stack ?? cause.message);
 }

@@ -3,6 +3,8 @@ import { type ServiceError, status } from "@grpc/grpc-js";
 import { MeshCaError, type MeshCaErrorCode } from "../runtime/index.ts";
 import { IdentityClientError, ServerRefusal } from "./errors.ts";
 
+/** Characters of a status text that are shown. */
+const MAX_SHOWN = 300;
 const CODE = /^MCA_[A-Z0-9_]{1,64}$/;
 
 /** The stable code that the server put into the trailers, if it did. */
@@ -24,7 +26,7 @@ export function fromServiceError(error: unknown, address: string, verdict?: Erro
     });
   }
   const code = parseTrailerCode(error);
-  if (code !== undefined) return new ServerRefusal(code, error.details, error.code, { cause: error });
+  if (code !== undefined) return new ServerRefusal(code, plain(error.details), error.code, { cause: error });
   if (verdict !== undefined) {
     return new IdentityClientError(
       "MCA_SERVER_UNTRUSTED",
@@ -81,8 +83,13 @@ function isServiceError(error: unknown): error is ServiceError {
   return error instanceof Error && "code" in error && typeof error.code === "number" && "details" in error;
 }
 
+/** What somebody wrote who may not even be verified, without what could steer a terminal or begin a line of its own. */
+function plain(text: string): string {
+  return text.replaceAll(/\s+/g, " ").replaceAll(/[\p{Cc}\p{Cf}]/gu, "\u{fffd}");
+}
+
 /** gRPC wraps the reason of a failed connection in words of its own. */
 function oneLine(text: string): string {
-  const line = text.replaceAll(/\s+/g, " ").slice(0, 300);
+  const line = plain(text.slice(0, 4 * MAX_SHOWN)).slice(0, MAX_SHOWN);
   return /Last error: (?:Error: )?(.+?)\.* Resolution note/.exec(line)?.[1] ?? line;
 }
