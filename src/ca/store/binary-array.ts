@@ -72,6 +72,10 @@ export function float8Array<Row>(rows: readonly Row[], pick: Pick<Row, number>):
 export function timeArray<Row>(rows: readonly Row[], pick: Pick<Row, number | undefined>): Buffer {
   return variable(OID.timestamptz, rows, pick, eight, (buffer, value, offset) => {
     const micros = Math.round((value - EPOCH_2000_MS) * 1000);
+    if (!Number.isSafeInteger(micros)) {
+      buffer.writeBigInt64BE(BigInt(Math.round(value) - EPOCH_2000_MS) * 1000n, offset); // from the year 2285 on
+      return;
+    }
     const high = Math.floor(micros / TWO_32);
     buffer.writeInt32BE(high, offset);
     buffer.writeUInt32BE(micros - high * TWO_32, offset + 4);

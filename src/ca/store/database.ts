@@ -189,15 +189,30 @@ async function send<Row>(client: pg.ClientBase, statement: SqlStatement, values:
   return rows as readonly Row[];
 }
 
+/** COMMIT must answer COMMIT, without a warning: one says that it took effect here and not where it should have (a standby). */
 async function commit(client: pg.ClientBase): Promise<void> {
+  const warnings: string[] = [];
+  const onNotice = (notice: { readonly severity?: string | undefined; readonly message?: string | undefined }) => {
+    if (notice.severity === "WARNING") warnings.push(notice.message ?? "");
+  };
+  client.on("notice", onNotice);
   let answer: string;
   try {
     answer = (await client.query("COMMIT")).command;
   } catch (error) {
     throw toStoreError(error, "COMMIT; whether it took effect is not known");
+  } finally {
+    client.off("notice", onNotice);
   }
   if (answer !== "COMMIT") {
     throw new StoreError("MCA_DATABASE_STATEMENT", `The database answered ${answer} to COMMIT: nothing was changed.`);
+  }
+  if (warnings.length > 0) {
+    // For example: committed here, but not on the standby that the configuration asks for.
+    throw new StoreError(
+      "MCA_DATABASE_UNAVAILABLE",
+      `The database answered COMMIT with a warning (${warnings.join("; ")}): whether the change is safe is not known.`,
+    );
   }
 }
 
