@@ -31,6 +31,8 @@ test("fields that would carry a secret are struck out, also one level below", ()
     { event: "x", token: "t0psecret", request: { csr: "t0psecret", jwt: "t0psecret" }, password: "t0psecret" },
     "m",
   );
+  logger.child({ secret: "t0psecret", peer: { key: "t0psecret" } }).warn({ event: "y", pem: "t0psecret" }, "m");
+  assert.equal(lines.length, 2);
   assert.equal(JSON.stringify(lines).includes("t0psecret"), false);
 });
 
