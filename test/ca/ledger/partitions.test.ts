@@ -1,0 +1,65 @@
+import assert from "node:assert/strict";
+import { afterEach, beforeEach, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { CommitResult } from "../../../src/ca/ledger/index.ts";
+import { createTestDatabase, type TestDatabase } from "../../support/postgres.ts";
+import { intentOf, openLedger, reopenLedger } from "./support.ts";
+
+const WIDTH = 4_194_304n;
+const sql = (text: string) => ({ name: "", text });
+const indexOf = (result: CommitResult) => (result.kind === "committed" ? result.intent.logIndex : -1n);
+
+let database: TestDatabase;
+beforeEach(async () => {
+  database = await createTestDatabase();
+  await (await openLedger(database.app)).close();
+});
+afterEach(() => database.close());
+
+/** A log that ends just before the last index of its first partition. */
+async function nearTheEnd(): Promise<bigint> {
+  const size = WIDTH - 4n;
+  await database.owner.query(sql(`INSERT INTO ledger_entry VALUES (${size - 1n}, '', '')`));
+  await database.owner.query(sql(`UPDATE ledger_head SET size = ${size}`));
+  return size;
+}
+
+async function partitions(): Promise<readonly string[]> {
+  const rows = await database.owner.query<{ name: string }>(
+    sql(
+      "SELECT inhrelid::regclass::text AS name FROM pg_inherits WHERE inhparent = 'ledger_entry'::regclass ORDER BY 1",
+    ),
+  );
+  return rows.map(({ name }) => name);
+}
+
+test("one batch runs over the edge of a partition without a gap, and the one after the next is made ahead", async () => {
+  const size = await nearTheEnd();
+  const ledger = await reopenLedger(database.app);
+  const indexes = (await Promise.all(Array.from({ length: 10 }, () => ledger.commit(intentOf())))).map(indexOf);
+  assert.deepEqual(
+    indexes.sort((a, b) => Number(a - b)),
+    Array.from({ length: 10 }, (_, index) => size + BigInt(index)),
+  );
+  for (let waited = 0; waited < 5_000 && (await partitions()).length < 3; waited += 20) await sleep(20);
+  assert.deepEqual(await partitions(), ["ledger_entry_p0", "ledger_entry_p1", "ledger_entry_p2"]);
+  await ledger.close();
+});
+
+test("a partition that is missing after all is made when it is needed, and the batch is written", async () => {
+  await nearTheEnd();
+  const ledger = await reopenLedger(database.app);
+  await database.owner.query(sql("DROP TABLE ledger_entry_p1, issuance_p1, outcome_p1"));
+  const indexes = (await Promise.all(Array.from({ length: 10 }, () => ledger.commit(intentOf())))).map(indexOf);
+  assert.equal(indexes.filter((index) => index >= WIDTH).length, 6);
+  await ledger.close();
+});
+
+test("partitions that were pruned are not made again", async () => {
+  await database.owner.query(sql(`UPDATE ledger_head SET size = ${2n * WIDTH + 1n}`));
+  await database.owner.query(sql("SELECT ledger_ensure_partitions((SELECT size + 1 FROM ledger_head))"));
+  await database.owner.query(sql(`INSERT INTO ledger_entry VALUES (${2n * WIDTH}, '', '')`));
+  await database.owner.query(sql("DROP TABLE ledger_entry_p0, issuance_p0, outcome_p0"));
+  await (await reopenLedger(database.app)).close();
+  assert.ok(!(await partitions()).includes("ledger_entry_p0"));
+});
