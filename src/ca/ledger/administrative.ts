@@ -9,6 +9,7 @@ import type { AdministrativeEntry } from "./entry.ts";
 import { checkEntry } from "./entry-schema.ts";
 import { LedgerError } from "./errors.ts";
 import type { LedgerTransaction } from "./ledger.ts";
+import { type LogTip, requireGrown } from "./log-tip.ts";
 
 const LOCK: SqlStatement = { name: "ledger_lock", text: "SELECT size, policy_revision FROM ledger_lock_head()" };
 const APPEND: SqlStatement = {
@@ -28,13 +29,17 @@ const LEAF_AT: SqlStatement = {
 
 export interface AdministrativeResult<T> {
   readonly value: T;
-  /** Size of the log afterwards. */
-  readonly size: bigint;
+  /** The log afterwards, where something was appended. */
+  readonly tip: LogTip | undefined;
 }
 
-/** Runs `run` under the head lock. A COMMIT whose answer is lost is looked up in the log before anyone is told. */
+/**
+ * Runs `run` under the head lock. A COMMIT whose answer is lost is looked up in the log before anyone is told.
+ * @param tip the log as this process last saw it
+ */
 export async function transact<T>(
   database: Database,
+  tip: LogTip,
   run: (tx: LedgerTransaction) => Promise<T>,
 ): Promise<AdministrativeResult<T>> {
   let attempt: Attempt<T> | undefined;
@@ -46,6 +51,7 @@ export async function transact<T>(
           "MCA_LEDGER_CORRUPT",
           "The ledger has no head row. Run npx mesh-ca init, or restore the database from a backup.",
         );
+      requireGrown(head.size, tip);
       const entries = new Entries(head.size);
       const value = await run({
         query: (statement, values) => tx.query(statement, values),
@@ -53,11 +59,11 @@ export async function transact<T>(
       });
       await entries.write(tx);
       attempt = { value, entries };
-      return { value, size: entries.size };
+      return { value, tip: entries.tip };
     });
   } catch (error) {
     if (attempt === undefined || !isConnectionLoss(error)) throw error;
-    if (await attempt.entries.areRecorded(database)) return { value: attempt.value, size: attempt.entries.size };
+    if (await attempt.entries.areRecorded(database)) return { value: attempt.value, tip: attempt.entries.tip };
     throw new LedgerError(
       "MCA_LEDGER_UNAVAILABLE",
       "The database was lost while the change was committed, and the change was not made. Try again.",
@@ -82,6 +88,11 @@ class Entries {
 
   get size(): bigint {
     return this.#from + BigInt(this.#entries.length);
+  }
+
+  get tip(): LogTip | undefined {
+    const last = this.#entries.at(-1);
+    return last === undefined ? undefined : { size: this.size, leafHash: last.leafHash };
   }
 
   append(entry: AdministrativeEntry): bigint {

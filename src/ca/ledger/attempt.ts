@@ -9,6 +9,7 @@ import { sendWrites } from "./batch-write.ts";
 import type { OutcomeReport } from "./intent.ts";
 import type { PendingIntent } from "./intent-queue.ts";
 import type { Quota } from "./ledger.ts";
+import { type LogTip, requireGrown } from "./log-tip.ts";
 import { encodeOutcomes } from "./outcome-queue.ts";
 import { type BatchPlan, planBatch } from "./plan.ts";
 
@@ -40,6 +41,8 @@ export interface AttemptOptions {
   readonly clock: Clock;
   readonly lineageQuota: Quota;
   readonly rules: KnownRules;
+  /** The log as this process last saw it. */
+  readonly tip: LogTip;
 }
 
 /** Tries once. Never throws for what the database does. */
@@ -50,6 +53,7 @@ export async function attemptCommit(pipeline: Pipeline, work: Work, options: Att
   let answers: PromiseSettledResult<PipelineAnswer>[];
   try {
     reads = await beginBatch(pipeline, work.intents, work.marks, options.rules);
+    requireGrown(reads.size, options.tip);
     const now = options.clock.now();
     const plan = planBatch(
       work.intents,

@@ -11,6 +11,7 @@ import { LedgerError } from "./errors.ts";
 import type { CommitResult, Intent, OutcomeReport } from "./intent.ts";
 import { IntentQueue, PendingIntent } from "./intent-queue.ts";
 import type { LedgerHealth, Quota } from "./ledger.ts";
+import { type LogTip, requireSameLog } from "./log-tip.ts";
 import { OutcomeQueue } from "./outcome-queue.ts";
 import { Partitions } from "./partitions.ts";
 import { isRecorded } from "./read-back.ts";
@@ -24,8 +25,8 @@ export interface CommitterOptions {
   readonly lineageQuota: Quota;
   readonly maxQueued: number;
   readonly commitTimeoutMs: number;
-  /** Size of the log when it was opened. */
-  readonly size: bigint;
+  /** The log when it was opened. */
+  readonly tip: LogTip;
   /** Called after each commit with what it recorded. */
   readonly onRecorded: (written: Written) => void;
 }
@@ -57,7 +58,7 @@ export class Committer {
   readonly #batches: BoundCounter;
   #marks = new Set<string>();
   #rules = NO_RULES;
-  #size: bigint;
+  #tip: LogTip;
   #running: Promise<void> | undefined;
   #flushTimer: NodeJS.Timeout | undefined;
   #flushDue = false;
@@ -67,15 +68,16 @@ export class Committer {
   #failures = 0;
   #downSince: number | undefined;
   #downReason: Error | undefined;
+  #corrupt: LedgerError | undefined;
   #closed = false;
   readonly #giveUp = new AbortController();
 
   constructor(options: CommitterOptions) {
     this.#options = options;
     this.#queue = new IntentQueue(options.maxQueued);
-    this.#connection = new WriterConnection(options.database, async () => {});
+    this.#connection = new WriterConnection(options.database, (pipeline) => requireSameLog(pipeline, this.#tip));
     this.#partitions = new Partitions(options.database, options.logger);
-    this.#size = options.size;
+    this.#tip = options.tip;
     const { metrics } = options;
     this.#seconds = metrics
       .histogram("mesh_ca_ledger_commit_seconds", {
@@ -89,7 +91,7 @@ export class Committer {
     metrics.gauge(
       "mesh_ca_ledger_size",
       { description: "Entries in the log, as of this replica's last commit" },
-      () => [{ value: Number(this.#size) }],
+      () => [{ value: Number(this.#tip.size) }],
     );
     metrics.gauge("mesh_ca_ledger_waiting", { description: "Intents that wait for a commit" }, () => [
       { value: this.#queue.size },
@@ -106,6 +108,7 @@ export class Committer {
   commit(intent: Intent): Promise<CommitResult> {
     return new Promise((resolve, reject) => {
       if (this.#closed) throw unavailable("The server is shutting down", undefined);
+      if (this.#corrupt !== undefined) throw this.#corrupt;
       if (this.#isDown()) throw unavailable("The database cannot be reached", this.#downReason);
       this.#queue.add(new PendingIntent(intent, resolve, reject));
       this.#sweeper ??= setInterval(() => this.#sweep(), SWEEP_MS).unref();
@@ -128,15 +131,23 @@ export class Committer {
     this.#flushSoon();
   }
 
-  /** An administrative transaction of this process has moved the head. */
-  moved(size: bigint): void {
-    if (size > this.#size) this.#size = size;
+  /** The log as this process last saw it committed. */
+  get tip(): LogTip {
+    return this.#tip;
+  }
+
+  /** The log was seen to have grown. */
+  moved(tip: LogTip): void {
+    if (tip.size > this.#tip.size) this.#tip = tip;
   }
 
   health(): LedgerHealth {
+    if (this.#corrupt !== undefined) {
+      return { writable: false, size: this.#tip.size, queued: 0, reason: this.#corrupt.message };
+    }
     const reason =
       this.#downReason === undefined ? undefined : `The database cannot be reached: ${this.#downReason.message}`;
-    return { writable: !this.#isDown(), size: this.#size, queued: this.#queue.size, reason };
+    return { writable: !this.#isDown(), size: this.#tip.size, queued: this.#queue.size, reason };
   }
 
   /** Commits what waits, for at most `timeoutMs`, and ends. */
@@ -179,6 +190,7 @@ export class Committer {
   }
 
   #hasWork(): boolean {
+    if (this.#corrupt !== undefined) return false;
     return (
       this.#queue.size > 0 ||
       this.#unknown !== undefined ||
@@ -233,7 +245,7 @@ export class Committer {
     const started = performance.now();
     try {
       const result = await this.#use((pipeline) =>
-        attemptCommit(pipeline, work, { clock, lineageQuota, rules: this.#rules }),
+        attemptCommit(pipeline, work, { clock, lineageQuota, rules: this.#rules, tip: this.#tip }),
       );
       if (result.kind === "committed") this.#seconds.record((performance.now() - started) / 1_000);
       return result;
@@ -259,7 +271,7 @@ export class Committer {
     this.#failures = 0;
     this.#downSince = undefined;
     this.#downReason = undefined;
-    this.#size = written.size;
+    this.moved({ size: written.size, leafHash: written.plan.entries.at(-1)?.leafHash });
     this.#batches.add(1);
     this.#outcomes.done(work.outcomes);
     this.#options.onRecorded(written);
@@ -270,7 +282,7 @@ export class Committer {
       if (pending.settled && verdict.kind === "recorded") this.report({ logIndex: verdict.logIndex, result: "failed" });
       pending.settle(verdict);
     });
-    this.#partitions.ensureAhead(this.#size);
+    this.#partitions.ensureAhead(this.#tip.size);
   }
 
   /** False while the fate of the last batch is still unknown. */
@@ -311,6 +323,7 @@ export class Committer {
   /** The connection is of no use: wait a little before the next. */
   async #backOff(error: Error): Promise<void> {
     this.#connection.drop();
+    if (error instanceof LedgerError && error.code === "MCA_LEDGER_CORRUPT") return this.#stop(error);
     this.#downSince ??= performance.now();
     this.#downReason = error;
     const delay = RECONNECT_MS[Math.min(this.#failures, RECONNECT_MS.length - 1)];
@@ -324,6 +337,17 @@ export class Committer {
       if (this.#closed) this.#giveUp.abort();
     }
     await sleep(delay, undefined, { signal: this.#giveUp.signal }).catch(() => {});
+  }
+
+  /** This log must not be added to by this process any more. */
+  #stop(error: LedgerError): void {
+    this.#corrupt = error;
+    this.#options.logger.error(
+      { event: "ledger.corrupt", error, alarm: true },
+      "ALARM: the log is not the one of before",
+    );
+    this.#queue.refuseOlderThan(Number.NEGATIVE_INFINITY, () => error);
+    for (const pending of this.#unknown?.work.intents ?? []) pending.settle({ kind: "refused", error });
   }
 
   /** Nobody waits, but the database was away: is it back? */

@@ -20,6 +20,7 @@ import type { AdministrativeEntry } from "./entry.ts";
 import { LedgerError } from "./errors.ts";
 import { trustDomainOf } from "./initialise.ts";
 import type { CommitResult, Intent, IntentFields, OutcomeReport } from "./intent.ts";
+import type { LogTip } from "./log-tip.ts";
 
 export interface Quota {
   /** How many at once. */
@@ -68,10 +69,15 @@ const CLOSE_TIMEOUT_MS = 10_000;
 const HEAD_MATCHES: SqlStatement = {
   name: "ledger_head_matches",
   text: `
-SELECT size, size = 0 OR EXISTS (SELECT 1 FROM ledger_entry WHERE log_index = size - 1) AS has_last,
+SELECT size, (SELECT leaf_hash FROM ledger_entry WHERE log_index = size - 1) AS last_leaf,
        EXISTS (SELECT 1 FROM ledger_entry WHERE log_index >= size) AS has_more
 FROM ledger_head`,
 };
+interface HeadRow {
+  readonly size: bigint;
+  readonly last_leaf: Uint8Array | null;
+  readonly has_more: boolean;
+}
 const FREEZE: SqlStatement = {
   name: "lineage_freeze",
   text: "UPDATE lineage SET frozen_at = $2::timestamptz, frozen_cause = $3 WHERE id = $1 AND frozen_at IS NULL RETURNING spiffe_id",
@@ -85,7 +91,7 @@ export class Ledger {
   readonly #committer: Committer;
   #closing: Promise<void> | undefined;
 
-  private constructor(options: LedgerOptions, size: bigint) {
+  private constructor(options: LedgerOptions, tip: LogTip) {
     const { database, clock, logger, metrics = silentMetrics } = options;
     this.#database = database;
     const frozen = metrics
@@ -96,7 +102,7 @@ export class Ledger {
       clock,
       logger,
       metrics,
-      size,
+      tip,
       lineageQuota: options.lineageQuota ?? DEFAULT_QUOTA,
       maxQueued: options.maxQueued ?? DEFAULT_MAX_QUEUED,
       commitTimeoutMs: options.commitTimeoutMs ?? DEFAULT_COMMIT_TIMEOUT_MS,
@@ -139,14 +145,14 @@ export class Ledger {
         "This database belongs to no trust domain yet. Run npx mesh-ca init once, or name the right database.",
       );
     }
-    const [head] = await options.database.query<{ size: bigint; has_last: boolean; has_more: boolean }>(HEAD_MATCHES);
-    if (head === undefined || !head.has_last || head.has_more) {
+    const [head] = await options.database.query<HeadRow>(HEAD_MATCHES);
+    if (head === undefined || (head.size > 0n && head.last_leaf === null) || head.has_more) {
       throw new LedgerError(
         "MCA_LEDGER_CORRUPT",
         "The ledger's head does not match its entries: the database was restored or changed by hand. Nothing is issued; restore it whole from a backup.",
       );
     }
-    const ledger = new Ledger(options, head.size);
+    const ledger = new Ledger(options, { size: head.size, leafHash: head.last_leaf ?? undefined });
     await ledger.#committer.open();
     return ledger;
   }
@@ -165,8 +171,8 @@ export class Ledger {
    * no issuance commits meanwhile.
    */
   async transact<T>(run: (tx: LedgerTransaction) => Promise<T>): Promise<T> {
-    const { value, size } = await transact(this.#database, run);
-    this.#committer.moved(size);
+    const { value, tip } = await transact(this.#database, this.#committer.tip, run);
+    if (tip !== undefined) this.#committer.moved(tip);
     return value;
   }
 
