@@ -44,7 +44,7 @@ export function identityService(options: IdentityServiceOptions): IdentityServic
     watchTrust: calls.stream(path.watchTrust.path, async (request, call, stream) => {
       gate.admitOpen(call);
       requireOwnTrustDomain(request.trustDomain, options.trustDomain);
-      await watchers.serve(stream);
+      await watchers.serve(stream, call.connection);
     }),
     explainIdentity: calls.unary(path.explainIdentity.path, async (request, call) =>
       explain(requireParts(acting), gate, request, call),

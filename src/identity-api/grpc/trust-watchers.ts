@@ -13,6 +13,10 @@ const HEARTBEAT_SLOTS = 20;
 /** A watcher that has not read for so long is let go. */
 const SLOW_WATCHER_MS = 30_000;
 
+/** What one connection may take of all streams, and what it may always have: a process may have several sources. */
+const SHARE_OF_A_PEER = 1 / 100;
+const LEAST_OF_A_PEER = 16;
+
 /** As much of a gRPC stream as is used here. */
 export interface WatchStream {
   write(message: WatchTrustResponse): boolean;
@@ -53,6 +57,7 @@ export function serializeWatchResponse(message: WatchTrustResponse): Buffer {
 export class TrustWatchers {
   readonly #options: TrustWatchersOptions;
   readonly #watchers = new Set<Watcher>();
+  readonly #ofPeer = new WeakMap<object, number>();
   readonly #now: () => number;
   readonly #timer: NodeJS.Timeout;
   readonly #stopFeed: () => void;
@@ -88,10 +93,25 @@ export class TrustWatchers {
   }
 
   /**
-   * Serves one stream until it ends: rejects with the reason when we end it, resolves when the caller went away.
+   * Serves one stream until it ends: rejects with the reason when we end it, resolves when the caller went away. `peer`: whose
+   * stream it is, so that nobody takes the places of all others.
    * @throws ApiError MCA_OVERLOADED, MCA_SHUTTING_DOWN, MCA_WATCH_TOO_SLOW
    */
-  serve(stream: WatchStream): Promise<void> {
+  async serve(stream: WatchStream, peer: object): Promise<void> {
+    const open = this.#ofPeer.get(peer) ?? 0;
+    const most = Math.max(LEAST_OF_A_PEER, Math.floor(this.#options.maxWatchers * SHARE_OF_A_PEER));
+    if (open >= most) {
+      throw new ApiError("MCA_OVERLOADED", `This connection has ${most} trust streams already. End one of them first.`);
+    }
+    this.#ofPeer.set(peer, open + 1);
+    try {
+      await this.#serve(stream);
+    } finally {
+      this.#ofPeer.set(peer, (this.#ofPeer.get(peer) ?? 1) - 1);
+    }
+  }
+
+  #serve(stream: WatchStream): Promise<void> {
     return new Promise((resolve, reject) => {
       if (this.#closed) return reject(shuttingDown());
       if (this.#watchers.size >= this.#options.maxWatchers) {

@@ -87,7 +87,7 @@ function start(maxWatchers = 10) {
 test("a snapshot comes first and at once, then deltas, and a heartbeat every five seconds", () => {
   const { watchers, change, tick, end } = start();
   const stream = new Stream();
-  watchers.serve(stream).catch(() => {});
+  watchers.serve(stream, {}).catch(() => {});
   assert.deepEqual(stream.kinds(), ["snapshot"]);
   change(2n, TrustDelta.fromPartial({ sequence: 2n }));
   change(3n);
@@ -105,8 +105,8 @@ test("a snapshot comes first and at once, then deltas, and a heartbeat every fiv
 test("a message for many watchers is encoded once", () => {
   const { watchers, change, end } = start();
   const [one, two] = [new Stream(), new Stream()];
-  watchers.serve(one).catch(() => {});
-  watchers.serve(two).catch(() => {});
+  watchers.serve(one, {}).catch(() => {});
+  watchers.serve(two, {}).catch(() => {});
   change(2n, TrustDelta.fromPartial({ sequence: 2n }));
   const [first, second] = [one.got[1], two.got[1]];
   assert.ok(first !== undefined && second !== undefined);
@@ -117,7 +117,7 @@ test("a message for many watchers is encoded once", () => {
 test("heartbeats of many watchers are spread over the interval", () => {
   const { watchers, tick, end } = start(100);
   const streams = Array.from({ length: 40 }, () => new Stream());
-  for (const stream of streams) watchers.serve(stream).catch(() => {});
+  for (const stream of streams) watchers.serve(stream, {}).catch(() => {});
   tick(250);
   assert.equal(streams.filter((stream) => stream.got.length === 2).length, 2);
   tick(HEARTBEAT_MS - 250);
@@ -128,7 +128,7 @@ test("heartbeats of many watchers are spread over the interval", () => {
 test("a watcher that does not read gets nothing more, and one snapshot when it reads again", () => {
   const { watchers, change, tick, end } = start();
   const stream = new Stream();
-  watchers.serve(stream).catch(() => {});
+  watchers.serve(stream, {}).catch(() => {});
   stream.stuck = true;
   change(2n, TrustDelta.fromPartial({}));
   const held = stream.got.length;
@@ -145,7 +145,7 @@ test("a watcher that does not read gets nothing more, and one snapshot when it r
 test("a watcher that does not read for half a minute is let go with a code", async () => {
   const { watchers, change, tick, end } = start();
   const stream = new Stream();
-  const served = watchers.serve(stream);
+  const served = watchers.serve(stream, {});
   stream.stuck = true;
   change(2n, TrustDelta.fromPartial({}));
   tick(40_000);
@@ -157,19 +157,34 @@ test("a watcher that does not read for half a minute is let go with a code", asy
 test("more watchers than allowed are refused; a place is free again when one goes", async () => {
   const { watchers, end } = start(1);
   const first = new Stream();
-  const served = watchers.serve(first);
-  await assert.rejects(watchers.serve(new Stream()), { code: "MCA_OVERLOADED" });
+  const served = watchers.serve(first, {});
+  await assert.rejects(watchers.serve(new Stream(), {}), { code: "MCA_OVERLOADED" });
   first.emit("close");
   await served;
-  watchers.serve(new Stream()).catch(() => {});
+  watchers.serve(new Stream(), {}).catch(() => {});
   assert.equal(watchers.size, 1);
   end();
 });
 
 test("closing ends every stream with a code that brings callers back", async () => {
   const { watchers, end } = start();
-  const served = watchers.serve(new Stream());
+  const served = watchers.serve(new Stream(), {});
   end();
   await assert.rejects(served, { code: "MCA_SHUTTING_DOWN" });
-  await assert.rejects(watchers.serve(new Stream()), { code: "MCA_SHUTTING_DOWN" });
+  await assert.rejects(watchers.serve(new Stream(), {}), { code: "MCA_SHUTTING_DOWN" });
+});
+
+test("one connection has a hundredth of all streams and at least sixteen, so that it takes nobody else's places", async () => {
+  const { watchers, end } = start(1_000);
+  const peer = {};
+  const streams = Array.from({ length: 16 }, () => new Stream());
+  const served = streams.map((stream) => watchers.serve(stream, peer));
+  await assert.rejects(watchers.serve(new Stream(), peer), { code: "MCA_OVERLOADED" });
+  watchers.serve(new Stream(), {}).catch(() => {});
+  streams[0]?.emit("close");
+  await served[0];
+  watchers.serve(new Stream(), peer).catch(() => {});
+  assert.equal(watchers.size, 17);
+  for (const promise of served) promise.catch(() => {});
+  end();
 });
