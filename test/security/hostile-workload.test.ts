@@ -28,7 +28,7 @@ import { chainPem, createCertificate, createRoot } from "../support/pki.ts";
 import { temporaryFolder } from "../support/postgres.ts";
 
 const BURST = 20;
-const PLACES = 4;
+const PLACES = 16;
 const corporate = createRoot({ subject: "Corporate Root" });
 const replacement = createRoot({ subject: "Replacement Root" });
 const webServer = createCertificate(corporate, {
@@ -156,4 +156,28 @@ test("what is explained is bounded as evidence is, because every rule's reason r
   const names = Array.from({ length: 33 }, (_, index) => [`token.a${index}`, "x"]);
   const many = ExplainIdentityRequest.fromPartial({ attributes: Object.fromEntries(names) });
   assert.equal((await refusal(call(identity, identity.explainIdentity, many))).mca, "MCA_REQUEST_INVALID");
+});
+
+test("an index beyond what the database counts is a wrong request and no failure of the server", async () => {
+  const { audit } = local(on.server);
+  for (const value of [2n ** 63n, 2n ** 64n - 1n]) {
+    const asked = call(audit, audit.getIssuance, { key: { $case: "logIndex", value } });
+    assert.equal((await refusal(asked)).mca, "MCA_REQUEST_INVALID");
+  }
+});
+
+test("what a call is answered is about the peer of its own connection, however many call at the same moment", async () => {
+  const names = Array.from({ length: 12 }, (_, index) => `crowd${index}`);
+  const peers = await Promise.all(
+    names.map(async (name) => ({ name, client: connect(on.address, await enrol(on, name)) })),
+  );
+  for (let round = 0; round < 8; round++) {
+    await Promise.all(
+      [...peers, ...peers, ...peers].map(async ({ name, client }) => {
+        const asked = ExplainIdentityRequest.fromPartial({});
+        const { attributes } = await call(client, client.explainIdentity, asked);
+        assert.deepEqual(attributes, { "token.service": name });
+      }),
+    );
+  }
 });

@@ -12,6 +12,9 @@ import type { AccessGate } from "./access-gate.ts";
 import type { Calls } from "./calls.ts";
 import { textOf, timeField, timeOf } from "./convert.ts";
 
+/** What the database's bigint holds. */
+const MAX_LOG_INDEX = 2n ** 63n - 1n;
+
 export interface AuditServiceOptions {
   readonly calls: Calls;
   readonly gate: AccessGate;
@@ -67,6 +70,9 @@ function compact<T extends object>(values: { [Key in keyof T]: T[Key] | undefine
 function keyOf(request: GetIssuanceRequest): { logIndex: bigint } | { serial: string } {
   switch (request.key?.$case) {
     case "logIndex":
+      if (request.key.value > MAX_LOG_INDEX) {
+        throw new ApiError("MCA_REQUEST_INVALID", `A log index is at most ${MAX_LOG_INDEX}.`);
+      }
       return { logIndex: request.key.value };
     case "serial":
       if (!/^(?:[0-9a-f]{2}){1,20}$/.test(request.key.value)) {
