@@ -13,6 +13,7 @@ export function authoritySettings({ authority, issuance }: Config): AuthoritySet
     refreshHintSeconds: authority.refreshHintSeconds,
     propagationFloorSeconds: authority.propagationFloorSeconds,
     rotatorTickSeconds: authority.rotatorTickSeconds,
+    maxClockDifferenceSeconds: issuance.maxClockDifferenceSeconds,
   };
 }
 

@@ -19,6 +19,7 @@ export type AuthorityErrorCode =
   | "MCA_AUTHORITY_TOO_EARLY"
   | "MCA_AUTHORITY_UNKNOWN"
   | "MCA_AUTHORITY_UNHEALTHY"
+  | "MCA_CLOCK_SKEW"
   | "MCA_ROTATION_IMPOSSIBLE";
 
 /** Something about an authority keeps mesh-ca from doing what was asked. */

@@ -6,6 +6,7 @@ import { fromHex } from "../../x509/index.ts";
 import { sqlTime } from "../store/index.ts";
 import type { ActiveAuthority } from "./active-authority.ts";
 import { clearAway } from "./clear-away.ts";
+import { requireSameClocks } from "./clocks.ts";
 import { AuthorityError } from "./errors.ts";
 import { initialiseAuthority } from "./initialise.ts";
 import { advanceTrust, type Change, recordState } from "./journal.ts";
@@ -205,6 +206,11 @@ export class AuthorityManager {
       await clearAway(this.#options, this.#requireOwn(spkiSha256), cause, this.records());
       await this.#view.refresh();
     });
+  }
+
+  /** Whether what the clock says may be acted on. @throws AuthorityError MCA_CLOCK_SKEW; StoreError */
+  requireSameClocks(): Promise<void> {
+    return requireSameClocks(this.#options);
   }
 
   /** Whether a certificate that this authority signed is still valid. */

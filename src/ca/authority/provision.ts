@@ -13,6 +13,7 @@ import {
   type RecordedSigning,
   type Upstream,
 } from "../upstream/index.ts";
+import { requireSameClocks } from "./clocks.ts";
 import { type Change, recordKeyDestroyed, recordPrepared, recordRequested, recordState } from "./journal.ts";
 import { type AuthoritySettings, checkRotationSettings } from "./settings.ts";
 
@@ -32,7 +33,7 @@ export interface ProvisionDependencies {
 
 /**
  * Makes an authority and records it as prepared. `alsoRecord` runs in the same transaction as that.
- * @throws KeyError, UpstreamError, LedgerError; nothing is published then.
+ * @throws AuthorityError MCA_CLOCK_SKEW; KeyError, UpstreamError, LedgerError; nothing is published then.
  */
 export async function provisionAuthority(
   dependencies: ProvisionDependencies,
@@ -40,6 +41,7 @@ export async function provisionAuthority(
   alsoRecord: (tx: LedgerTransaction, change: Change, accepted: AcceptedAuthority) => Promise<void>,
 ): Promise<{ readonly spkiSha256: string }> {
   const { ledger, keyStore, clock, settings, trustDomain, replica } = dependencies;
+  await requireSameClocks(dependencies);
   const { keyId, signer } = await keyStore.create("authority", settings.keyAlgorithm);
   const change = (): Change => ({ spkiSha256: keyId, replica, now: clock.now(), cause });
   const recorder = new RecordingSigner(dependencies, signer, change);

@@ -107,6 +107,7 @@ export class Rotator {
       const own = authorities.records().filter(({ replica }) => replica === authorities.replica);
       const ready = authorities.isHealthyEnoughToRotate();
       const due = [...nextStep(own, ready, now, settings), ...(await this.#leftovers(own))];
+      if (due.some(({ kind }) => kind !== "nothing" && kind !== "overdue")) await authorities.requireSameClocks();
       for (const step of due) await this.#do(step);
       this.#failures = 0;
       this.#waitUntil = 0;

@@ -21,6 +21,8 @@ export interface AuthoritySettings {
   readonly propagationFloorSeconds: number;
   /** How often the rotator looks at the clock. */
   readonly rotatorTickSeconds: number;
+  /** No authority is made or changes its state while this machine's clock and the database's differ by more (invariant 7). */
+  readonly maxClockDifferenceSeconds: number;
 }
 
 /** What is not configured takes these. */
@@ -33,6 +35,7 @@ export const DEFAULT_AUTHORITY_SETTINGS: AuthoritySettings = {
   refreshHintSeconds: 300,
   propagationFloorSeconds: 600,
   rotatorTickSeconds: 10,
+  maxClockDifferenceSeconds: 10,
 };
 
 /** D: how long a new authority is published before it signs. Seconds. */

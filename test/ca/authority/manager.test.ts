@@ -492,3 +492,37 @@ test("the rotator clears keys and requests that a crash left", () =>
       [authorities.active().spkiSha256],
     );
   }));
+
+test("under a clock that is wrong nothing is made, nobody takes over and nothing is unpublished", () =>
+  withWorld({}, async (world) => {
+    const { authorities, clock, settings, skew } = world;
+    const rotator = new Rotator({ authorities, clock, settings, logger: silentLogger });
+    const day = 24 * 3600;
+    clock.advance(4 * day);
+    await rotator.tick(); // a successor is published
+    clock.advance(2 * day);
+    await rotator.tick(); // and takes over
+    const states = () => authorities.published().map(({ state }) => state);
+    assert.deepEqual(states(), ["retired", "active"]);
+    // Ours runs two days ahead: by it every leaf of the retired one has expired. The database knows better.
+    clock.advance(2 * day);
+    skew.ms = -2 * day * 1000;
+    const size = (await world.entries()).length;
+    assert.deepEqual(await rotator.tick(), []);
+    await assert.rejects(authorities.prepare("test"), refused("MCA_CLOCK_SKEW"));
+    assert.deepEqual(states(), ["retired", "active"]);
+    assert.equal((await world.entries()).length, size);
+    assert.equal((await world.keyStore.list()).length, 2);
+    skew.ms = 0;
+    clock.advance(60);
+    await rotator.tick();
+    assert.deepEqual(states(), ["active", "prepared"]);
+  }));
+
+test("init makes no authority under a clock that is wrong", () =>
+  withWorld({ uninitialised: true }, async (world) => {
+    world.skew.ms = 11_000;
+    await assert.rejects(AuthorityManager.initialise(world.dependencies), refused("MCA_CLOCK_SKEW"));
+    assert.equal((await world.entries()).length, 0);
+    assert.equal((await world.keyStore.list()).length, 0);
+  }));
