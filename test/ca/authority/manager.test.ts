@@ -504,9 +504,9 @@ test("under a clock that is wrong nothing is made, nobody takes over and nothing
     await rotator.tick(); // and takes over
     const states = () => authorities.published().map(({ state }) => state);
     assert.deepEqual(states(), ["retired", "active"]);
-    // Ours runs two days ahead: by it every leaf of the retired one has expired. The database knows better.
-    clock.advance(2 * day);
-    skew.ms = -2 * day * 1000;
+    // Ours runs a day ahead: by it every leaf of the retired one has expired. The database knows better.
+    clock.advance(1.2 * day);
+    skew.ms = -1.2 * day * 1000;
     const size = (await world.entries()).length;
     assert.deepEqual(await rotator.tick(), []);
     await assert.rejects(authorities.prepare("test"), refused("MCA_CLOCK_SKEW"));
@@ -516,7 +516,7 @@ test("under a clock that is wrong nothing is made, nobody takes over and nothing
     skew.ms = 0;
     clock.advance(60);
     await rotator.tick();
-    assert.deepEqual(states(), ["active", "prepared"]);
+    assert.deepEqual(states(), ["active"]);
   }));
 
 test("init makes no authority under a clock that is wrong", () =>
