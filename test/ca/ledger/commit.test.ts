@@ -374,16 +374,20 @@ describe("lineages", () => {
     assert.equal(await codeOf(renew(serialA, "thief")), "MCA_LINEAGE_FROZEN");
   });
 
-  test("thief and victim in one batch: the log keeps one child, the lineage freezes, neighbours live", async () => {
+  test("thief and victim in one batch: nothing is issued after the freeze, neighbours live", async () => {
     const b = await renew(serialA, "B");
-    await renew(b.serial, "C");
-    const [victim, thief, neighbour] = await Promise.all([
-      codeOf(renew(b.serial, "D")),
+    const c = await renew(b.serial, "C");
+    const answers = await Promise.all([
+      codeOf(renew(c.serial, "D")),
       codeOf(renew(serialA, "E")),
+      codeOf(renew(b.serial, "F")),
+      codeOf(renew(c.serial, "G")),
       codeOf(ledger.commit(intentOf())),
     ]);
-    assert.deepEqual([victim, thief, neighbour], ["ok", "MCA_LINEAGE_FROZEN", "ok"]);
+    assert.deepEqual(answers, ["ok", "MCA_LINEAGE_FROZEN", "MCA_LINEAGE_FROZEN", "MCA_LINEAGE_FROZEN", "ok"]);
     assert.equal(await frozen(), true);
+    const entries = (await checkLog(database.owner)).filter(({ kind }) => kind === "lineage.frozen");
+    assert.equal(entries.length, 1, "one alarm");
   });
 
   test("a mark is in force for the decisions of its own batch", async () => {

@@ -4,6 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { openDatabase, sqlTime } from "../../../src/ca/store/index.ts";
 import { silentLogger } from "../../../src/runtime/index.ts";
 import { createTestDatabase, type TestDatabase } from "../../support/postgres.ts";
+import { faultyConnection } from "../ledger/support-faults.ts";
 
 const sql = (text: string) => ({ name: "", text });
 const TIME = Date.UTC(2026, 6, 1, 12, 0, 0, 7);
@@ -130,6 +131,19 @@ describe("connections", () => {
     );
     await slow;
     assert.deepEqual(await database.app.query(sql("SELECT 1 AS one")), [{ one: 1 }]);
+  });
+
+  test("a connection that breaks while it is lent out fails its query; the process lives", async () => {
+    const proxy = await faultyConnection(database.connectionString);
+    const through = await openDatabase({ connectionString: proxy.connectionString, logger: silentLogger });
+    const slow = assert.rejects(through.query(sql("SELECT pg_sleep(20)")), { code: "MCA_DATABASE_UNAVAILABLE" });
+    await sleep(100);
+    proxy.cut();
+    await slow;
+    proxy.restore();
+    assert.deepEqual(await through.query(sql("SELECT 1 AS one")), [{ one: 1 }]);
+    await through.close();
+    await proxy.close();
   });
 
   test("LISTEN hears, and after a lost connection listens again and says so", async () => {
