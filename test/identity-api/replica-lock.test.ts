@@ -1,13 +1,30 @@
 // Two servers with one replica number on one database: the second is refused, and one that loses its number says so.
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { type TestContext, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { ReplicaLock } from "../../src/identity-api/replica-lock.ts";
 import { silentLogger } from "../../src/runtime/index.ts";
 import { createTestDatabase, type TestDatabase } from "../support/postgres.ts";
 
-const take = (on: TestDatabase, replica: number, watchMs = 20) =>
-  ReplicaLock.take({ database: on.owner, replica, logger: silentLogger, watchMs });
+const BOUND = { timeout: 30_000 };
+
+const taken: ReplicaLock[] = [];
+
+async function take(on: TestDatabase, replica: number, watchMs = 20): Promise<ReplicaLock> {
+  const lock = await ReplicaLock.take({ database: on.owner, replica, logger: silentLogger, watchMs });
+  taken.push(lock);
+  return lock;
+}
+
+/** A database of the test's own; at its end every number is given back, whatever happened. */
+async function database(t: TestContext): Promise<TestDatabase> {
+  const on = await createTestDatabase();
+  t.after(async () => {
+    for (const lock of taken.splice(0)) await lock.close();
+    await on.close();
+  });
+  return on;
+}
 
 /** Cuts the connection that holds the lock, as a failover would. */
 const cut = (on: TestDatabase) =>
@@ -16,8 +33,8 @@ const cut = (on: TestDatabase) =>
     text: "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
   });
 
-test("a number is taken once; another number is free, and so is one that was given back", async () => {
-  const on = await createTestDatabase();
+test("a number is taken once; another number is free, and so is one that was given back", BOUND, async (t) => {
+  const on = await database(t);
   const first = await take(on, 1);
   try {
     await assert.rejects(take(on, 1), { code: "MCA_REPLICA_IN_USE" });
@@ -27,42 +44,42 @@ test("a number is taken once; another number is free, and so is one that was giv
     await first.close();
   }
   await (await take(on, 1)).close();
-  await on.close();
 });
 
-test("a successor waits a moment for a predecessor that is just ending", async () => {
-  const on = await createTestDatabase();
+test("a successor waits a moment for a predecessor that is just ending", BOUND, async (t) => {
+  const on = await database(t);
   const first = await take(on, 1);
   const second = take(on, 1);
   await sleep(200);
   await first.close();
   await (await second).close();
-  await on.close();
 });
 
-test("a lock that was lost with its connection is taken again", async () => {
-  const on = await createTestDatabase();
+test("a lock that was lost with its connection is taken again", BOUND, async (t) => {
+  const on = await database(t);
   const holder = await take(on, 1);
   await cut(on);
   await sleep(500);
   assert.equal(holder.problem(), undefined);
   await assert.rejects(take(on, 1), { code: "MCA_REPLICA_IN_USE" });
   await holder.close();
-  await on.close();
 });
 
-test("where another server took the number meanwhile, the loser is not ready until the number is free again", async () => {
-  const on = await createTestDatabase();
-  // The usurper asks every 100 ms, the loser looks every 400: once the connection is cut, the usurper comes first.
-  const loser = await take(on, 1, 400);
-  const usurper = take(on, 1);
-  await cut(on);
-  const second = await usurper;
-  await sleep(600);
-  assert.equal(loser.problem()?.code, "MCA_REPLICA_IN_USE");
-  await second.close();
-  await sleep(600);
-  assert.equal(loser.problem(), undefined);
-  await loser.close();
-  await on.close();
-});
+test(
+  "where another server took the number meanwhile, the loser is not ready until the number is free again",
+  BOUND,
+  async (t) => {
+    const on = await database(t);
+    // The usurper asks every 100 ms, the loser looks every 400: once the connection is cut, the usurper comes first.
+    const loser = await take(on, 1, 400);
+    const usurper = take(on, 1);
+    await cut(on);
+    const second = await usurper;
+    await sleep(600);
+    assert.equal(loser.problem()?.code, "MCA_REPLICA_IN_USE");
+    await second.close();
+    await sleep(600);
+    assert.equal(loser.problem(), undefined);
+    await loser.close();
+  },
+);

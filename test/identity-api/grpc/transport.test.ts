@@ -144,7 +144,9 @@ function beginOnly(session: ReturnType<Awaited<ReturnType<typeof startFixture>>[
   return new Promise((resolve) => stream.on("close", () => resolve(code)));
 }
 
-test("a request that never ends is ended with MCA_REQUEST_TIMEOUT and a log line, and the connection goes on", async () => {
+test("a request that never ends is ended with MCA_REQUEST_TIMEOUT and a log line, and the connection goes on", {
+  timeout: 10_000,
+}, async () => {
   const fixture = await startFixture(async () => ({}), { requestTimeoutSeconds: 0.2 });
   try {
     const session = fixture.http2();
@@ -161,7 +163,9 @@ test("a request that never ends is ended with MCA_REQUEST_TIMEOUT and a log line
   }
 });
 
-test("of too many requests that have not come the oldest is ended; a call that waits for its handler is none of them", async () => {
+test("of too many requests that have not come the oldest is ended; a call that waits for its handler is none of them", {
+  timeout: 10_000,
+}, async () => {
   let release = (): void => {};
   const fixture = await startFixture(
     () =>
