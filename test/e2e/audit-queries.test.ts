@@ -141,6 +141,8 @@ test("filters add up", async () => {
 for (const newestFirst of [false, true]) {
   test(`a cursor walks all pages, ${newestFirst ? "newest" : "oldest"} first, while more is issued`, async () => {
     const all = serialsOf(await query({ newestFirst }));
+    const other = serialsOf(await query({ newestFirst: !newestFirst }));
+    assert.deepEqual(all, other.reverse());
     const client = auditOver(on.address, auditor);
     const seen: string[] = [];
     for (let cursor = "", page = 0; page < 50; page++) {
