@@ -64,6 +64,8 @@ const HOUR_MS = 3_600_000;
 export class FaultyServer {
   readonly authority: TestCertificate;
   readonly requests: SeenRequest[] = [];
+  /** Revisions that clients said to have taken over, in order. */
+  readonly acknowledged: bigint[] = [];
   /** Serials that were shown on a connection, in order. */
   readonly connections: (string | undefined)[] = [];
   behave: (request: SeenRequest) => Behaviour = () => ({ kind: "answer" });
@@ -116,6 +118,10 @@ export class FaultyServer {
     const handlers: IdentityServiceServer = {
       issueX509Svid: (call, callback) => this.#issue(call, callback),
       watchTrust: (call) => this.#watch(call),
+      acknowledgeTrust: (call, callback) => {
+        this.acknowledged.push(call.request.revision);
+        callback(null, {});
+      },
       explainIdentity: (_call, callback) => callback({ code: status.UNIMPLEMENTED }),
     };
     grpc.addService(IdentityServiceService, handlers);
@@ -195,7 +201,13 @@ export class FaultyServer {
       serverId: serverId(trustDomain).toString(),
       anchors: [certificate.der],
       authorities: [
-        { certificate: certificate.der, spkiSha256: sha256(certificate.publicKey.spki), state: 2, intermediates: [] },
+        {
+          certificate: certificate.der,
+          spkiSha256: sha256(certificate.publicKey.spki),
+          state: 2,
+          intermediates: [],
+          renewSpreadSeconds: 0,
+        },
       ],
       distrustedSpkiSha256: [],
       revocations: [],

@@ -36,6 +36,7 @@ function published(certificate: typeof authority) {
     spkiSha256: sha256(certificate.certificate.publicKey.spki),
     state: 1 as const,
     intermediates: [],
+    renewSpreadSeconds: 0,
   };
 }
 

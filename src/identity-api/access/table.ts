@@ -27,6 +27,7 @@ const admin: Requirement = { kind: "role", role: "admin" };
 const IDENTITY = "/meshca.identity.v1.IdentityService";
 const REGISTRY = "/meshca.identity.v1.RegistryService";
 const TOKENS = "/meshca.identity.v1.TokenService";
+const AUTHORITIES = "/meshca.identity.v1.AuthorityService";
 const AUDIT = "/meshca.identity.v1.AuditService";
 
 /** Full gRPC path to its row. */
@@ -34,6 +35,8 @@ export const accessTable: ReadonlyMap<string, MethodRow> = new Map<string, Metho
   // Renewal (own lineage) and enrolment: attestation, rules and the ledger's lineage judge the evidence.
   [`${IDENTITY}/IssueX509Svid`, { needs: evidence }],
   [`${IDENTITY}/WatchTrust`, { needs: anyone }],
+  // Says only what its own connection has taken over.
+  [`${IDENTITY}/AcknowledgeTrust`, { needs: anyone }],
   // With one's own evidence it reveals what one would get anyway; with attributes of one's choice it reveals the rules.
   [`${IDENTITY}/ExplainIdentity`, { needs: evidence, uses: { attributes: operator } }],
   [`${REGISTRY}/ListRules`, { needs: operator }],
@@ -43,6 +46,15 @@ export const accessTable: ReadonlyMap<string, MethodRow> = new Map<string, Metho
   [`${TOKENS}/CreateJoinToken`, { needs: operator }],
   [`${TOKENS}/ListJoinTokens`, { needs: operator }],
   [`${TOKENS}/VoidJoinToken`, { needs: operator }],
+  [`${AUTHORITIES}/ListAuthorities`, { needs: operator }],
+  [`${AUTHORITIES}/CreateAuthorityRequest`, { needs: admin }],
+  [`${AUTHORITIES}/ImportAuthority`, { needs: admin }],
+  [`${AUTHORITIES}/PrepareAuthority`, { needs: admin }],
+  [`${AUTHORITIES}/ActivateAuthority`, { needs: admin }],
+  [`${AUTHORITIES}/RotateAuthority`, { needs: admin }],
+  [`${AUTHORITIES}/TaintAuthority`, { needs: admin }],
+  [`${AUTHORITIES}/RevokeAuthority`, { needs: admin }],
+  [`${AUTHORITIES}/PruneAnchor`, { needs: admin }],
   [`${AUDIT}/ListIssuances`, { needs: auditor }],
   [`${AUDIT}/GetIssuance`, { needs: auditor }],
   // Standard services.

@@ -46,6 +46,10 @@ export function identityService(options: IdentityServiceOptions): IdentityServic
       requireOwnTrustDomain(request.trustDomain, options.trustDomain);
       await watchers.serve(stream, call.connection);
     }),
+    acknowledgeTrust: calls.unary(path.acknowledgeTrust.path, async (_request, call) => {
+      gate.admitOpen(call);
+      return {};
+    }),
     explainIdentity: calls.unary(path.explainIdentity.path, async (request, call) =>
       explain(requireParts(acting), gate, request, call),
     ),

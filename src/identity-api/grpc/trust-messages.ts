@@ -66,6 +66,7 @@ function authorityMessage(authority: PublishedAuthority): AuthorityMessage {
     spkiSha256: fromHex(authority.spkiSha256),
     state: stateNumber[authority.state],
     intermediates: authority.intermediates.map((certificate) => certificate.der),
+    renewSpreadSeconds: 0,
   };
 }
 

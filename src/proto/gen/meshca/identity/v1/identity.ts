@@ -104,13 +104,22 @@ export interface WatchTrustResponse {
 export interface Heartbeat {
 }
 
+/** To be sent over the connection of the stream. */
+export interface AcknowledgeTrustRequest {
+  /** As WatchTrustResponse.revision said. */
+  revision: bigint;
+}
+
+export interface AcknowledgeTrustResponse {
+}
+
 export interface TrustSnapshot {
   trustDomain: string;
   /** spiffe://<trust domain>/mesh-ca/server */
   serverId: string;
   /** Trust anchors, DER. */
   anchors: Uint8Array[];
-  /** The published authorities: prepared, active and retired. A leaf of this trust domain by any other issuer is refused. */
+  /** The published authorities: prepared, active, retired and tainted. A leaf of this trust domain by any other issuer is refused. */
   authorities: PublishedAuthority[];
   /** Authorities whose key is no longer trusted, by the SHA-256 of their SubjectPublicKeyInfo. */
   distrustedSpkiSha256: Uint8Array[];
@@ -143,6 +152,8 @@ export interface PublishedAuthority {
   state: PublishedAuthority_State;
   /** Certificates between this authority and the anchor, nearest first, DER. Empty for a self-signed authority. */
   intermediates: Uint8Array[];
+  /** For a tainted authority: renew at a moment drawn evenly from so many seconds. 0: at once. */
+  renewSpreadSeconds: number;
 }
 
 export const PublishedAuthority_State = {
@@ -150,6 +161,8 @@ export const PublishedAuthority_State = {
   STATE_PREPARED: 1,
   STATE_ACTIVE: 2,
   STATE_RETIRED: 3,
+  /** STATE_TAINTED - Still accepted; whoever holds a certificate by it is to renew now. */
+  STATE_TAINTED: 4,
   UNRECOGNIZED: -1,
 } as const;
 
@@ -160,6 +173,7 @@ export namespace PublishedAuthority_State {
   export type STATE_PREPARED = typeof PublishedAuthority_State.STATE_PREPARED;
   export type STATE_ACTIVE = typeof PublishedAuthority_State.STATE_ACTIVE;
   export type STATE_RETIRED = typeof PublishedAuthority_State.STATE_RETIRED;
+  export type STATE_TAINTED = typeof PublishedAuthority_State.STATE_TAINTED;
   export type UNRECOGNIZED = typeof PublishedAuthority_State.UNRECOGNIZED;
 }
 
@@ -177,6 +191,9 @@ export function publishedAuthority_StateFromJSON(object: any): PublishedAuthorit
     case 3:
     case "STATE_RETIRED":
       return PublishedAuthority_State.STATE_RETIRED;
+    case 4:
+    case "STATE_TAINTED":
+      return PublishedAuthority_State.STATE_TAINTED;
     case -1:
     case "UNRECOGNIZED":
     default:
@@ -194,6 +211,8 @@ export function publishedAuthority_StateToJSON(object: PublishedAuthority_State)
       return "STATE_ACTIVE";
     case PublishedAuthority_State.STATE_RETIRED:
       return "STATE_RETIRED";
+    case PublishedAuthority_State.STATE_TAINTED:
+      return "STATE_TAINTED";
     case PublishedAuthority_State.UNRECOGNIZED:
     default:
       return "UNRECOGNIZED";
@@ -213,7 +232,10 @@ export interface RevokedId {
   issuedBefore: Date | undefined;
 }
 
-/** Whoever holds a certificate by this authority is to renew, at a moment drawn evenly from the spread. */
+/**
+ * Whoever holds a certificate by this authority is to renew, at a moment drawn evenly from the spread. Names the authority that was
+ * tainted last; STATE_TAINTED tells it of each.
+ */
 export interface RenewNow {
   authoritySpkiSha256: Uint8Array;
   spreadSeconds: number;
@@ -1094,6 +1116,128 @@ export const Heartbeat: MessageFns<Heartbeat> = {
   },
 };
 
+function createBaseAcknowledgeTrustRequest(): AcknowledgeTrustRequest {
+  return { revision: 0n };
+}
+
+export const AcknowledgeTrustRequest: MessageFns<AcknowledgeTrustRequest> = {
+  encode(message: AcknowledgeTrustRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.revision !== 0n) {
+      if (BigInt.asUintN(64, message.revision) !== message.revision) {
+        throw new globalThis.Error("value provided for field message.revision of type uint64 too large");
+      }
+      writer.uint32(8).uint64(message.revision);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AcknowledgeTrustRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAcknowledgeTrustRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.revision = reader.uint64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): AcknowledgeTrustRequest {
+    return { revision: isSet(object.revision) ? BigInt(object.revision) : 0n };
+  },
+
+  toJSON(message: AcknowledgeTrustRequest): unknown {
+    const obj: any = {};
+    if (message.revision !== 0n) {
+      obj.revision = message.revision.toString();
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<AcknowledgeTrustRequest>, I>>(base?: I): AcknowledgeTrustRequest {
+    return AcknowledgeTrustRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<AcknowledgeTrustRequest>, I>>(object: I): AcknowledgeTrustRequest {
+    const message = createBaseAcknowledgeTrustRequest();
+    message.revision = (object.revision !== undefined && object.revision !== null) ? BigInt(object.revision) : 0n;
+    return message;
+  },
+};
+
+function createBaseAcknowledgeTrustResponse(): AcknowledgeTrustResponse {
+  return {};
+}
+
+export const AcknowledgeTrustResponse: MessageFns<AcknowledgeTrustResponse> = {
+  encode(_: AcknowledgeTrustResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AcknowledgeTrustResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAcknowledgeTrustResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(_: any): AcknowledgeTrustResponse {
+    return {};
+  },
+
+  toJSON(_: AcknowledgeTrustResponse): unknown {
+    const obj: any = {};
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<AcknowledgeTrustResponse>, I>>(base?: I): AcknowledgeTrustResponse {
+    return AcknowledgeTrustResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<AcknowledgeTrustResponse>, I>>(_: I): AcknowledgeTrustResponse {
+    const message = createBaseAcknowledgeTrustResponse();
+    return message;
+  },
+};
+
 function createBaseTrustSnapshot(): TrustSnapshot {
   return {
     trustDomain: "",
@@ -1574,7 +1718,13 @@ export const TrustDelta: MessageFns<TrustDelta> = {
 };
 
 function createBasePublishedAuthority(): PublishedAuthority {
-  return { certificate: new Uint8Array(0), spkiSha256: new Uint8Array(0), state: 0, intermediates: [] };
+  return {
+    certificate: new Uint8Array(0),
+    spkiSha256: new Uint8Array(0),
+    state: 0,
+    intermediates: [],
+    renewSpreadSeconds: 0,
+  };
 }
 
 export const PublishedAuthority: MessageFns<PublishedAuthority> = {
@@ -1590,6 +1740,9 @@ export const PublishedAuthority: MessageFns<PublishedAuthority> = {
     }
     for (const v of message.intermediates) {
       writer.uint32(34).bytes(v!);
+    }
+    if (message.renewSpreadSeconds !== 0) {
+      writer.uint32(40).uint32(message.renewSpreadSeconds);
     }
     return writer;
   },
@@ -1639,6 +1792,14 @@ export const PublishedAuthority: MessageFns<PublishedAuthority> = {
             message.intermediates.push(reader.bytes());
             continue;
           }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.renewSpreadSeconds = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1663,6 +1824,11 @@ export const PublishedAuthority: MessageFns<PublishedAuthority> = {
       intermediates: globalThis.Array.isArray(object?.intermediates)
         ? object.intermediates.map((e: any) => bytesFromBase64(e))
         : [],
+      renewSpreadSeconds: isSet(object.renewSpreadSeconds)
+        ? globalThis.Number(object.renewSpreadSeconds)
+        : isSet(object.renew_spread_seconds)
+        ? globalThis.Number(object.renew_spread_seconds)
+        : 0,
     };
   },
 
@@ -1680,6 +1846,9 @@ export const PublishedAuthority: MessageFns<PublishedAuthority> = {
     if (message.intermediates?.length) {
       obj.intermediates = message.intermediates.map((e) => base64FromBytes(e));
     }
+    if (message.renewSpreadSeconds !== 0) {
+      obj.renewSpreadSeconds = Math.round(message.renewSpreadSeconds);
+    }
     return obj;
   },
 
@@ -1692,6 +1861,7 @@ export const PublishedAuthority: MessageFns<PublishedAuthority> = {
     message.spkiSha256 = object.spkiSha256 ?? new Uint8Array(0);
     message.state = object.state ?? 0;
     message.intermediates = object.intermediates?.map((e) => e) || [];
+    message.renewSpreadSeconds = object.renewSpreadSeconds ?? 0;
     return message;
   },
 };
@@ -2858,6 +3028,18 @@ export const IdentityServiceService = {
     responseSerialize: (value: WatchTrustResponse): Buffer => Buffer.from(WatchTrustResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): WatchTrustResponse => WatchTrustResponse.decode(value),
   },
+  /** A client that follows WatchTrust says which revision it has taken over. Nothing waits for it; operators see who lags behind. */
+  acknowledgeTrust: {
+    path: "/meshca.identity.v1.IdentityService/AcknowledgeTrust" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: AcknowledgeTrustRequest): Buffer =>
+      Buffer.from(AcknowledgeTrustRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): AcknowledgeTrustRequest => AcknowledgeTrustRequest.decode(value),
+    responseSerialize: (value: AcknowledgeTrustResponse): Buffer =>
+      Buffer.from(AcknowledgeTrustResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): AcknowledgeTrustResponse => AcknowledgeTrustResponse.decode(value),
+  },
   /** A dry run of issuance: which rule matches, which do not and why, and what would be granted. Issues nothing. */
   explainIdentity: {
     path: "/meshca.identity.v1.IdentityService/ExplainIdentity" as const,
@@ -2877,6 +3059,8 @@ export interface IdentityServiceServer extends UntypedServiceImplementation {
   issueX509Svid: handleUnaryCall<IssueX509SvidRequest, IssueX509SvidResponse>;
   /** What may be trusted: first a snapshot, then changes, and a heartbeat every 5 seconds. Open to everybody. */
   watchTrust: handleServerStreamingCall<WatchTrustRequest, WatchTrustResponse>;
+  /** A client that follows WatchTrust says which revision it has taken over. Nothing waits for it; operators see who lags behind. */
+  acknowledgeTrust: handleUnaryCall<AcknowledgeTrustRequest, AcknowledgeTrustResponse>;
   /** A dry run of issuance: which rule matches, which do not and why, and what would be granted. Issues nothing. */
   explainIdentity: handleUnaryCall<ExplainIdentityRequest, ExplainIdentityResponse>;
 }
@@ -2905,6 +3089,22 @@ export interface IdentityServiceClient extends Client {
     metadata?: Metadata,
     options?: Partial<CallOptions>,
   ): ClientReadableStream<WatchTrustResponse>;
+  /** A client that follows WatchTrust says which revision it has taken over. Nothing waits for it; operators see who lags behind. */
+  acknowledgeTrust(
+    request: AcknowledgeTrustRequest,
+    callback: (error: ServiceError | null, response: AcknowledgeTrustResponse) => void,
+  ): ClientUnaryCall;
+  acknowledgeTrust(
+    request: AcknowledgeTrustRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: AcknowledgeTrustResponse) => void,
+  ): ClientUnaryCall;
+  acknowledgeTrust(
+    request: AcknowledgeTrustRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: AcknowledgeTrustResponse) => void,
+  ): ClientUnaryCall;
   /** A dry run of issuance: which rule matches, which do not and why, and what would be granted. Issues nothing. */
   explainIdentity(
     request: ExplainIdentityRequest,
