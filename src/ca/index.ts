@@ -7,3 +7,4 @@ export * from "./ledger/index.ts";
 export * from "./lineage/index.ts";
 export * from "./store/index.ts";
 export * from "./upstream/index.ts";
+export * from "./upstream-watch/index.ts";
