@@ -17,5 +17,6 @@ export {
   type TlsOptionParameters,
   type WebClientParameters,
   webClientTlsOptions,
+  webServerTlsOptions,
 } from "./options.ts";
 export { presentedChain } from "./presented-chain.ts";

@@ -17,7 +17,12 @@ export interface TlsListenerOptions<V> {
   readonly identity: IdentitySource;
   /** Application protocols in order of preference; empty: none. */
   readonly alpn: readonly string[];
-  /** Default TLSv1.3. TLSv1.2 only where foreign clients need it. */
+  /**
+   * Who comes. `mesh` (default): peers are asked for their certificate, and `judge` sees what they presented. `web`: foreign web
+   * clients, by webServerTlsOptions; none is asked, and `judge` sees an empty chain.
+   */
+  readonly peers?: "mesh" | "web" | undefined;
+  /** Of `mesh`: default TLSv1.3. TLSv1.2 only where foreign clients need it. */
   readonly minVersion?: MinVersion | undefined;
   /** A peer that names no protocol: treat it as h2 (gRPC of linkerd2-proxy), accept it as it is, or refuse it. */
   readonly missingAlpn: "h2" | "accept" | "refuse";

@@ -2,13 +2,13 @@
 // It owns its sockets from accept to close: each has an error handler, a time limit until the verdict, and a place in the
 // bounds. It never reads `socket.authorized`, and a resumed session is destroyed unseen.
 import { createServer as createTcpServer, type Socket, type Server as TcpServer } from "node:net";
-import { createServer, type Server, type TLSSocket } from "node:tls";
+import { createServer, type Server, type TLSSocket, type TlsOptions } from "node:tls";
 import { Connections, type TlsConnection } from "./connections.ts";
 import { TlsError } from "./errors.ts";
 import { HandshakeAdmission } from "./handshake-admission.ts";
 import type { TlsIdentity } from "./identity.ts";
 import type { TlsListener, TlsListenerCounts, TlsListenerOptions } from "./listener-options.ts";
-import { serverTlsOptions } from "./options.ts";
+import { serverTlsOptions, webServerTlsOptions } from "./options.ts";
 import { presentedChain } from "./presented-chain.ts";
 import {
   cannotListen,
@@ -126,10 +126,16 @@ class Listener<V> implements TlsListener<V> {
     };
   }
 
+  /** Complete ones, for the first use and for every rotation. */
+  #tlsOptions(identity: TlsIdentity): TlsOptions {
+    const { peers = "mesh", alpn, minVersion } = this.#options;
+    return peers === "web" ? webServerTlsOptions(identity, { alpn }) : serverTlsOptions(identity, { alpn, minVersion });
+  }
+
   #createTls(identity: TlsIdentity): Server {
     let server: Server;
     try {
-      server = createServer({ ...serverTlsOptions(identity, this.#options), handshakeTimeout: this.#timeoutMs });
+      server = createServer({ ...this.#tlsOptions(identity), handshakeTimeout: this.#timeoutMs });
     } catch (error) {
       throw unusableIdentity(error);
     }
@@ -162,7 +168,7 @@ class Listener<V> implements TlsListener<V> {
     const next = this.#options.identity.current();
     if (next === this.#shown) return;
     try {
-      if (next !== undefined) this.#tls?.setSecureContext(serverTlsOptions(next, this.#options));
+      if (next !== undefined) this.#tls?.setSecureContext(this.#tlsOptions(next));
       this.#shown = next;
     } catch (error) {
       this.#fault("the new certificate cannot be used; the last one stays", unusableIdentity(error));

@@ -19,7 +19,7 @@ export interface TlsOptionParameters {
 /** Key exchange is post-quantum wherever the peer can (X25519MLKEM768), and never below 128 bits. */
 const GROUPS = "X25519MLKEM768:X25519:P-256:P-384";
 
-/** All of TLS 1.3, and of TLS 1.2 only forward secrecy with authenticated encryption. */
+/** All of TLS 1.3, and of TLS 1.2 only forward secrecy with authenticated encryption. (Mozilla's intermediate 5.8 has the same set.) */
 const CIPHERS = [
   "TLS_AES_256_GCM_SHA384",
   "TLS_CHACHA20_POLY1305_SHA256",
@@ -45,6 +45,22 @@ export function serverTlsOptions(identity: TlsIdentity, parameters: TlsOptionPar
     ...peerOptions(parameters.alpn),
     honorCipherOrder: true,
     requestCert: true,
+  };
+}
+
+/**
+ * The complete options of a server for foreign web clients (SPIFFE Federation): it never asks for a client certificate (F-4), takes
+ * TLS 1.2 and 1.3, and lets the client choose among ciphers that are all good: Mozilla's "intermediate" configuration, 5.8 (F-1).
+ */
+export function webServerTlsOptions(
+  identity: TlsIdentity,
+  parameters: Omit<TlsOptionParameters, "minVersion">,
+): TlsOptions {
+  return {
+    ...meshContext(identity, "TLSv1.2"),
+    ...peerOptions(parameters.alpn),
+    honorCipherOrder: false,
+    requestCert: false,
   };
 }
 

@@ -55,7 +55,11 @@ export function testConfig(dataDir: string, changes: Record<string, unknown> = {
   return parseConfig({
     trustDomain: TRUST_DOMAIN,
     dataDir,
-    listen: { grpc: { host: "127.0.0.1", port: 0 }, operations: { port: 0 } },
+    listen: {
+      grpc: { host: "127.0.0.1", port: 0 },
+      https: { host: "127.0.0.1", port: 0 },
+      operations: { port: 0 },
+    },
     issuance: { minTtlSeconds: 5 },
     attestors: { token: { kind: "join-token" } },
     rules: [{ name: "services", match: { "token.service": "*" }, spiffeId: "spiffe://{trustDomain}/{token.service}" }],

@@ -39,6 +39,7 @@ export class ServerProcess {
       dataDir: this.dataDir,
       listen: {
         grpc: { host: "127.0.0.1", port: grpcPort },
+        https: { host: "127.0.0.1", port: 0 },
         operations: { host: "127.0.0.1", port: operationsPort },
       },
       ...options.config,

@@ -25,7 +25,11 @@ export async function startTemporaryDomain(trustDomain: string): Promise<Tempora
     const config = parseConfig({
       trustDomain,
       dataDir: join(folder, "data"),
-      listen: { grpc: { host: "127.0.0.1", port: 0 }, operations: { host: "127.0.0.1", port: 0 } },
+      listen: {
+        grpc: { host: "127.0.0.1", port: 0 },
+        https: { host: "127.0.0.1", port: 0 },
+        operations: { host: "127.0.0.1", port: 0 },
+      },
       issuance: { minTtlSeconds: 5, defaultTtlSeconds: TTL_SECONDS },
       attestors: { token: { kind: "join-token" } },
       rules: [{ name: "demo", match: { "token.service": "*" }, spiffeId: "spiffe://{trustDomain}/{token.service}" }],

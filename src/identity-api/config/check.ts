@@ -11,6 +11,16 @@ export function checkConfig(config: Config): void {
   checkDatabase(config);
   checkAttestors(config);
   checkAddress(config.listen.grpc.publicAddress);
+  checkHttps(config.listen.https);
+}
+
+function checkHttps({ certificateFile, keyFile }: Config["listen"]["https"]): void {
+  if ((certificateFile === null) === (keyFile === null)) return;
+  const [present, missing] = certificateFile === null ? ["keyFile", "certificateFile"] : ["certificateFile", "keyFile"];
+  throw new ConfigError(
+    "MCA_CONFIG_INVALID",
+    `listen.https.${present} is set and ${missing} is not. Set both, or none for the server's own SVID.`,
+  );
 }
 
 function checkLifetimes({ issuance }: Config): void {

@@ -18,6 +18,19 @@ const listenSchema = section("Where the server listens.", {
       maxItems: 16,
     }),
   }),
+  https: section(
+    "The trust bundle for other trust domains: HTTPS, TLS 1.2 and 1.3, open to everybody (SPIFFE Federation). No client certificate is asked for.",
+    {
+      enabled: flag(true, "Whether this listener is there at all."),
+      host: text("0.0.0.0", "Address to listen on."),
+      port: integer(8444, { minimum: 0, maximum: 65535 }, "TCP port; 0 lets the system choose one."),
+      certificateFile: textOrNull(
+        "PEM file with a certificate of a public CA, leaf first, then the intermediates (profile https_web). A replaced file is taken up. Null: the server's own SVID is shown (profile https_spiffe).",
+        { examples: ["/etc/mesh-ca/tls/fullchain.pem"] },
+      ),
+      keyFile: textOrNull("PEM file with the key of certificateFile. Needed with it, and refused without it."),
+    },
+  ),
   operations: section("Health, readiness and metrics in plain HTTP. Keep it on the loopback interface.", {
     host: text("127.0.0.1", "Address to listen on."),
     port: integer(8445, { minimum: 0, maximum: 65535 }, "TCP port; 0 lets the system choose one."),
