@@ -199,6 +199,7 @@ export const errorTable: Readonly<Record<KnownErrorCode, ErrorRow>> = {
   // Database
   MCA_DATABASE_UNAVAILABLE: broken,
   MCA_DATABASE_INSECURE: broken,
+  MCA_DATABASE_UNVERIFIED: broken,
   MCA_DATABASE_URL_INVALID: broken,
   MCA_DATABASE_FORBIDDEN: broken,
   MCA_DATABASE_NOT_INITIALISED: broken,

@@ -1,8 +1,10 @@
 // The server's database: embedded in the data directory, or somebody's PostgreSQL by URL with verified TLS.
 import { readFile } from "node:fs/promises";
 import { checkSchema, type Database, migrate, openDatabase, StoreError, startEmbeddedPostgres } from "../ca/index.ts";
+import { ConfigError } from "../runtime/config/index.ts";
 import type { Clock, Lifecycle, Logger } from "../runtime/index.ts";
 import { webClientTlsOptions } from "../tls/index.ts";
+import { decodePem } from "../x509/index.ts";
 import { type Config, databaseUrl } from "./config/index.ts";
 
 export interface OpenDatabaseOptions {
@@ -56,7 +58,23 @@ async function openExternal(options: OpenDatabaseOptions, connectionString: stri
 export async function databaseTls(config: Config): Promise<ConnectionTls> {
   if (config.database.tls === "insecure-plaintext") return "plaintext";
   const { caFile } = config.database;
-  return webClientTlsOptions(caFile === null ? {} : { caPem: await readFile(caFile, "utf8") });
+  return webClientTlsOptions(caFile === null ? {} : { caPem: await readCaFile(caFile) });
+}
+
+/** Node passes over a file without a certificate in silence, and each connection would then be refused for a reason that misleads. */
+async function readCaFile(file: string): Promise<string> {
+  let why: string;
+  try {
+    const pem = await readFile(file, "utf8");
+    if (decodePem(pem).some(({ label }) => label === "CERTIFICATE")) return pem;
+    why = "There is no certificate in it.";
+  } catch (error) {
+    why = error instanceof Error ? error.message : String(error);
+  }
+  throw new ConfigError(
+    "MCA_CONFIG_UNREADABLE",
+    `database.caFile ${file} cannot be used. ${why} Give it the PEM file with the CA certificates of the database.`,
+  );
 }
 
 interface Connecting {

@@ -49,50 +49,53 @@ async function startImpostor(names: readonly GeneralName[], tls = true, issuer =
   return { port: address.port, heard: () => heard };
 }
 
-async function tryToConnect(url: string): Promise<void> {
+async function tryToConnect(url: string, code: string): Promise<void> {
   const options = { connectionString: url, tls: webClientTlsOptions({ caPem: ca }), logger: silentLogger };
-  await assert.rejects(async () => {
-    const database = await openDatabase(options);
-    try {
-      await database.databaseNow();
-    } finally {
-      await database.close();
-    }
-  });
+  await assert.rejects(
+    async () => {
+      const database = await openDatabase(options);
+      try {
+        await database.databaseNow();
+      } finally {
+        await database.close();
+      }
+    },
+    { code },
+  );
 }
 
 const localhost: GeneralName = { kind: "dns", value: "localhost" };
 
 test("control: a database with the right certificate hears the start of a session", async () => {
   const byName = await startImpostor([localhost]);
-  await tryToConnect(`postgresql://mesh:secret@localhost:${byName.port}/mesh`);
+  await tryToConnect(`postgresql://mesh:secret@localhost:${byName.port}/mesh`, "MCA_DATABASE_UNAVAILABLE");
   assert.ok(byName.heard() > 0);
   const byAddress = await startImpostor([{ kind: "ip", bytes: Uint8Array.of(127, 0, 0, 1) }]);
-  await tryToConnect(`postgresql://mesh:secret@127.0.0.1:${byAddress.port}/mesh`);
+  await tryToConnect(`postgresql://mesh:secret@127.0.0.1:${byAddress.port}/mesh`, "MCA_DATABASE_UNAVAILABLE");
   assert.ok(byAddress.heard() > 0);
 });
 
 test("a database of an unknown CA hears nothing", async () => {
   const impostor = await startImpostor([localhost], true, createRoot());
-  await tryToConnect(`postgresql://mesh:secret@localhost:${impostor.port}/mesh`);
+  await tryToConnect(`postgresql://mesh:secret@localhost:${impostor.port}/mesh`, "MCA_DATABASE_UNVERIFIED");
   assert.equal(impostor.heard(), 0);
 });
 
 test("a database with a certificate for another name hears nothing", async () => {
   const impostor = await startImpostor([{ kind: "dns", value: "other.test" }]);
-  await tryToConnect(`postgresql://mesh:secret@localhost:${impostor.port}/mesh`);
+  await tryToConnect(`postgresql://mesh:secret@localhost:${impostor.port}/mesh`, "MCA_DATABASE_UNVERIFIED");
   assert.equal(impostor.heard(), 0);
 });
 
 test("a certificate for localhost is none for an address", async () => {
   const impostor = await startImpostor([localhost]);
-  await tryToConnect(`postgresql://mesh:secret@127.0.0.1:${impostor.port}/mesh`);
+  await tryToConnect(`postgresql://mesh:secret@127.0.0.1:${impostor.port}/mesh`, "MCA_DATABASE_UNVERIFIED");
   assert.equal(impostor.heard(), 0);
 });
 
 test("a database that says it has no TLS hears nothing in plain text", async () => {
   const impostor = await startImpostor([localhost], false);
-  await tryToConnect(`postgresql://mesh:secret@localhost:${impostor.port}/mesh`);
+  await tryToConnect(`postgresql://mesh:secret@localhost:${impostor.port}/mesh`, "MCA_DATABASE_UNVERIFIED");
   assert.equal(impostor.heard(), 0);
 });
 

@@ -6,6 +6,8 @@ export type StoreErrorCode =
   | "MCA_DATABASE_UNAVAILABLE"
   /** The connection would not be protected: a TCP connection without verified TLS. */
   | "MCA_DATABASE_INSECURE"
+  /** The database could not prove who it is: its certificate, or the host name in it, is not accepted. Nothing was told it. */
+  | "MCA_DATABASE_UNVERIFIED"
   /** The connection string cannot be understood, or sets what mesh-ca decides itself. */
   | "MCA_DATABASE_URL_INVALID"
   /** The login may not do what the role needs. */

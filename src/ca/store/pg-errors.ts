@@ -1,6 +1,7 @@
 // From what pg throws to what the rest of mesh-ca understands.
 import { errnoOf } from "./embedded/errno.ts";
 import { StoreError } from "./errors.ts";
+import { unverified } from "./unverified.ts";
 
 /** SQLSTATE of a refused statement, kept in `details.sqlState`. */
 export function sqlStateOf(error: unknown): string | undefined {
@@ -23,6 +24,8 @@ export function toStoreError(error: unknown, doing: string): StoreError {
   const sqlState = fromServer ? errnoOf(error) : undefined;
   const message = error instanceof Error ? error.message : String(error);
   const options = { cause: error, ...(sqlState === undefined ? {} : { details: { sqlState } }) };
+  const impostor = fromServer ? undefined : unverified(error, { cause: error });
+  if (impostor !== undefined) return impostor;
   if (sqlState === undefined || UNAVAILABLE.test(sqlState)) {
     return new StoreError(
       "MCA_DATABASE_UNAVAILABLE",
@@ -47,7 +50,7 @@ export function toStoreError(error: unknown, doing: string): StoreError {
   if (FORBIDDEN.has(sqlState) || /role "mesh_ca_\w+" does not exist|permission denied to set role/.test(message)) {
     return new StoreError(
       "MCA_DATABASE_FORBIDDEN",
-      `The database login lacks a right (${doing}): ${message}. Run npx mesh-ca db migrate as the owner, and GRANT mesh_ca_app to the server's login.`,
+      `The database login lacks a right (${doing}): ${message}. Let the database's owner run npx mesh-ca db migrate, and a superuser: GRANT mesh_ca_app TO the login of the URL.`,
       options,
     );
   }
