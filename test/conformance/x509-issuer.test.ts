@@ -134,6 +134,7 @@ test("X-10, ID-7: an authority's SPIFFE ID is its trust domain without a path", 
     spkiSha256: certificate.publicKey.spkiSha256,
     trustDomain: TrustDomain.parse("other.test"),
     now: world.clock.now(),
+    dnsGrants: [],
   };
   const answer = { certificate: certificate.der, intermediates: [], anchor: certificate.der };
   assert.throws(() => acceptUpstreamAnswer(answer, terms));

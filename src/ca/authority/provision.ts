@@ -46,7 +46,9 @@ export async function provisionAuthority(
   const change = (): Change => ({ spkiSha256: keyId, replica, now: clock.now(), cause });
   const recorder = new RecordingSigner(dependencies, signer, change);
   try {
-    const answer = await dependencies.upstream.certify({
+    const { upstream } = dependencies;
+    if (!upstream.answersAtOnce) throw new TypeError("an upstream where people sign gives requests, not certificates");
+    const answer = await upstream.certify({
       trustDomain,
       replica,
       publicKey: parseSubjectPublicKeyInfo(signer.spki),
@@ -56,8 +58,9 @@ export async function provisionAuthority(
       clockSkewSeconds: settings.clockSkewSeconds,
       random: dependencies.random,
       recordThenSign: (signing) => recorder.sign(signing),
+      record: (signing) => recorder.record(signing),
     });
-    const accepted = acceptUpstreamAnswer(answer, { spkiSha256: keyId, trustDomain, now: clock.now() });
+    const accepted = acceptUpstreamAnswer(answer, { spkiSha256: keyId, trustDomain, now: clock.now(), dnsGrants: [] });
     // An upstream may give less time than was asked for.
     const lifetimeSeconds = Math.floor((accepted.certificate.notAfter - clock.now()) / 1000);
     checkRotationSettings({ ...settings, lifetimeSeconds: Math.min(settings.lifetimeSeconds, lifetimeSeconds + 1) });
@@ -86,13 +89,17 @@ class RecordingSigner {
   }
 
   async sign(signing: RecordedSigning): Promise<Uint8Array> {
-    if (this.recorded) throw new TypeError("a new authority's key signs once on the way to its certificate");
     const bytes = signing.bytes.slice();
+    await this.record({ ...signing, bytes });
+    return this.#signer.sign(bytes);
+  }
+
+  async record({ bytes }: RecordedSigning): Promise<void> {
+    if (this.recorded) throw new TypeError("a new authority's key signs once on the way to its certificate");
     await this.#dependencies.ledger.transact((tx) =>
       recordRequested(tx, this.#change(), { upstream: this.#dependencies.upstream.kind, bytes }),
     );
     this.recorded = true;
-    return this.#signer.sign(bytes);
   }
 }
 

@@ -12,6 +12,8 @@ import {
   verifySignature,
 } from "../../x509/index.ts";
 import { UpstreamError } from "./errors.ts";
+import type { Finding } from "./finding.ts";
+import type { DnsGrant } from "./name-permissions.ts";
 import type { UpstreamAnswer } from "./upstream.ts";
 
 /** What the answer must fit. */
@@ -21,6 +23,10 @@ export interface AcceptanceTerms {
   readonly trustDomain: TrustDomain;
   /** Unix milliseconds. */
   readonly now: number;
+  /** DNS names that rules may grant: name constraints must permit them all. */
+  readonly dnsGrants: readonly DnsGrant[];
+  /** Throws, with the arithmetic, where an authority whose path ends then (Unix milliseconds) could not be rotated. */
+  checkLifetime?(endsAt: number): void;
 }
 
 /** An authority certificate that may be used, with its path in order. */
@@ -29,6 +35,21 @@ export interface AcceptedAuthority {
   /** Nearest first, without the anchor. */
   readonly intermediates: readonly Certificate[];
   readonly anchor: Certificate;
+}
+
+export type Judgement =
+  | {
+      readonly kind: "accepted";
+      readonly authority: AcceptedAuthority;
+      /** None of them an error. */
+      readonly warnings: readonly Finding[];
+    }
+  /** Everything that is wrong, and the warnings. */
+  | { readonly kind: "refused"; readonly findings: readonly Finding[] };
+
+/** Judges an upstream's answer by every rule, so that nobody has to come back for the next one. */
+export function judgeUpstreamAnswer(answer: UpstreamAnswer, terms: AcceptanceTerms): Judgement {
+  return { kind: "accepted", authority: acceptUpstreamAnswer(answer, terms), warnings: [] };
 }
 
 /**

@@ -1,4 +1,24 @@
-export { type AcceptanceTerms, type AcceptedAuthority, acceptUpstreamAnswer } from "./accept.ts";
+export {
+  type AcceptanceTerms,
+  type AcceptedAuthority,
+  acceptUpstreamAnswer,
+  type Judgement,
+  judgeUpstreamAnswer,
+} from "./accept.ts";
+export { type Assembly, type AssemblyTerms, assembleAnswer } from "./assemble.ts";
+export { type CeremonyFacts, ceremonySheet } from "./ceremony-sheet.ts";
+export { DiskUpstream, type DiskUpstreamHealth, type DiskUpstreamOptions } from "./disk.ts";
 export { UpstreamError, type UpstreamErrorCode } from "./errors.ts";
+export { type Finding, findingToString } from "./finding.ts";
+export type { DnsGrant } from "./name-permissions.ts";
+export { offlineUpstream } from "./offline.ts";
+export { type ImportedCertificate, type ImportFile, readCertificates } from "./read-certificates.ts";
 export { selfSignedUpstream } from "./self-signed.ts";
-export type { RecordedSigning, Upstream, UpstreamAnswer, UpstreamRequest } from "./upstream.ts";
+export type {
+  OfflineUpstream,
+  OnlineUpstream,
+  RecordedSigning,
+  Upstream,
+  UpstreamAnswer,
+  UpstreamRequest,
+} from "./upstream.ts";

@@ -14,13 +14,13 @@ import {
   subjectKeyIdExtension,
   toHex,
 } from "../../x509/index.ts";
-import type { Upstream, UpstreamAnswer, UpstreamRequest } from "./upstream.ts";
+import type { OnlineUpstream, UpstreamAnswer, UpstreamRequest } from "./upstream.ts";
 
 /** X.520: a common name or organization has at most 64 characters. */
 const MAX_NAME_CHARACTERS = 64;
 
 /** Makes authorities that are their own trust anchors. */
-export const selfSignedUpstream: Upstream = {
+export const selfSignedUpstream: OnlineUpstream = {
   kind: "self-signed",
   answersAtOnce: true,
 

@@ -25,6 +25,8 @@ export interface UpstreamRequest {
   readonly random: RandomSource;
   /** Records these bytes in the ledger, durably, and then signs exactly them with the authority's key. */
   recordThenSign(signing: RecordedSigning): Promise<Uint8Array>;
+  /** Records, durably, bytes that another key than the authority's is about to sign: an issuing CA's TBSCertificate. */
+  record(signing: RecordedSigning): Promise<void>;
 }
 
 /** What an upstream answers; not yet believed. All DER. */
@@ -33,14 +35,26 @@ export interface UpstreamAnswer {
   /** Between the certificate and the anchor, in any order. */
   readonly intermediates: readonly Uint8Array[];
   readonly anchor: Uint8Array;
+  /** Where certificates came from ("chain.p7b, 2nd certificate"), by their SHA-256 in lower-case hex; for findings. */
+  readonly sources?: ReadonlyMap<string, string>;
 }
 
-/** A source of authority certificates. */
-export interface Upstream {
+/** A source of authority certificates that answers within one call. */
+export interface OnlineUpstream {
   /** As stored with the authority: "self-signed", "disk", ... */
   readonly kind: string;
-  /** Whether `certify` is over within one call; false where people sign in their own time. */
-  readonly answersAtOnce: boolean;
+  readonly answersAtOnce: true;
   /** Gets a certificate. Throws UpstreamError MCA_UPSTREAM_UNAVAILABLE. */
   certify(request: UpstreamRequest): Promise<UpstreamAnswer>;
 }
+
+/** A source of authority certificates where people sign in their own time: it gives a request to carry to them. */
+export interface OfflineUpstream {
+  readonly kind: string;
+  readonly answersAtOnce: false;
+  /** Builds, records and signs a certification request (PKCS#10, DER). */
+  request(request: UpstreamRequest): Promise<{ readonly csr: Uint8Array }>;
+}
+
+/** A source of authority certificates. */
+export type Upstream = OnlineUpstream | OfflineUpstream;

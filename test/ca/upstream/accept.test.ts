@@ -18,7 +18,7 @@ function accept(
 ): AcceptedAuthority {
   return acceptUpstreamAnswer(
     { certificate: certificate.der, intermediates: intermediates.map(({ der }) => der), anchor: anchor.der },
-    { spkiSha256: certificate.certificate.publicKey.spkiSha256, trustDomain, now },
+    { spkiSha256: certificate.certificate.publicKey.spkiSha256, trustDomain, now, dnsGrants: [] },
   );
 }
 const refused = (error: unknown): boolean =>

@@ -14,7 +14,7 @@ for (const algorithm of ["ec-p256", "ec-p384", "ed25519", "rsa-2048"] as const) 
   test(`a self-signed authority of ${algorithm} is accepted by us, OpenSSL and @peculiar/x509`, async () => {
     const { certificate, signer } = await makeAuthority(algorithm);
     const { der } = certificate;
-    const terms = { spkiSha256: signer.spkiSha256, trustDomain: TRUST_DOMAIN, now: NOW };
+    const terms = { spkiSha256: signer.spkiSha256, trustDomain: TRUST_DOMAIN, now: NOW, dnsGrants: [] };
     acceptUpstreamAnswer({ certificate: der, intermediates: [], anchor: der }, terms);
     const openSsl = new X509Certificate(der);
     assert.ok(openSsl.ca);
@@ -48,6 +48,7 @@ test("a trust domain of any length gets a subject that X.520 allows", async () =
     clockSkewSeconds: 60,
     random: systemRandom,
     recordThenSign: ({ bytes }) => signer.sign(bytes),
+    record: async () => {},
   });
   const certificate = parseCertificate(answer.certificate);
   for (const [, value = ""] of nameToString(certificate.subject).matchAll(/(?:CN|O)=([^,]*)/g)) {
@@ -74,6 +75,7 @@ test("an upstream gets nothing of the key but signatures of what was recorded", 
       recorded.push(bytes);
       return signer.sign(bytes);
     },
+    record: async () => {},
   });
   assert.equal(recorded.length, 1);
 });
@@ -82,7 +84,7 @@ test("an answer for another key, another trust domain, another time, or no CA at
   const { certificate, signer } = await makeAuthority();
   const { der } = certificate;
   const answer = { certificate: der, intermediates: [], anchor: der };
-  const terms = { spkiSha256: signer.spkiSha256, trustDomain: TRUST_DOMAIN, now: NOW };
+  const terms = { spkiSha256: signer.spkiSha256, trustDomain: TRUST_DOMAIN, now: NOW, dnsGrants: [] };
   const refused = (what: RegExp) => (error: unknown) =>
     error instanceof UpstreamError && error.code === "MCA_UPSTREAM_CERTIFICATE_REFUSED" && what.test(error.message);
   const accept = (change: object, of: object = {}) =>
