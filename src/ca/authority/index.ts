@@ -1,7 +1,14 @@
 export type { ActiveAuthority } from "./active-authority.ts";
 export { AuthorityError, type AuthorityErrorCode } from "./errors.ts";
-export { AuthorityManager, type AuthorityManagerOptions, type InitialiseAuthorityOptions } from "./manager.ts";
+export type { ImportOptions, ImportReport } from "./import.ts";
+export {
+  AuthorityManager,
+  type AuthorityManagerOptions,
+  type InitialiseAuthorityOptions,
+} from "./manager.ts";
+export type { ProbeMaterial, ProbeVerifier } from "./probe.ts";
 export type { AuthorityHealth, PublishedAuthority } from "./published.ts";
+export type { AuthorityRequest, RequestOptions } from "./requests.ts";
 export { Rotator, type RotatorOptions } from "./rotator.ts";
 export { type AuthoritySettings, checkRotationSettings, DEFAULT_AUTHORITY_SETTINGS } from "./settings.ts";
 export type { AuthorityState, PublishedState } from "./state.ts";

@@ -4,15 +4,20 @@
 import type { TrustDomain, TrustSet } from "../../spiffe/index.ts";
 import { fromHex } from "../../x509/index.ts";
 import { sqlTime } from "../store/index.ts";
+import type { UpstreamRevocation } from "../upstream-watch/index.ts";
 import type { ActiveAuthority } from "./active-authority.ts";
 import { clearAway } from "./clear-away.ts";
 import { requireSameClocks } from "./clocks.ts";
 import { AuthorityError } from "./errors.ts";
+import type { ImportOptions, ImportReport } from "./import.ts";
+import type { DnsGrant, ImportFile } from "./import-types.ts";
 import { initialiseAuthority } from "./initialise.ts";
 import { advanceTrust, type Change, recordState } from "./journal.ts";
+import type { ProbeVerifier } from "./probe.ts";
 import { type ProvisionDependencies, provisionAuthority } from "./provision.ts";
 import type { AuthorityHealth, PublishedAuthority } from "./published.ts";
 import { type AuthorityRecord, SELECT_LIVING_LEAVES } from "./records.ts";
+import type { AuthorityRequest, RequestOptions } from "./requests.ts";
 import { checkRotationSettings, propagationSeconds } from "./settings.ts";
 import { findStanding, healthOf, hindranceError, requireReady } from "./standing.ts";
 import { AuthorityView } from "./view.ts";
@@ -20,6 +25,10 @@ import { AuthorityView } from "./view.ts";
 export interface AuthorityManagerOptions extends ProvisionDependencies {
   /** How often the database is asked for changes, beside LISTEN. Default 1 s; 0: only when `refresh` is called. */
   readonly pollMs?: number;
+  /** Which DNS names rules may grant, now: a name constraint of an upstream must permit them. Default: none. */
+  dnsGrants?(): readonly DnsGrant[];
+  /** Tries probes with OpenSSL, by a TLS handshake. Default: node:crypto, link by link. */
+  readonly probeVerifier?: ProbeVerifier;
 }
 export type InitialiseAuthorityOptions = ProvisionDependencies;
 
@@ -208,6 +217,62 @@ export class AuthorityManager {
     });
   }
 
+  /**
+   * Makes a key and a recorded CSR for people to sign, or gives the one that waits again.
+   * @throws AuthorityError with the hindrance, unless `recovery`; KeyError, UpstreamError, LedgerError
+   */
+  async request(_cause: string, _options: RequestOptions = {}): Promise<AuthorityRequest> {
+    throw notBuiltYet();
+  }
+
+  /** The requests of this replica that wait for a certificate, oldest first. */
+  pendingRequests(): readonly AuthorityRequest[] {
+    return [];
+  }
+
+  /**
+   * Judges what people signed, and makes it a prepared authority: active at once where it is the trust domain's first, or in an
+   * emergency. What breaks a rule is no error but a report.
+   * @throws UpstreamError MCA_IMPORT_UNREADABLE, MCA_IMPORT_PRIVATE_KEY; AuthorityError with the hindrance, unless `recovery`
+   */
+  async import(_files: readonly ImportFile[], _options: ImportOptions): Promise<ImportReport> {
+    throw notBuiltYet();
+  }
+
+  /** Prepares a successor, if there is none, and has it sign as soon as every client knows it. */
+  async rotate(_cause: string): Promise<{ readonly spkiSha256: string; readonly activatesAt: number }> {
+    throw notBuiltYet();
+  }
+
+  /**
+   * Has everything under an authority renewed now. The active one is succeeded by the prepared one in the same transaction.
+   * @throws AuthorityError MCA_AUTHORITY_NO_SUCCESSOR, MCA_AUTHORITY_TOO_EARLY, MCA_AUTHORITY_TRANSITION
+   */
+  async taint(
+    _spkiSha256: string,
+    _options: { readonly cause: string; readonly spreadSeconds?: number; readonly emergency?: boolean },
+  ): Promise<void> {
+    throw notBuiltYet();
+  }
+
+  /** Ends all trust in an authority, and destroys its key. Throws as `taint`. */
+  async revoke(
+    _spkiSha256: string,
+    _options: { readonly cause: string; readonly emergency?: boolean },
+  ): Promise<{ readonly distrusted: boolean; readonly enterpriseRequest?: string }> {
+    throw notBuiltYet();
+  }
+
+  /** The enterprise has revoked a certificate of an authority's chain: nothing is issued under it any more. */
+  async reportUpstreamRevocation(_report: UpstreamRevocation): Promise<void> {
+    throw notBuiltYet();
+  }
+
+  /** Takes an old upstream root (SHA-256 of the certificate, lower-case hex) out of the bundle. */
+  async pruneRoot(_sha256: string, _cause: string): Promise<void> {
+    throw notBuiltYet();
+  }
+
   /** Whether what the clock says may be acted on. @throws AuthorityError MCA_CLOCK_SKEW; StoreError */
   requireSameClocks(): Promise<void> {
     return requireSameClocks(this.#options);
@@ -298,4 +363,8 @@ export class AuthorityManager {
     this.#changing = result.catch(() => {});
     return result;
   }
+}
+
+function notBuiltYet(): AuthorityError {
+  return new AuthorityError("MCA_AUTHORITY_UNHEALTHY", "This is not built yet.");
 }

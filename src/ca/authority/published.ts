@@ -14,6 +14,8 @@ export interface PublishedAuthority {
   readonly spkiSha256: string;
   /** The replica that holds its key. */
   readonly replica: number;
+  /** Of a tainted one: over how many seconds the holders of its leaves spread their renewals. */
+  readonly renewSpreadSeconds?: number;
 }
 
 /** Whether this replica may issue, and if not what was found, what was expected and which command mends it (invariant 2). */

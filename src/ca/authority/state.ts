@@ -11,7 +11,8 @@
 //   active      tainted    the same; needs a prepared successor
 //   retired     tainted    the same
 //   retired     removed    no valid certificate is left under it: unpublished, the key is destroyed
-//   tainted     revoked    unpublished; its key is distrusted or its anchor is gone
+//   tainted     revoked    unpublished; its key is distrusted or its anchor is gone. Until then its leaves are accepted: the
+//                          mesh renews away from it without an outage
 //   revoked     removed    the key is destroyed
 
 /** A state of an authority, as stored. */
@@ -45,8 +46,8 @@ export function mayBecome(from: AuthorityState, to: AuthorityState): boolean {
 
 /** States in which clients accept leaves of an authority: it is in WatchTrust and in the bundle. */
 export function isPublished(state: AuthorityState): state is PublishedState {
-  return state === "prepared" || state === "active" || state === "retired";
+  return state === "prepared" || state === "active" || state === "retired" || state === "tainted";
 }
 
 /** The states of a published authority. */
-export type PublishedState = "prepared" | "active" | "retired";
+export type PublishedState = "prepared" | "active" | "retired" | "tainted";

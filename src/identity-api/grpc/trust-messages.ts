@@ -74,6 +74,7 @@ const stateNumber: Readonly<Record<PublishedAuthority["state"], PublishedAuthori
   prepared: PublishedAuthority_State.STATE_PREPARED,
   active: PublishedAuthority_State.STATE_ACTIVE,
   retired: PublishedAuthority_State.STATE_RETIRED,
+  tainted: PublishedAuthority_State.STATE_TAINTED,
 };
 
 function revocationMessage(revocation: Revocation): RevocationMessage {

@@ -149,5 +149,5 @@ test("states lead only where the table says, and nothing leads out of removed", 
     "revoked>removed",
     "tainted>revoked",
   ]);
-  assert.deepEqual(AUTHORITY_STATES.filter(isPublished), ["prepared", "active", "retired"]);
+  assert.deepEqual(AUTHORITY_STATES.filter(isPublished), ["prepared", "active", "retired", "tainted"]);
 });
