@@ -183,6 +183,8 @@ export const errorTable: Readonly<Record<KnownErrorCode, ErrorRow>> = {
   MCA_KEY_UNREADABLE: broken,
   MCA_KEY_MISMATCH: broken,
   MCA_KEY_ALGORITHM_UNSUPPORTED: broken,
+  MCA_KEY_PASSPHRASE_MISSING: broken,
+  MCA_KEY_PASSPHRASE_WRONG: broken,
   MCA_UPSTREAM_UNAVAILABLE: broken,
   MCA_UPSTREAM_CERTIFICATE_REFUSED: broken,
   MCA_UPSTREAM_FILES_UNUSABLE: broken,

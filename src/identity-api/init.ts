@@ -4,7 +4,6 @@ import {
   AuthorityError,
   AuthorityManager,
   type Database,
-  FileKeyStore,
   initialiseLedger,
   Ledger,
   selfSignedUpstream,
@@ -15,6 +14,7 @@ import { TrustDomain } from "../spiffe/index.ts";
 import { AdminSocket } from "./admin-socket.ts";
 import type { Config } from "./config/index.ts";
 import { type DataDir, dataDirOf, prepareDataDir } from "./data-dir.ts";
+import { openKeyStore } from "./key-store.ts";
 import { openServerDatabase } from "./open-database.ts";
 import { authoritySettings } from "./settings.ts";
 
@@ -77,7 +77,7 @@ async function run(init: Initialising): Promise<Initialised> {
   const { spkiSha256 } = await AuthorityManager.initialise({
     ledger,
     database,
-    keyStore: await FileKeyStore.open({ directory: dir.keys }),
+    keyStore: await openKeyStore(config, { random, logger }),
     upstream: selfSignedUpstream,
     clock,
     random,

@@ -3,7 +3,6 @@
 import {
   AuthorityManager,
   type Database,
-  FileKeyStore,
   Issuer,
   Ledger,
   Rotator,
@@ -29,6 +28,7 @@ import { Connection } from "./connection.ts";
 import { type DataDir, dataDirOf, prepareDataDir } from "./data-dir.ts";
 import { type GrpcFront, startGrpcFront } from "./grpc/front.ts";
 import { startOperations } from "./http/operations.ts";
+import { openKeyStore } from "./key-store.ts";
 import { openServerDatabase } from "./open-database.ts";
 import { type Acting, type ActingParts, notIssuing } from "./parts.ts";
 import { Readiness, type Reason, reasonFor } from "./readiness.ts";
@@ -171,7 +171,7 @@ async function openAuthority(base: Base): Promise<OpenAuthority> {
   const authorities = await AuthorityManager.open({
     ledger,
     database,
-    keyStore: await FileKeyStore.open({ directory: dir.keys }),
+    keyStore: await openKeyStore(config, { random, logger }),
     upstream: selfSignedUpstream,
     clock,
     random,

@@ -1,4 +1,5 @@
 export { type Clock, type DatabaseClock, formatTime, systemClock } from "./clock.ts";
+export { systemdCredential } from "./credentials.ts";
 export { assertNever, MeshCaError, type MeshCaErrorCode, type MeshCaErrorOptions } from "./errors.ts";
 export { closeOnSignal, Lifecycle, type SignalOptions } from "./lifecycle.ts";
 export { type LogFields, type Logger, silentLogger } from "./logger.ts";

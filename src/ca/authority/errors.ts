@@ -1,5 +1,6 @@
 // Errors of the authority room.
 import { MeshCaError, type MeshCaErrorOptions } from "../../runtime/index.ts";
+import type { KeyPassphraseErrorCode } from "../keys/index.ts";
 
 /** Codes of {@link AuthorityError}. The first group says why nothing is issued (invariant 2). */
 export type AuthorityErrorCode =
@@ -7,6 +8,7 @@ export type AuthorityErrorCode =
   | "MCA_AUTHORITY_KEY_MISSING"
   | "MCA_AUTHORITY_KEY_MISMATCH"
   | "MCA_AUTHORITY_KEY_REFUSED"
+  | KeyPassphraseErrorCode
   | "MCA_AUTHORITY_CERTIFICATE_INVALID"
   | "MCA_AUTHORITY_NOT_YET_VALID"
   | "MCA_AUTHORITY_EXPIRED"

@@ -198,6 +198,16 @@ function badKey(error: MeshCaError, spkiSha256: string, store: string): Hindranc
         expected,
         command: `restore ${spkiSha256}.pkcs8.pem from its backup, mode 0600; the server takes it up within a second`,
       };
+    case "MCA_KEY_PASSPHRASE_MISSING":
+    case "MCA_KEY_PASSPHRASE_WRONG":
+      return {
+        kind: "not-issuing",
+        code: error.code,
+        found: error.message,
+        expected,
+        command:
+          "mend the passphrase's file, one line, mode 0600 (keys.passphraseFile, or the credential mesh-ca-key-passphrase); the server takes it up within a second",
+      };
     default:
       return {
         kind: "not-issuing",

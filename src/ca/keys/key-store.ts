@@ -9,6 +9,8 @@ export type KeyPurpose = "authority";
 export interface StoredKey {
   /** SHA-256 of the SubjectPublicKeyInfo, lower-case hex. */
   readonly spkiSha256: string;
+  /** Whether a reader of the medium still needs more to use the key: a passphrase, a token. Undefined: nobody can tell now. */
+  readonly sealed: boolean | undefined;
 }
 
 export interface CreatedKey {

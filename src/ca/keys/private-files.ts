@@ -52,22 +52,49 @@ export async function writePrivateFile(directory: string, name: string, contents
   }
 }
 
+/** Whose a private file may be. */
+export type FileOwner =
+  /** This user's, mode 0600 or less. */
+  | "self"
+  /** A credential of systemd: root's or this user's, others have nothing; an access list to one user shows as group read. */
+  | "systemd";
+
+/** What kind of secret a file holds, for sentences. */
+type SecretKind = "key" | "passphrase";
+
 /**
- * Reads a private file; undefined if there is none.
+ * Reads a private file of a key folder; undefined if there is none. Follows no symbolic link.
  * @throws KeyError MCA_KEY_STORE_INSECURE where others could read or replace it, MCA_KEY_STORE_UNAVAILABLE
  */
-export async function readPrivateFile(directory: string, name: string): Promise<string | undefined> {
-  const path = join(directory, name);
-  const file = await openNoFollow(path);
+export function readPrivateFile(directory: string, name: string): Promise<string | undefined> {
+  return readChecked(join(directory, name), constants.O_NOFOLLOW, "self", "key");
+}
+
+/**
+ * Reads a private file anywhere; undefined if there is none. Links are followed (mounted secrets are links): what they lead to is judged.
+ * @throws KeyError MCA_KEY_STORE_INSECURE where others could read or replace it, MCA_KEY_STORE_UNAVAILABLE
+ */
+export function readPrivatePath(path: string, owner: FileOwner, kind: SecretKind): Promise<string | undefined> {
+  return readChecked(path, 0, owner, kind);
+}
+
+async function readChecked(
+  path: string,
+  flags: number,
+  owner: FileOwner,
+  kind: SecretKind,
+): Promise<string | undefined> {
+  const file = await openForReading(path, flags, kind);
   if (file === undefined) return undefined;
   try {
     const found = await file.stat();
     if (!found.isFile()) {
-      throw new KeyError("MCA_KEY_STORE_INSECURE", `${path} is not a plain file: put the key itself there.`);
+      throw new KeyError("MCA_KEY_STORE_INSECURE", `${path} is not a plain file: put the ${kind} itself there.`);
     }
-    requirePrivate(path, found.mode, found.uid, "0600");
+    if (owner === "self") requirePrivate(path, found.mode, found.uid, "0600", kind);
+    else requireCredential(path, found.mode, found.uid);
     if (found.size > MAX_FILE_BYTES) {
-      throw new KeyError("MCA_KEY_STORE_UNAVAILABLE", `${path} is too large for a key file (${found.size} bytes).`);
+      throw new KeyError("MCA_KEY_STORE_UNAVAILABLE", `${path} is too large for a ${kind} file (${found.size} bytes).`);
     }
     return await file.readFile("utf8");
   } finally {
@@ -95,36 +122,58 @@ export async function destroyPrivateFile(directory: string, name: string): Promi
   }
 }
 
-async function openNoFollow(path: string): Promise<FileHandle | undefined> {
+async function openForReading(path: string, flags: number, kind: SecretKind): Promise<FileHandle | undefined> {
   try {
-    return await open(path, constants.O_RDONLY | constants.O_NOFOLLOW);
+    return await open(path, constants.O_RDONLY | constants.O_NONBLOCK | flags);
   } catch (error) {
     const code = errorCode(error);
     if (code === "ENOENT") return undefined;
     if (code === "ELOOP") {
-      throw new KeyError("MCA_KEY_STORE_INSECURE", `${path} is a symbolic link: put the key itself there.`);
+      throw new KeyError("MCA_KEY_STORE_INSECURE", `${path} is a symbolic link: put the ${kind} itself there.`);
     }
-    throw unavailable(`The key file ${path} cannot be read`, error);
+    throw unavailable(`The ${kind} file ${path} cannot be read`, error);
   }
 }
 
-function requirePrivate(path: string, mode: number, owner: number, wanted: string): void {
+function requirePrivate(path: string, mode: number, owner: number, wanted: string, kind: SecretKind = "key"): void {
   const self = process.geteuid?.();
-  if (self !== undefined && owner !== self) {
-    throw new KeyError(
-      "MCA_KEY_STORE_INSECURE",
-      `${path} belongs to user ${owner}, but this process runs as user ${self}. Find out who put it there; if it is right: chown ${self} ${path}`,
-      { details: { path, found: `owner ${owner}`, expected: `owner ${self}` } },
-    );
-  }
+  if (self !== undefined && owner !== self) throw foreign(path, owner, `${self}`);
   if ((mode & 0o077) !== 0) {
-    const found = `0${(mode & 0o777).toString(8)}`;
+    const found = octal(mode);
     throw new KeyError(
       "MCA_KEY_STORE_INSECURE",
-      `${path} has mode ${found}: others could read the keys. If nobody did: chmod ${wanted} ${path}. If you are not sure, replace the keys.`,
+      `${path} has mode ${found}: others could read the ${kind}${kind === "key" ? "s" : ""}. If nobody did: chmod ${wanted} ${path}. If you are not sure, replace the ${kind}${kind === "key" ? "s" : ""}.`,
       { details: { path, found, expected: wanted } },
     );
   }
+}
+
+const ROOT = 0;
+const OTHERS_OR_WRITABLE_BY_GROUP = 0o037;
+
+function requireCredential(path: string, mode: number, owner: number): void {
+  const self = process.geteuid?.();
+  if (self !== undefined && owner !== self && owner !== ROOT) throw foreign(path, owner, `${self} or ${ROOT}`);
+  if ((mode & OTHERS_OR_WRITABLE_BY_GROUP) !== 0) {
+    const found = octal(mode);
+    throw new KeyError(
+      "MCA_KEY_STORE_INSECURE",
+      `The credential ${path} has mode ${found}: others could read or change it. systemd makes credentials with mode 0400 or 0440; find out what changed it.`,
+      { details: { path, found, expected: "0440" } },
+    );
+  }
+}
+
+function foreign(path: string, owner: number, expected: string): KeyError {
+  return new KeyError(
+    "MCA_KEY_STORE_INSECURE",
+    `${path} belongs to user ${owner}, but this process runs as user ${process.geteuid?.()}. Find out who put it there; if it is right: chown ${process.geteuid?.()} ${path}`,
+    { details: { path, found: `owner ${owner}`, expected: `owner ${expected}` } },
+  );
+}
+
+function octal(mode: number): string {
+  return `0${(mode & 0o777).toString(8)}`;
 }
 
 async function syncDirectory(directory: string): Promise<void> {

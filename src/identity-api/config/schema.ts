@@ -94,6 +94,12 @@ const authoritySchema = section("The certificate authority of this replica.", {
   ),
 });
 
+const keysSchema = section("The private keys of this replica's authorities: files in the data directory.", {
+  passphraseFile: textOrNull(
+    "File (mode 0600) whose one line is the passphrase that new key files are sealed with. Null: the systemd credential mesh-ca-key-passphrase if the service has it, else keys are not sealed.",
+  ),
+});
+
 const issuanceSchema = section("Issued certificates.", {
   defaultTtlSeconds: integer(
     3600,
@@ -227,6 +233,7 @@ export const configSchema = Type.Object(
     listen: listenSchema,
     database: databaseSchema,
     authority: authoritySchema,
+    keys: keysSchema,
     issuance: issuanceSchema,
     attestors: Type.Record(Type.String(), attestorSchema, {
       default: {},
