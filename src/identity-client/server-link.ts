@@ -89,6 +89,20 @@ export class ServerLink {
     });
   }
 
+  /** Says which revision of trust was taken over. @throws ServerRefusal, IdentityClientError */
+  acknowledgeTrust(revision: bigint): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const call = this.#client.acknowledgeTrust({ revision }, (error) => {
+        clearTimeout(timer);
+        this.#calls.delete(call);
+        if (error === null) resolve();
+        else reject(this.explain(error));
+      });
+      this.#calls.add(call);
+      const timer = setTimeout(() => call.cancel(), this.#callTimeoutMs).unref();
+    });
+  }
+
   /** Opens the trust stream of the server's own trust domain. The caller adds the listeners and cancels. */
   watchTrust(): ClientReadableStream<WatchTrustResponse> {
     const stream = this.#client.watchTrust({ trustDomain: "" });

@@ -47,7 +47,8 @@ export class SvidKeeper {
   #dueOnArrival = 0;
   #attempt: Promise<StoredSvid> | undefined;
   #cancel: (() => void) | undefined;
-  #hurried: string | undefined;
+  /** The certificate that is in a hurry, and in which spread. */
+  #hurried: { readonly serial: string; readonly spreadMs: number } | undefined;
   #running = false;
 
   constructor(options: SvidKeeperOptions) {
@@ -107,14 +108,14 @@ export class SvidKeeper {
   }
 
   /**
-   * Renews at a moment drawn evenly from the next `spreadMs`, once for the present certificate.
+   * Renews at a moment drawn evenly from the next `spreadMs`, once for the present certificate; only a shorter spread counts anew.
    * Returns false while an attempt is under way: whoever asks then looks at what comes of it.
    */
   hurry(spreadMs: number): boolean {
     const serial = this.#stored?.svid.serial;
-    if (serial === undefined || this.#hurried === serial) return true;
+    if (serial === undefined || (this.#hurried?.serial === serial && this.#hurried.spreadMs <= spreadMs)) return true;
     if (this.#state.kind !== "resting") return false;
-    this.#hurried = serial;
+    this.#hurried = { serial, spreadMs };
     const { clock, random } = this.#options;
     this.#schedule(Math.min(this.#state.until, clock.now() + spreadMs * randomFraction(random)));
     return true;

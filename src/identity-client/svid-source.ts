@@ -15,14 +15,14 @@ import { createMeshServer, httpOverMesh, type MeshRequestHandler, type MeshServe
 import { OpenConnections } from "./open-connections.ts";
 import type { SvidSourceOptions } from "./options.ts";
 import { type Peer, type PeerRule, peerJudge } from "./peer.ts";
+import { type RenewalOrder, RenewalOrders } from "./renewal-orders.ts";
 import { reasonFields } from "./server-error.ts";
 import { type SourceSettings, sourceSettings } from "./settings.ts";
 import type { Svid } from "./svid.ts";
 import { SvidKeeper } from "./svid-keeper.ts";
 import { memoryStore, openStateDir, type StoredState, type StoredSvid, type SvidStore } from "./svid-store.ts";
 import { TrustKeeper } from "./trust-keeper.ts";
-import type { RenewalRequest } from "./trust-messages.ts";
-import { stateOf, trustSetOf } from "./trust-state.ts";
+import { renewalsOf, stateOf, trustSetOf } from "./trust-state.ts";
 import { TrustWatcher } from "./trust-watcher.ts";
 
 /** How the source is doing. */
@@ -75,8 +75,7 @@ export class SvidSource {
   readonly #listeners = new Set<() => void>();
   readonly #stop = new AbortController();
   readonly #identity: IdentitySource;
-  /** "Renew now" that was told and is not taken up yet. */
-  #renewal: RenewalRequest | undefined;
+  readonly #orders = new RenewalOrders();
   #saving: Promise<void> = Promise.resolve();
   #closed: Promise<void> | undefined;
 
@@ -116,10 +115,7 @@ export class SvidSource {
       logger,
       trustDomain: () => this.trust().trustDomain,
       learn: (state) => this.#trust.learn(state),
-      renew: (request) => {
-        this.#renewal = request;
-        this.#obeyRenewal();
-      },
+      renew: (orders) => this.#renewalTold(orders),
     });
     this.#identity = {
       current: () => this.#valid()?.tlsIdentity,
@@ -290,7 +286,7 @@ export class SvidSource {
     );
     this.#notify();
     // It may have been told while the attempt ran. Looked at when the keeper rests again, which is not before this returns.
-    setImmediate(() => this.#obeyRenewal());
+    setImmediate(() => this.#renewalTold(renewalsOf(state)));
   }
 
   #trustChanged(): void {
@@ -325,14 +321,20 @@ export class SvidSource {
     }
   }
 
-  #obeyRenewal(): void {
-    const request = this.#renewal;
+  #renewalTold(orders: readonly RenewalOrder[]): void {
+    for (const order of orders) this.#orders.tell(order);
     const svid = this.#valid();
-    if (request === undefined || svid === undefined) return;
+    if (!this.#orders.any || svid === undefined) return;
     try {
       const { issuer } = this.#trust.verify(svid.chain);
-      const meant = issuer.publicKey.spkiSha256 === request.authority;
-      if (!meant || this.#keeper.hurry(request.spreadMs)) this.#renewal = undefined;
+      const { spkiSha256 } = issuer.publicKey;
+      const spreadMs = this.#orders.spreadFor(spkiSha256);
+      if (spreadMs === undefined || !this.#keeper.hurry(spreadMs)) return;
+      this.#orders.obeyed(spkiSha256);
+      this.#settings.logger.info(
+        { event: "svid.renewal_ordered", authority: spkiSha256, serial: svid.serial, spreadMs },
+        "The server asks the holders of certificates by this authority to renew now.",
+      );
     } catch {
       // No longer trusted at all: #trustChanged has asked for another one.
     }

@@ -61,14 +61,15 @@ export class TrustKeeper {
 
   /**
    * Takes what a verified server says. A state older than the one in force is left aside while it may come from a lagging replica.
-   * Returns whether the trust changed.
+   * Returns whether what was told is in force now, or a newer one.
    */
   learn(state: TrustState): boolean {
     const told = trustSetOf(state);
     const known = this.known;
     if (known === undefined || told.sequence >= known.sequence) {
       this.#olderSince = undefined;
-      return this.#put(told);
+      this.#put(told);
+      return true;
     }
     const now = this.#clock.now();
     this.#olderSince ??= now;
@@ -78,7 +79,8 @@ export class TrustKeeper {
       "The server has told an older trust for a minute: it is taken, with every known distrust and revocation kept. Was its database restored?",
     );
     this.#olderSince = undefined;
-    return this.#put(withKnownDistrust(told, known));
+    this.#put(withKnownDistrust(told, known));
+    return true;
   }
 
   #inForce(): X509SvidVerifier {
@@ -88,8 +90,8 @@ export class TrustKeeper {
     return this.#verifier;
   }
 
-  #put(trust: TrustSet): boolean {
-    if (this.known !== undefined && sameTrust(this.known, trust)) return false;
+  #put(trust: TrustSet): void {
+    if (this.known !== undefined && sameTrust(this.known, trust)) return;
     this.#verifier = new X509SvidVerifier(trust);
     this.#logger.info(
       {
@@ -101,6 +103,5 @@ export class TrustKeeper {
       "The trust in force has changed.",
     );
     for (const listener of [...this.#listeners]) listener();
-    return true;
   }
 }

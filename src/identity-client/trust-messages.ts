@@ -1,28 +1,25 @@
 // Reads the trust messages of the Identity API into the types of src/spiffe. Everything is checked: an authority whose stated
 // key hash is not its own, a foreign trust domain or a second server ID makes the whole message invalid. Pure: no I/O.
-import type {
-  PublishedAuthority,
-  RenewNow,
-  Revocation as RevocationMessage,
-  TrustSnapshot,
+import {
+  type PublishedAuthority,
+  PublishedAuthority_State,
+  type RenewNow,
+  type Revocation as RevocationMessage,
+  type TrustSnapshot,
 } from "../proto/gen/meshca/identity/v1/identity.ts";
 import { MeshCaError } from "../runtime/index.ts";
 import { DEFAULT_REFRESH_HINT_SECONDS, type Revocation, serverId, TrustDomain } from "../spiffe/index.ts";
 import { bytesEqual, type Certificate, parseCertificate, sha256, toHex } from "../x509/index.ts";
 import { IdentityClientError } from "./errors.ts";
+import type { RenewalOrder } from "./renewal-orders.ts";
 
-/** One published authority: prepared, active or retired. */
+/** One published authority: prepared, active, retired or tainted. */
 export interface KnownAuthority {
   readonly certificate: Certificate;
   /** Between it and the anchor, nearest first. */
   readonly intermediates: readonly Certificate[];
-}
-
-/** "Renew now": holders of a certificate by this authority renew at a moment drawn evenly from the spread. */
-export interface RenewalRequest {
-  /** Lower-case hex of the SPKI's SHA-256. */
-  readonly authority: string;
-  readonly spreadMs: number;
+  /** Set where it is tainted: its holders renew now, spread over so many milliseconds. */
+  readonly renewWithinMs: number | undefined;
 }
 
 /** A snapshot, read. */
@@ -35,7 +32,7 @@ export interface Snapshot {
   readonly sequence: bigint;
   readonly refreshHintSeconds: number;
   readonly revision: bigint;
-  readonly renewal: RenewalRequest | undefined;
+  readonly renewal: RenewalOrder | undefined;
 }
 
 /**
@@ -75,7 +72,12 @@ export function readAuthority(message: PublishedAuthority): KnownAuthority {
     if (!bytesEqual(sha256(certificate.publicKey.spki), message.spkiSha256)) {
       throw invalid("its stated key hash is not that of its certificate");
     }
-    return { certificate, intermediates: message.intermediates.map((der) => parseCertificate(der)) };
+    const tainted = message.state === PublishedAuthority_State.STATE_TAINTED;
+    return {
+      certificate,
+      intermediates: message.intermediates.map((der) => parseCertificate(der)),
+      renewWithinMs: tainted ? message.renewSpreadSeconds * 1_000 : undefined,
+    };
   });
 }
 
@@ -98,7 +100,7 @@ export function readRevocation(message: RevocationMessage): Revocation {
 }
 
 /** Reads "renew now". */
-export function readRenewal(message: RenewNow | undefined): RenewalRequest | undefined {
+export function readRenewal(message: RenewNow | undefined): RenewalOrder | undefined {
   if (message === undefined) return undefined;
   return { authority: readHash(message.authoritySpkiSha256), spreadMs: message.spreadSeconds * 1_000 };
 }

@@ -2,6 +2,7 @@
 import type { TrustDelta, TrustSnapshot } from "../proto/gen/meshca/identity/v1/identity.ts";
 import { type Revocation, TrustDomain, type TrustSet } from "../spiffe/index.ts";
 import { type Certificate, parseCertificate } from "../x509/index.ts";
+import type { RenewalOrder } from "./renewal-orders.ts";
 import {
   type KnownAuthority,
   readAuthority,
@@ -68,6 +69,13 @@ export function applyDelta(state: TrustState, delta: TrustDelta, revision: bigin
       revision,
     };
   });
+}
+
+/** "Renew now" as the authorities' states tell it. */
+export function renewalsOf(state: TrustState): readonly RenewalOrder[] {
+  return [...state.authorities].flatMap(([authority, { renewWithinMs: spreadMs }]) =>
+    spreadMs === undefined ? [] : [{ authority, spreadMs }],
+  );
 }
 
 /** What verifiers, trust files and other rooms use. */

@@ -3,13 +3,15 @@
 import type { WatchTrustResponse } from "../proto/gen/meshca/identity/v1/identity.ts";
 import type { Logger, RandomSource } from "../runtime/index.ts";
 import type { TrustDomain } from "../spiffe/index.ts";
+import { Acknowledger } from "./acknowledger.ts";
 import { backoffMs } from "./backoff.ts";
 import { IdentityClientError } from "./errors.ts";
 import type { LinkHolder } from "./link-holder.ts";
+import type { RenewalOrder } from "./renewal-orders.ts";
 import type { SchedulingClock } from "./scheduling-clock.ts";
 import { reasonFields } from "./server-error.ts";
-import { type RenewalRequest, readRenewal, readSnapshot } from "./trust-messages.ts";
-import { applyDelta, stateOf, type TrustState } from "./trust-state.ts";
+import { readRenewal, readSnapshot } from "./trust-messages.ts";
+import { applyDelta, renewalsOf, stateOf, type TrustState } from "./trust-state.ts";
 
 /** Three heartbeats and a little. */
 const SILENCE_MS = 17_000;
@@ -20,9 +22,10 @@ export interface TrustWatcherOptions {
   readonly random: RandomSource;
   readonly logger: Logger;
   trustDomain(): TrustDomain;
-  learn(state: TrustState): void;
-  /** "Renew now" of the server. */
-  renew(request: RenewalRequest): void;
+  /** Returns whether this trust is in force now. */
+  learn(state: TrustState): boolean;
+  /** "Renew now" of the server, told as often as it says so. */
+  renew(orders: readonly RenewalOrder[]): void;
 }
 
 export class TrustWatcher {
@@ -41,12 +44,15 @@ export class TrustWatcher {
     const { links } = this.#options;
     const link = links.get();
     const stream = link.watchTrust();
+    const { clock, random } = this.#options;
+    const acknowledger = new Acknowledger({ clock, random, send: (revision) => link.acknowledgeTrust(revision) });
     let state: TrustState | undefined;
     let ended = false;
     const end = (error: Error): void => {
       if (ended) return;
       ended = true;
       clearTimeout(silence);
+      acknowledger.close();
       stream.cancel();
       links.discard(link);
       this.#again(link.explain(error));
@@ -58,7 +64,7 @@ export class TrustWatcher {
       clearTimeout(silence);
       silence = setTimeout(silent, SILENCE_MS).unref();
       try {
-        state = this.#take(message, state);
+        state = this.#take(message, state, acknowledger);
         this.#failures = 0;
       } catch (error) {
         end(error instanceof Error ? error : new Error("unreadable", { cause: error }));
@@ -69,6 +75,7 @@ export class TrustWatcher {
     this.#stop = () => {
       ended = true;
       clearTimeout(silence);
+      acknowledger.close();
       stream.cancel();
     };
   }
@@ -78,33 +85,32 @@ export class TrustWatcher {
     this.#stop?.();
   }
 
-  #take(message: WatchTrustResponse, state: TrustState | undefined): TrustState | undefined {
+  #take(message: WatchTrustResponse, state: TrustState | undefined, acknowledger: Acknowledger): TrustState {
     const { update, revision } = message;
-    const { learn, renew, trustDomain } = this.#options;
     switch (update?.$case) {
       case "snapshot": {
-        const snapshot = readSnapshot(update.value, trustDomain());
-        const next = stateOf(snapshot);
-        learn(next);
-        if (snapshot.renewal !== undefined) renew(snapshot.renewal);
-        return next;
+        const snapshot = readSnapshot(update.value, this.#options.trustDomain());
+        return this.#learn(stateOf(snapshot), snapshot.renewal, acknowledger);
       }
       case "delta": {
         if (state === undefined) throw outOfStep("a change came before the snapshot");
-        const next = applyDelta(state, update.value, revision);
-        learn(next);
         const renewal = readRenewal(update.value.renewNow);
-        if (renewal !== undefined) renew(renewal);
-        return next;
+        return this.#learn(applyDelta(state, update.value, revision), renewal, acknowledger);
       }
       case "heartbeat":
         if (state === undefined || revision !== state.revision) throw outOfStep("a change is missing");
         // An older story may have been left aside; it counts once it has been told long enough.
-        learn(state);
-        return state;
+        return this.#learn(state, undefined, acknowledger);
       case undefined:
         throw outOfStep("a message of a kind that this version does not know");
     }
+  }
+
+  #learn(state: TrustState, renewal: RenewalOrder | undefined, acknowledger: Acknowledger): TrustState {
+    const { learn, renew } = this.#options;
+    if (learn(state)) acknowledger.taken(state.revision);
+    renew(renewal === undefined ? renewalsOf(state) : [renewal, ...renewalsOf(state)]);
+    return state;
   }
 
   #again(error: Error): void {

@@ -66,6 +66,7 @@ export class FaultyServer {
   readonly requests: SeenRequest[] = [];
   /** Revisions that clients said to have taken over, in order. */
   readonly acknowledged: bigint[] = [];
+  acknowledge: "yes" | "unavailable" | "unimplemented" = "yes";
   /** Serials that were shown on a connection, in order. */
   readonly connections: (string | undefined)[] = [];
   behave: (request: SeenRequest) => Behaviour = () => ({ kind: "answer" });
@@ -120,7 +121,8 @@ export class FaultyServer {
       watchTrust: (call) => this.#watch(call),
       acknowledgeTrust: (call, callback) => {
         this.acknowledged.push(call.request.revision);
-        callback(null, {});
+        if (this.acknowledge === "yes") callback(null, {});
+        else callback({ code: this.acknowledge === "unavailable" ? status.UNAVAILABLE : status.UNIMPLEMENTED });
       },
       explainIdentity: (_call, callback) => callback({ code: status.UNIMPLEMENTED }),
     };
