@@ -10,4 +10,6 @@ export const EXIT = {
   refused: 3,
   /** The server or its database cannot be reached or is overloaded: try again later. */
   unavailable: 4,
+  /** `doctor`: nothing failed, but something will hurt later. */
+  warnings: 5,
 } as const;

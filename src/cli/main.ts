@@ -14,7 +14,8 @@ Exit codes:
   1  something failed on this side
   2  the command line, the configuration or a file given is wrong
   3  the server refused
-  4  the server or its database cannot be reached; try again later`;
+  4  the server or its database cannot be reached; try again later
+  5  doctor has warnings only`;
 
 /** Every command by its name. Only the one that is called is loaded: a server needs no client, and starts sooner without. */
 const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
@@ -28,6 +29,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   explain: async () => (await import("./commands/explain.ts")).explainCommand(),
   config: async () => (await import("./commands/config.ts")).configCommand(),
   db: async () => (await import("./commands/db.ts")).dbCommand(),
+  doctor: async () => (await import("./commands/doctor.ts")).doctorCommand(),
   demo: async () => (await import("./commands/demo.ts")).demoCommand(),
 };
 
@@ -67,7 +69,8 @@ function explain(error: unknown): void {
 export async function main(args: readonly string[]): Promise<number> {
   try {
     await (await program(args[0])).parseAsync([...args], { from: "user" });
-    return EXIT.ok;
+    // A command whose answer is its exit code has set it.
+    return typeof process.exitCode === "number" ? process.exitCode : EXIT.ok;
   } catch (error) {
     // commander has printed its message already; its help and version are no failures.
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;

@@ -8,6 +8,7 @@ import { bundleCommand } from "../../src/cli/commands/bundle.ts";
 import { configCommand } from "../../src/cli/commands/config.ts";
 import { dbCommand } from "../../src/cli/commands/db.ts";
 import { demoCommand } from "../../src/cli/commands/demo.ts";
+import { doctorCommand } from "../../src/cli/commands/doctor.ts";
 import { explainCommand } from "../../src/cli/commands/explain.ts";
 import { initCommand } from "../../src/cli/commands/init.ts";
 import { ruleCommand } from "../../src/cli/commands/rule.ts";
@@ -22,6 +23,7 @@ for (const command of [
   configCommand(),
   dbCommand(),
   demoCommand(),
+  doctorCommand(),
   explainCommand(),
   initCommand(),
   ruleCommand(),

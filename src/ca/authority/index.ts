@@ -8,7 +8,14 @@ export {
 } from "./manager.ts";
 export type { ProbeMaterial, ProbeVerifier } from "./probe.ts";
 export type { AuthorityHealth, PublishedAuthority } from "./published.ts";
+export { type AuthorityRecord, endOfPath, loadAuthorities } from "./records.ts";
 export type { AuthorityRequest, RequestOptions } from "./requests.ts";
 export { Rotator, type RotatorOptions } from "./rotator.ts";
-export { type AuthoritySettings, checkRotationSettings, DEFAULT_AUTHORITY_SETTINGS } from "./settings.ts";
+export {
+  type AuthoritySettings,
+  checkRotationSettings,
+  DEFAULT_AUTHORITY_SETTINGS,
+  propagationSeconds,
+  rotationTimes,
+} from "./settings.ts";
 export type { AuthorityState, PublishedState } from "./state.ts";

@@ -45,6 +45,12 @@ export function connectionSettings(
   };
 }
 
+/** The host that a connection string names; undefined for a Unix socket. @throws StoreError MCA_DATABASE_URL_INVALID */
+export function databaseHost(connectionString: string): string | undefined {
+  const { host } = connectionSettings(connectionString, "plaintext");
+  return host.startsWith("/") ? undefined : host;
+}
+
 function parseUrl(connectionString: string): URL {
   // The WHATWG parser gives schemes it does not know no empty host with a user: ask it about one that it lets through.
   const match = /^postgres(?:ql)?:\/\/([^/?#]*@)?(\/.*)$/.exec(connectionString);
@@ -98,10 +104,11 @@ export interface SessionLimits {
   readonly idleInTransactionTimeoutMs: number;
 }
 
-/** Run-time parameters of a session, as the startup message carries them. */
-export function sessionOptions(role: DatabaseRole | undefined, limits: SessionLimits): string {
+/** Run-time parameters of a session, as the startup message carries them. `readOnly`: PostgreSQL refuses every change in it. */
+export function sessionOptions(role: DatabaseRole | undefined, limits: SessionLimits, readOnly = false): string {
   const values = {
     ...(role === undefined ? {} : { role }),
+    ...(readOnly ? { default_transaction_read_only: "on" } : {}),
     TimeZone: "UTC",
     DateStyle: "ISO",
     bytea_output: "hex",

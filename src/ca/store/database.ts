@@ -46,6 +46,8 @@ export interface DatabaseOptions {
   readonly tls?: ConnectionOptions | "plaintext";
   /** SET ROLE at connection. Unset: the login's own rights (migrations). */
   readonly role?: DatabaseRole;
+  /** Every transaction is READ ONLY: for those who look and must not change anything. */
+  readonly readOnly?: boolean;
   /** Connections of the pool; 8 if unset. */
   readonly poolSize?: number;
   readonly applicationName?: string;
@@ -70,10 +72,10 @@ const ROLLBACK: SqlStatement = { name: "", text: "ROLLBACK" };
 
 /** Connects once to prove that it works. @throws StoreError MCA_DATABASE_* */
 export async function openDatabase(options: DatabaseOptions): Promise<Database> {
-  const { connectionString, tls, role, poolSize = 8, applicationName = "mesh-ca", logger } = options;
+  const { connectionString, tls, role, readOnly = false, poolSize = 8, applicationName = "mesh-ca", logger } = options;
   const config: pg.ClientConfig = {
     ...connectionSettings(connectionString, tls),
-    options: sessionOptions(role, LIMITS),
+    options: sessionOptions(role, LIMITS, readOnly),
     application_name: applicationName,
     connectionTimeoutMillis: CONNECT_MS,
     query_timeout: SILENCE_MS,

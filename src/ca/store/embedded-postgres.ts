@@ -1,6 +1,7 @@
 // The embedded PostgreSQL: the production database of a single server, run as a child process from the npm-shipped programs.
 // A Unix socket only, never TCP. It dies with us, also after kill -9; one data directory has one server; should PostgreSQL
 // itself crash, it is started again and recovers.
+import { realpath } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "../../runtime/index.ts";
 import { accountsFor } from "./embedded/account.ts";
@@ -12,6 +13,7 @@ import {
   hasCluster,
   OWNER_ROLE,
   prepareFolders,
+  socketFolderOf,
 } from "./embedded/data-directory.ts";
 import { type Postmaster, type PostmasterOptions, startPostmaster } from "./embedded/postmaster.ts";
 import { clusterHolder } from "./embedded/running-postgres.ts";
@@ -146,7 +148,7 @@ function supervise(first: Postmaster, options: PostmasterOptions): EmbeddedPostg
   let restarting: Promise<void> = Promise.resolve();
   watch();
   return {
-    connectionString: `postgresql://${OWNER_ROLE}@/${DATABASE_NAME}?host=${encodeURIComponent(folders.socketFolder)}`,
+    connectionString: connectionStringOf(folders.socketFolder),
     get pid() {
       return current.pid;
     },
@@ -156,4 +158,13 @@ function supervise(first: Postmaster, options: PostmasterOptions): EmbeddedPostg
       await current.stop();
     },
   };
+}
+
+/** How a second client reaches the PostgreSQL that a running server holds for this data directory, as owner. */
+export async function embeddedConnectionString(dataDir: string): Promise<string> {
+  return connectionStringOf(socketFolderOf(await realpath(dataDir)));
+}
+
+function connectionStringOf(socketFolder: string): string {
+  return `postgresql://${OWNER_ROLE}@/${DATABASE_NAME}?host=${encodeURIComponent(socketFolder)}`;
 }

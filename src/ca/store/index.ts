@@ -1,3 +1,4 @@
+export { databaseHost } from "./connection-settings.ts";
 export {
   type Database,
   type DatabaseOptions,
@@ -6,7 +7,12 @@ export {
   type Subscription,
   type Transaction,
 } from "./database.ts";
-export { type EmbeddedPostgres, type EmbeddedPostgresOptions, startEmbeddedPostgres } from "./embedded-postgres.ts";
+export {
+  type EmbeddedPostgres,
+  type EmbeddedPostgresOptions,
+  embeddedConnectionString,
+  startEmbeddedPostgres,
+} from "./embedded-postgres.ts";
 export { StoreError, type StoreErrorCode } from "./errors.ts";
 export { checkSchema, type MigrateOptions, migrate } from "./migrate.ts";
 export { sqlStateOf } from "./pg-errors.ts";

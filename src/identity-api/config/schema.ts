@@ -248,6 +248,21 @@ export const configSchema = Type.Object(
     }),
     quotas: quotasSchema,
     limits: limitsSchema,
+    operations: section(
+      "What the operators say of their operations. The server does nothing with it; `mesh-ca doctor` compares.",
+      {
+        recoveryTimeSeconds: Type.Union([Type.Integer({ minimum: 1, maximum: 2_592_000 }), Type.Null()], {
+          default: null,
+          unit: "s",
+          description:
+            "How long it may take until a lost server or database works again. Certificates should live twice as long. Null: not compared.",
+        }),
+        dedicatedRoot: flag(
+          false,
+          "The enterprise root signs for this trust domain alone, or every other CA under it is kept out by name constraints.",
+        ),
+      },
+    ),
     log: section("The log: JSON lines on standard error.", {
       level: Type.Union(
         [

@@ -21,6 +21,11 @@ export interface DataFolders {
   readonly socketFolder: string;
 }
 
+/** Where PostgreSQL's socket lies below a data directory without symbolic links. */
+export function socketFolderOf(root: string): string {
+  return join(root, "run", "pg");
+}
+
 /** Makes the folders around the cluster. @throws StoreError MCA_DATA_DIR_UNREACHABLE naming the folder that blocks */
 export async function prepareFolders(dataDir: string, accounts: Accounts): Promise<DataFolders> {
   const mode = accounts.server.change ? 0o711 : 0o700;
@@ -36,7 +41,7 @@ export async function prepareFolders(dataDir: string, accounts: Accounts): Promi
   }
   const run = join(root, "run");
   await makeFolder(run, mode);
-  const socketFolder = join(run, "pg");
+  const socketFolder = socketFolderOf(root);
   if (Buffer.byteLength(join(socketFolder, ".s.PGSQL.5432")) > MAX_SOCKET_PATH_BYTES) {
     throw new StoreError(
       "MCA_DATA_DIR_UNREACHABLE",
