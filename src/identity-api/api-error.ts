@@ -14,6 +14,10 @@ export type ApiErrorCode =
   | "MCA_NOT_RENEWABLE"
   | "MCA_RULE_QUOTA_EXCEEDED"
   | "MCA_WATCH_TOO_SLOW"
+  // The same over HTTPS.
+  | "MCA_METHOD_NOT_ALLOWED"
+  | "MCA_HEADERS_TOO_LARGE"
+  | "MCA_BUNDLE_UNAVAILABLE"
   // The server.
   | "MCA_OVERLOADED"
   | "MCA_SHUTTING_DOWN"

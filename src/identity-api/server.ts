@@ -27,7 +27,9 @@ import type { Config } from "./config/index.ts";
 import { Connection } from "./connection.ts";
 import { type DataDir, dataDirOf, prepareDataDir } from "./data-dir.ts";
 import { type GrpcFront, startGrpcFront } from "./grpc/front.ts";
+import { startHttps } from "./http/https.ts";
 import { startOperations } from "./http/operations.ts";
+import { publishedTrust } from "./http/published-trust.ts";
 import { openKeyStore } from "./key-store.ts";
 import { openServerDatabase } from "./open-database.ts";
 import { type Acting, type ActingParts, notIssuing } from "./parts.ts";
@@ -53,8 +55,12 @@ export interface ListenAddress {
 }
 
 export interface RunningServer {
-  /** `grpc` is undefined while the TLS port is closed (no valid server SVID). */
-  readonly addresses: { readonly grpc: ListenAddress | undefined; readonly operations: ListenAddress };
+  /** `grpc` and `https` are undefined while the port is closed (no valid certificate to show, or switched off). */
+  readonly addresses: {
+    readonly grpc: ListenAddress | undefined;
+    readonly https: ListenAddress | undefined;
+    readonly operations: ListenAddress;
+  };
   /** Path of the local admin socket (gRPC, plaintext, owner only). */
   readonly adminSocket: string;
   /** Host and port to tell clients (listen.grpc.publicAddress or what it defaults to). */
@@ -116,7 +122,14 @@ async function start(base: Base): Promise<RunningServer> {
   socket.serve((connection) =>
     front.transport.accept(connection, new Connection({ kind: "local" }, "local", base.clock.now())),
   );
-  const port = acting.kind === "acting" ? await openTlsPort(base, authority, acting.parts, front) : undefined;
+  const open = acting.kind === "acting" ? await openTlsPort(base, authority, acting.parts, front) : undefined;
+  const port = open?.port;
+  const https = await startHttps({
+    ...base,
+    metrics: telemetry.metrics,
+    ownIdentity: open?.identity,
+    trust: () => publishedTrust({ authorities: authority.authorities, trustDomain: config.trustDomain }),
+  });
   publicAddress.current = () => config.listen.grpc.publicAddress ?? defaultPublicAddress(config, port?.address);
   const operations = await startOperations({
     ...config.listen.operations,
@@ -133,13 +146,14 @@ async function start(base: Base): Promise<RunningServer> {
       trustDomain: config.trustDomain,
       replica: config.replica,
       grpc: port?.address,
+      https: https.address,
       operations: operations.address,
     },
     "mesh-ca is up",
   );
   return {
     get addresses() {
-      return { grpc: port?.address, operations: operations.address };
+      return { grpc: port?.address, https: https.address, operations: operations.address };
     },
     adminSocket: socket.path,
     get publicAddress() {
@@ -324,7 +338,7 @@ async function openTlsPort(
   authority: OpenAuthority,
   parts: ActingParts,
   front: GrpcFront,
-): Promise<TlsPort> {
+): Promise<{ readonly port: TlsPort; readonly identity: ServerIdentity }> {
   const { config, clock, logger, lifecycle, readiness, telemetry } = base;
   const identity = new ServerIdentity({ issuer: parts.issuer, dnsNames: config.listen.grpc.dnsNames, clock, logger });
   await identity.start();
@@ -347,7 +361,7 @@ async function openTlsPort(
     authority.authorities.onTrustChange(() => port.rejudge()),
   );
   readiness.add(() => identity.problem() ?? port.problem());
-  return port;
+  return { port, identity };
 }
 
 /** Where no public address is configured: the first DNS name, or this machine, with the port that is really open. */

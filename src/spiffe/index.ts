@@ -6,6 +6,7 @@ export { encodeJoinToken, type JoinToken, type JoinTokenFields, MAX_PINS, parseJ
 export { type JsonObject, type JsonValue, parseJson } from "./json.ts";
 export { type IdRole, idRole, probeId, serverId } from "./reserved.ts";
 export { MAX_SPIFFE_ID_BYTES, SpiffeId } from "./spiffe-id.ts";
+export { encodeTrustBundle, publishedAnchors } from "./trust-bundle.ts";
 export { MAX_TRUST_DOMAIN_BYTES, TrustDomain } from "./trust-domain.ts";
 export { encodeTrustFile, parseTrustFile } from "./trust-file.ts";
 export { DEFAULT_REFRESH_HINT_SECONDS, type Revocation, type TrustSet } from "./trust-set.ts";

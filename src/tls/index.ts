@@ -13,6 +13,7 @@ export type { PeerInfo, TlsListener, TlsListenerCounts, TlsListenerOptions } fro
 export {
   clientTlsOptions,
   type MinVersion,
+  requireUsableIdentity,
   serverTlsOptions,
   type TlsOptionParameters,
   type WebClientParameters,

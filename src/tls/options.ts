@@ -3,8 +3,15 @@
 // No function here may take or return `session`, `ticketKeys`, `newSession`, `resumeSession` or `checkServerIdentity`.
 import { constants } from "node:crypto";
 import type { AgentOptions } from "node:https";
-import type { CommonConnectionOptions, ConnectionOptions, SecureContextOptions, TlsOptions } from "node:tls";
+import {
+  type CommonConnectionOptions,
+  type ConnectionOptions,
+  createSecureContext,
+  type SecureContextOptions,
+  type TlsOptions,
+} from "node:tls";
 import type { TlsIdentity } from "./identity.ts";
+import { unusableIdentity } from "./refusal-errors.ts";
 
 /** TLS 1.3, unless a listener names foreign clients that cannot. */
 export type MinVersion = "TLSv1.2" | "TLSv1.3";
@@ -94,6 +101,18 @@ export function webClientTlsOptions(parameters: WebClientParameters = {}): Agent
     rejectUnauthorized: true,
     maxCachedSessions: 0,
   };
+}
+
+/**
+ * Whether OpenSSL takes an identity, before anything depends on it.
+ * @throws TlsError MCA_TLS_IDENTITY_INVALID: unreadable, not a pair, or a key that is too weak
+ */
+export function requireUsableIdentity(identity: TlsIdentity): void {
+  try {
+    createSecureContext(meshContext(identity));
+  } catch (error) {
+    throw unusableIdentity(error);
+  }
 }
 
 function meshContext(identity: TlsIdentity | undefined, minVersion: MinVersion = "TLSv1.3"): SecureContextOptions {

@@ -2,7 +2,7 @@
 import { writeFile } from "node:fs/promises";
 import { Command, Option } from "commander";
 import { PublishedAuthority_State as State } from "../../proto/gen/meshca/identity/v1/identity.ts";
-import { encodeBundle, encodeTrustFile, type TrustSet } from "../../spiffe/index.ts";
+import { encodeTrustBundle, encodeTrustFile, publishedAnchors, type TrustSet } from "../../spiffe/index.ts";
 import { encodePem, nameToString, parseCertificate, toHex } from "../../x509/index.ts";
 import { addConnectionOptions, type ConnectionOptions, withConnection } from "../connection.ts";
 import { CliError } from "../errors.ts";
@@ -97,15 +97,13 @@ async function exportBundle(
 function encode(trust: TrustSet, format: Format): string | Uint8Array {
   switch (format) {
     case "pem":
-      return trust.anchors.map((anchor) => encodePem("CERTIFICATE", anchor.der)).join("");
+      return publishedAnchors(trust)
+        .map((anchor) => encodePem("CERTIFICATE", anchor.der))
+        .join("");
     case "der":
-      return Buffer.concat(trust.anchors.map((anchor) => anchor.der));
+      return Buffer.concat(publishedAnchors(trust).map((anchor) => anchor.der));
     case "spiffe":
-      return encodeBundle({
-        x509Authorities: trust.anchors,
-        sequence: trust.sequence,
-        refreshHintSeconds: trust.refreshHintSeconds,
-      });
+      return encodeTrustBundle(trust);
     case "mesh-ca":
       return encodeTrustFile(trust);
   }

@@ -30,7 +30,7 @@ const TOKENS = "/meshca.identity.v1.TokenService";
 const AUTHORITIES = "/meshca.identity.v1.AuthorityService";
 const AUDIT = "/meshca.identity.v1.AuditService";
 
-/** Full gRPC path to its row. */
+/** Full gRPC path, or HTTP method and path (GET stands for HEAD too), to its row. */
 export const accessTable: ReadonlyMap<string, MethodRow> = new Map<string, MethodRow>([
   // Renewal (own lineage) and enrolment: attestation, rules and the ledger's lineage judge the evidence.
   [`${IDENTITY}/IssueX509Svid`, { needs: evidence }],
@@ -57,6 +57,8 @@ export const accessTable: ReadonlyMap<string, MethodRow> = new Map<string, Metho
   [`${AUTHORITIES}/PruneAnchor`, { needs: admin }],
   [`${AUDIT}/ListIssuances`, { needs: auditor }],
   [`${AUDIT}/GetIssuance`, { needs: auditor }],
+  // The HTTPS listener. Bundles are public: whoever federates with us has to have ours first (rule F-4).
+  ["GET /v1/bundle", { needs: anyone }],
   // Standard services.
   ["/grpc.health.v1.Health/Check", { needs: anyone }],
   ["/grpc.health.v1.Health/List", { needs: anyone }],

@@ -146,6 +146,11 @@ const limitsSchema = section("Bounds against overload.", {
     { minimum: 8, maximum: 1_000_000, unit: "connections" },
     "Open TLS connections; more are closed at once.",
   ),
+  maxHttpsConnections: integer(
+    1000,
+    { minimum: 16, maximum: 100_000, unit: "connections" },
+    "Open connections of the HTTPS listener; more are closed at once. One address has a quarter of them.",
+  ),
   maxHandshakes: integer(
     512,
     { minimum: 4, maximum: 100_000, unit: "connections" },
