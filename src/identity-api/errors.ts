@@ -249,6 +249,11 @@ export const errorTable: Readonly<Record<KnownErrorCode, ErrorRow>> = {
   MCA_KEY_MALFORMED: invalid,
   MCA_SIGNATURE_INVALID: unauthenticated,
   MCA_PATH_INVALID: unauthenticated,
+  // Revocation of our own chain: told in /readyz and in the log, never sent
+  MCA_CRL_MALFORMED: broken,
+  MCA_CRL_UNUSABLE: broken,
+  MCA_OCSP_MALFORMED: broken,
+  MCA_OCSP_UNUSABLE: broken,
 };
 
 /** What a caller and the log get to see of an error. */

@@ -11,6 +11,10 @@ export type X509ErrorCode =
   | "MCA_CSR_SIGNATURE_INVALID"
   | "MCA_KEY_MALFORMED"
   | "MCA_SIGNATURE_INVALID"
+  | "MCA_CRL_MALFORMED"
+  | "MCA_CRL_UNUSABLE"
+  | "MCA_OCSP_MALFORMED"
+  | "MCA_OCSP_UNUSABLE"
   | "MCA_PATH_INVALID";
 
 /** Malformed or untrustworthy X.509 material. */

@@ -38,8 +38,8 @@ export function readExtensions(parent: DerReader, what: string): Extension[] {
 }
 const MAX_EXTENSIONS = 64;
 
-/** The one element that an extension's value consists of, entered. */
-function enterValue(value: Uint8Array, what: string): DerReader {
+/** The one SEQUENCE that an extension's value consists of, entered. */
+export function enterValue(value: Uint8Array, what: string): DerReader {
   const outer = new DerReader(value);
   const reader = outer.enter(tag.sequence, what);
   outer.end(what);

@@ -2,6 +2,9 @@
 export { bytesEqual, fromHex, sha256, sha256Hex, toHex } from "./bytes.ts";
 export { parseCertificate, signatureAlgorithmOfTbs } from "./certificate.ts";
 export { type CsrFields, createCsr } from "./create-csr.ts";
+export { type Crl, parseCrl } from "./crl.ts";
+export { checkCrlScope, verifyCrl } from "./crl-check.ts";
+export { findRevoked, type RevokedEntry } from "./crl-entries.ts";
 export { parseCsr } from "./csr.ts";
 export { DerReader } from "./der/reader.ts";
 export { tag } from "./der/tags.ts";
@@ -36,12 +39,17 @@ export {
 } from "./encode-extensions.ts";
 export { PathError, type PathFinding, type PathRule, X509Error, type X509ErrorCode } from "./errors.ts";
 export { encodeName, isEmptyName, type NameAttribute, nameAttributes, nameToString, sameName } from "./name.ts";
+export { type OcspResponse, parseOcspResponse } from "./ocsp.ts";
+export { checkOcspResponse, type OcspAnswer } from "./ocsp-check.ts";
+export { createOcspRequest } from "./ocsp-request.ts";
 export { oid } from "./oids.ts";
 export { createPathCache, type PathCache } from "./path/cache.ts";
 export type { PathRequest, Purpose, ValidatedPath } from "./path/request.ts";
 export { validatePath } from "./path/validate.ts";
 export { decodePem, encodePem, type PemBlock } from "./pem.ts";
 export { parseSubjectPublicKeyInfo } from "./public-key.ts";
+export type { RevocationReason } from "./revocation-reason.ts";
+export { crlDistributionPoints, type DistributionPoint, ocspResponders } from "./revocation-sources.ts";
 export { defaultSignatureAlgorithm, publicKeyOf, signBytes } from "./sign.ts";
 export { algorithmIdentifier } from "./signature-algorithm.ts";
 export type {

@@ -34,9 +34,25 @@ export const oid = {
   extendedKeyUsage: "2.5.29.37",
   anyExtendedKeyUsage: "2.5.29.37.0",
   inhibitAnyPolicy: "2.5.29.54",
+  crlDistributionPoints: "2.5.29.31",
+  authorityInfoAccess: "1.3.6.1.5.5.7.1.1",
+  // CRLs and their entries: RFC 5280 sections 5.2 and 5.3
+  crlNumber: "2.5.29.20",
+  crlReason: "2.5.29.21",
+  invalidityDate: "2.5.29.24",
+  deltaCrlIndicator: "2.5.29.27",
+  issuingDistributionPoint: "2.5.29.28",
+  certificateIssuer: "2.5.29.29",
+  // OCSP: RFC 6960 sections 4.2.1, 4.2.2.2, 4.4.1; SHA-1 names certificates there and signs nothing
+  ocsp: "1.3.6.1.5.5.7.48.1",
+  ocspBasic: "1.3.6.1.5.5.7.48.1.1",
+  ocspNonce: "1.3.6.1.5.5.7.48.1.2",
+  ocspNoCheck: "1.3.6.1.5.5.7.48.1.5",
+  sha1: "1.3.14.3.2.26",
   // Extended key usages: RFC 5280 section 4.2.1.12
   serverAuth: "1.3.6.1.5.5.7.3.1",
   clientAuth: "1.3.6.1.5.5.7.3.2",
+  ocspSigning: "1.3.6.1.5.5.7.3.9",
   // PKCS#10 attributes: RFC 2985
   extensionRequest: "1.2.840.113549.1.9.14",
   // Name attributes: RFC 4519, RFC 2985
