@@ -244,6 +244,7 @@ export const errorTable: Readonly<Record<KnownErrorCode, ErrorRow>> = {
   MCA_TLS_PEER_EXPIRED: unauthenticated,
   // X.509
   MCA_PEM_MALFORMED: invalid,
+  MCA_PKCS7_MALFORMED: invalid,
   MCA_DER_MALFORMED: invalid,
   MCA_CERTIFICATE_MALFORMED: invalid,
   MCA_KEY_MALFORMED: invalid,

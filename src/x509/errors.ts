@@ -1,5 +1,7 @@
 // The errors of src/x509. Everything that foreign bytes can cause ends as an X509Error; a TypeError is a caller's bug.
+
 import { MeshCaError, type MeshCaErrorOptions } from "../runtime/index.ts";
+import type { Certificate } from "./types.ts";
 
 /** The stable codes of this room; docs/errors.md says what to do about each. */
 export type X509ErrorCode =
@@ -9,6 +11,7 @@ export type X509ErrorCode =
   | "MCA_CSR_MALFORMED"
   | "MCA_CSR_TOO_LARGE"
   | "MCA_CSR_SIGNATURE_INVALID"
+  | "MCA_PKCS7_MALFORMED"
   | "MCA_KEY_MALFORMED"
   | "MCA_SIGNATURE_INVALID"
   | "MCA_CRL_MALFORMED"
@@ -53,15 +56,30 @@ export interface PathFinding {
 
 /** A certification path that must not be relied on. */
 export class PathError extends X509Error {
-  readonly rule: PathRule;
+  readonly #finding: PathFinding;
+  readonly #offender: Certificate | undefined;
 
-  constructor(finding: PathFinding, options: MeshCaErrorOptions = {}) {
+  constructor(finding: PathFinding, options: MeshCaErrorOptions & { readonly offender?: Certificate } = {}) {
     super(
       "MCA_PATH_INVALID",
       `The certificate chain is not acceptable (${finding.rule}): certificate "${finding.certificate}": found ${finding.found}; expected ${finding.expected}.`,
       { ...options, details: { ...finding } },
     );
-    this.rule = finding.rule;
+    this.#finding = finding;
+    this.#offender = options.offender;
+  }
+
+  get rule(): PathRule {
+    return this.#finding.rule;
+  }
+
+  get finding(): PathFinding {
+    return this.#finding;
+  }
+
+  /** The certificate that breaks the rule; undefined where there is none. */
+  get offender(): Certificate | undefined {
+    return this.#offender;
   }
 }
 

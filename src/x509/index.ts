@@ -1,4 +1,6 @@
 // X.509 as pure code: DER, PEM, certificates, certification requests, signatures, certification paths. No I/O, no clock.
+
+export { endOfElement } from "./ber.ts";
 export { bytesEqual, fromHex, sha256, sha256Hex, toHex } from "./bytes.ts";
 export { parseCertificate, signatureAlgorithmOfTbs } from "./certificate.ts";
 export { type CsrFields, createCsr } from "./create-csr.ts";
@@ -44,9 +46,12 @@ export { checkOcspResponse, type OcspAnswer } from "./ocsp-check.ts";
 export { createOcspRequest } from "./ocsp-request.ts";
 export { oid } from "./oids.ts";
 export { createPathCache, type PathCache } from "./path/cache.ts";
+export { labelOf } from "./path/finding.ts";
 export type { PathRequest, Purpose, ValidatedPath } from "./path/request.ts";
+export { nameForbiddenBy, surveyCaPath, surveyIssuerProfile } from "./path/survey.ts";
 export { validatePath } from "./path/validate.ts";
 export { decodePem, encodePem, type PemBlock } from "./pem.ts";
+export { readPkcs7Certificates } from "./pkcs7.ts";
 export { parseSubjectPublicKeyInfo } from "./public-key.ts";
 export type { RevocationReason } from "./revocation-reason.ts";
 export { crlDistributionPoints, type DistributionPoint, ocspResponders } from "./revocation-sources.ts";

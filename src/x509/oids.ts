@@ -55,6 +55,8 @@ export const oid = {
   ocspSigning: "1.3.6.1.5.5.7.3.9",
   // PKCS#10 attributes: RFC 2985
   extensionRequest: "1.2.840.113549.1.9.14",
+  // Envelopes of certificates: RFC 2315, RFC 5652
+  signedData: "1.2.840.113549.1.7.2",
   // Name attributes: RFC 4519, RFC 2985
   commonName: "2.5.4.3",
   serialNumber: "2.5.4.5",

@@ -1,8 +1,10 @@
 // The rules that one certificate of a path must keep by itself, whatever the rest of the path is: validity, algorithms,
 // key strength, critical extensions, and being a CA (or not). RFC 5280 sections 6.1.3 (a)(2) and 6.1.4 (k), (n), (o).
+
+import type { PathError } from "../errors.ts";
 import { isEmptyName } from "../name.ts";
 import type { Certificate, PublicKeyInfo } from "../types.ts";
-import { broken } from "./finding.ts";
+import { broken, throwFirst } from "./finding.ts";
 
 const MIN_RSA_BITS = 2048;
 const MAX_RSA_BITS = 8192;
@@ -19,27 +21,31 @@ const REFUSED_ALGORITHMS = new Map<string, string>([
 
 const iso = (unixMs: number): string => new Date(unixMs).toISOString();
 
-/** What every certificate of a path must keep, the anchor too. */
+/** What every certificate of a path must keep, the anchor too. @throws PathError */
 export function checkAnyCertificate(certificate: Certificate, time: number): void {
+  throwFirst(anyCertificateErrors(certificate, time));
+}
+
+/** All that checkAnyCertificate refuses a certificate for. */
+export function* anyCertificateErrors(certificate: Certificate, time: number): Generator<PathError> {
   if (time < certificate.notBefore) {
-    throw broken("not-yet-valid", certificate, `notBefore ${iso(certificate.notBefore)}`, `a time before ${iso(time)}`);
+    yield broken("not-yet-valid", certificate, `notBefore ${iso(certificate.notBefore)}`, `a time before ${iso(time)}`);
   }
   if (time > certificate.notAfter) {
-    throw broken("expired", certificate, `notAfter ${iso(certificate.notAfter)}`, `a time after ${iso(time)}`);
+    yield broken("expired", certificate, `notAfter ${iso(certificate.notAfter)}`, `a time after ${iso(time)}`);
   }
   const { oid, name } = certificate.signatureAlgorithm;
   if (name === "other") {
     const found = REFUSED_ALGORITHMS.get(oid) ?? oid;
-    throw broken("signature-algorithm", certificate, found, "ECDSA, RSA or RSASSA-PSS with SHA-2, or Ed25519");
+    yield broken("signature-algorithm", certificate, found, "ECDSA, RSA or RSASSA-PSS with SHA-2, or Ed25519");
   }
-  if (isEmptyName(certificate.issuer)) throw broken("issuer-name", certificate, "an empty issuer", "an issuer's name");
-  const unknown = certificate.unknownCritical[0];
-  if (unknown !== undefined) {
-    throw broken("unknown-critical-extension", certificate, unknown, "no critical extension that is not understood");
+  if (isEmptyName(certificate.issuer)) yield broken("issuer-name", certificate, "an empty issuer", "an issuer's name");
+  for (const unknown of certificate.unknownCritical) {
+    yield broken("unknown-critical-extension", certificate, unknown, "no critical extension that is not understood");
   }
   const weakness = weaknessOf(certificate.publicKey);
   if (weakness !== undefined) {
-    throw broken("key-strength", certificate, weakness, "P-256, P-384, P-521, Ed25519 or RSA of 2048 to 8192 bits");
+    yield broken("key-strength", certificate, weakness, "P-256, P-384, P-521, Ed25519 or RSA of 2048 to 8192 bits");
   }
 }
 
@@ -60,17 +66,22 @@ function weaknessOf({ algorithm }: PublicKeyInfo): string | undefined {
   }
 }
 
-/** What a certificate must keep whose key verifies other certificates. */
+/** What a certificate must keep whose key verifies other certificates. @throws PathError */
 export function checkIssuingCertificate(certificate: Certificate): void {
+  throwFirst(issuingCertificateErrors(certificate));
+}
+
+/** All that checkIssuingCertificate refuses a certificate for. */
+export function* issuingCertificateErrors(certificate: Certificate): Generator<PathError> {
   if (certificate.basicConstraints?.ca !== true) {
     const found = certificate.basicConstraints === undefined ? "no basic constraints" : "cA FALSE";
-    throw broken("basic-constraints", certificate, found, "a CA certificate (basic constraints with cA TRUE)");
+    yield broken("basic-constraints", certificate, found, "a CA certificate (basic constraints with cA TRUE)");
   }
   if (certificate.keyUsage !== undefined && !certificate.keyUsage.usages.has("keyCertSign")) {
-    throw broken("key-usage", certificate, [...certificate.keyUsage.usages].join(", "), "keyCertSign");
+    yield broken("key-usage", certificate, [...certificate.keyUsage.usages].join(", "), "keyCertSign");
   }
   if (isEmptyName(certificate.subject)) {
-    throw broken("issuer-name", certificate, "an empty subject", "a CA certificate with a subject");
+    yield broken("issuer-name", certificate, "an empty subject", "a CA certificate with a subject");
   }
 }
 

@@ -30,5 +30,10 @@ function nameLabel(certificate: Certificate): string {
 
 /** The error for a certificate that breaks a rule. */
 export function broken(rule: PathRule, certificate: Certificate, found: string, expected: string): PathError {
-  return new PathError({ rule, certificate: labelOf(certificate), found, expected });
+  return new PathError({ rule, certificate: labelOf(certificate), found, expected }, { offender: certificate });
+}
+
+/** Throws the first of the errors, if there is one. */
+export function throwFirst(errors: Iterable<PathError>): void {
+  for (const error of errors) throw error;
 }

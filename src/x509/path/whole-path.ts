@@ -1,10 +1,12 @@
 // The rules that only a whole path can keep or break (RFC 5280 section 6.1): path length, name constraints, extended key
 // usage, policies. Signatures and the rules of single certificates have been checked before.
+
+import type { PathError } from "../errors.ts";
 import { sameName } from "../name.ts";
 import { oid } from "../oids.ts";
 import type { Certificate } from "../types.ts";
 import type { PathBudget } from "./budget.ts";
-import { broken } from "./finding.ts";
+import { broken, throwFirst } from "./finding.ts";
 import { checkIssuerProfile } from "./issuer-profile.ts";
 import { checkComparableNames, checkNameConstraints, constrainedNames } from "./name-constraints.ts";
 import { checkPolicies } from "./policies.ts";
@@ -21,22 +23,22 @@ export function isSelfIssued(certificate: Certificate): boolean {
  * @throws PathError
  */
 export function checkWholePath(path: readonly Certificate[], request: PathRequest, budget: PathBudget): void {
-  checkPathLength(path, request.target);
-  checkExtendedKeyUsage(path, request.purposes ?? []);
+  throwFirst(pathLengthErrors(path, request.target));
+  throwFirst(extendedKeyUsageErrors(path, request.purposes ?? []));
   checkConstraints(path, budget);
   checkPolicies(path, isSelfIssued);
   if (request.conformingIssuers === true) checkIssuerProfile(path);
 }
 
 /** Section 6.1.4 (l), (m). A CA that is the target is held as one that will issue. */
-function checkPathLength(path: readonly Certificate[], target: PathRequest["target"]): void {
+export function* pathLengthErrors(path: readonly Certificate[], target: PathRequest["target"]): Generator<PathError> {
   let left = Number.POSITIVE_INFINITY;
   for (let i = path.length - 1; i >= (target === "ca" ? 0 : 1); i--) {
     const certificate = path[i];
     if (certificate === undefined) continue;
     const isAnchor = i === path.length - 1;
     if (!isAnchor && !isSelfIssued(certificate)) {
-      if (left <= 0) throw broken("path-length", certificate, "one more CA", "what the path lengths above it allow");
+      if (left <= 0) yield broken("path-length", certificate, "one more CA", "what the path lengths above it allow");
       left--;
     }
     left = Math.min(left, certificate.basicConstraints?.pathLength ?? Number.POSITIVE_INFINITY);
@@ -49,20 +51,23 @@ const PURPOSE_OIDS: Readonly<Record<Purpose, string>> = { serverAuth: oid.server
  * Where a certificate of the path lists purposes, each asked one is among them: in CAs a list limits what is beneath
  * (as OpenSSL, Go and Windows read it). anyExtendedKeyUsage is no such purpose for OpenSSL, and so not for us.
  */
-function checkExtendedKeyUsage(path: readonly Certificate[], purposes: readonly Purpose[]): void {
+export function* extendedKeyUsageErrors(
+  path: readonly Certificate[],
+  purposes: readonly Purpose[],
+): Generator<PathError> {
   for (const certificate of path) {
     const allowed = certificate.extendedKeyUsage?.purposes;
     if (allowed === undefined) continue;
     for (const purpose of purposes) {
       if (!allowed.includes(PURPOSE_OIDS[purpose])) {
-        throw broken("extended-key-usage", certificate, allowed.join(", "), `${purpose} (${PURPOSE_OIDS[purpose]})`);
+        yield broken("extended-key-usage", certificate, allowed.join(", "), `${purpose} (${PURPOSE_OIDS[purpose]})`);
       }
     }
   }
 }
 
 /** Section 6.1.3 (b), (c): every certificate under each CA, but for self-issued ones that are not the last. */
-function checkConstraints(path: readonly Certificate[], budget: PathBudget): void {
+export function checkConstraints(path: readonly Certificate[], budget: PathBudget): void {
   if (path.every((certificate) => certificate.nameConstraints === undefined)) return;
   path.forEach((certificate, i) => {
     if (i > 0 && isSelfIssued(certificate)) return;
