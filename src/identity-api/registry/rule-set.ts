@@ -1,6 +1,7 @@
 // An immutable snapshot of all rules, in order of precedence.
-import type { Grant } from "../../ca/index.ts";
+import type { DnsGrant, Grant } from "../../ca/index.ts";
 import { type CompiledRule, compileRule } from "./compile-rule.ts";
+import { dnsGrantOf, uniqueGrants } from "./dns-grants.ts";
 import { RegistryError, RuleError } from "./errors.ts";
 import {
   comparePrecedence,
@@ -111,6 +112,17 @@ export class RuleSet {
       const { definition } = rule.stored;
       return definition.roles.length > 0 && selectorsMatch(rule, attributes) ? [definition.name] : [];
     });
+  }
+
+  /** Which DNS names the rules that are in force here may ever grant, each once. */
+  dnsGrants(): readonly DnsGrant[] {
+    return uniqueGrants(
+      this.#loaded.flatMap((rule) => {
+        if (rule.kind === "inactive") return [];
+        const selectors = new Map(rule.compiled.selectors.map(({ name, pattern }) => [name, pattern]));
+        return rule.compiled.dnsNames.map((template) => dnsGrantOf(template, selectors));
+      }),
+    );
   }
 
   /** Rules that are stored but not in force here, each with its reason. */
