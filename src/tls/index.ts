@@ -10,6 +10,7 @@ export { TlsError, type TlsErrorCode } from "./errors.ts";
 export type { IdentitySource, TlsIdentity } from "./identity.ts";
 export { createTlsListener } from "./listener.ts";
 export type { PeerInfo, TlsListener, TlsListenerCounts, TlsListenerOptions } from "./listener-options.ts";
+export { type OpenSslTrial, tryWithOpenSsl } from "./openssl-trial.ts";
 export {
   clientTlsOptions,
   type MinVersion,
