@@ -64,9 +64,25 @@ const databaseSchema = section(
 );
 
 const authoritySchema = section("The certificate authority of this replica.", {
-  upstream: Type.Union([Type.Literal("self-signed")], {
+  upstream: Type.Union([Type.Literal("self-signed"), Type.Literal("disk"), Type.Literal("offline")], {
     default: "self-signed",
-    description: "Where an authority gets its certificate.",
+    description:
+      "Where an authority gets its certificate. self-signed: it is its own root. disk: an issuing CA in files (authority.disk) signs it. offline: people sign a request and import the answer (mesh-ca authority csr, import).",
+  }),
+  disk: section("The issuing CA of authority.upstream: disk. Replaced files are used for the next authority.", {
+    certificateFile: textOrNull(
+      "The issuing CA's certificate, with its intermediates and its root: PEM, DER or PKCS#7, in any order.",
+      { examples: ["/etc/mesh-ca/issuing-ca.pem"] },
+    ),
+    keyFile: textOrNull("Its private key in PEM; mode 0600.", { examples: ["/etc/mesh-ca/issuing-ca.key"] }),
+    passphraseFile: textOrNull("File (mode 0600) whose one line is the passphrase of that key. Null: it has none."),
+  }),
+  revocationCheck: section("Whether the enterprise has revoked a certificate of our own chain: its CRLs and OCSP.", {
+    enabled: flag(
+      true,
+      "Ask the addresses that the chain's certificates name. A revocation stops issuance under them.",
+    ),
+    intervalSeconds: integer(900, { minimum: 10, maximum: 86_400, unit: "s" }, "How often each address is asked."),
   }),
   keyAlgorithm: Type.Union([Type.Literal("ec-p256"), Type.Literal("ec-p384")], {
     default: "ec-p256",
