@@ -12,6 +12,7 @@ import type { ServerBase } from "./server-base.ts";
 import { authoritySettings, issuanceSettings, ttlBounds } from "./settings.ts";
 import { SvidIssuance } from "./svid-issuance.ts";
 import { tokenAuthority } from "./token-authority.ts";
+import { startUpstreamWatch } from "./upstream-watch.ts";
 import { watchAttestors, watchAuthorities, watchReadiness } from "./watch-readiness.ts";
 
 /** `publicAddress`: what join tokens tell workloads to call. */
@@ -48,6 +49,7 @@ export async function openActing(
   const rotator = new Rotator({ authorities, clock, settings: authoritySettings(config), logger, metrics });
   rotator.start();
   lifecycle.add("rotator", () => rotator.close());
+  startUpstreamWatch(base, authorities);
   watchReadiness(readiness, { authorities, ledger, registry, issuer });
   watchAuthorities(authorities, base);
   const issuance = new SvidIssuance({

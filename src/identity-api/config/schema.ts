@@ -77,13 +77,6 @@ const authoritySchema = section("The certificate authority of this replica.", {
     keyFile: textOrNull("Its private key in PEM; mode 0600.", { examples: ["/etc/mesh-ca/issuing-ca.key"] }),
     passphraseFile: textOrNull("File (mode 0600) whose one line is the passphrase of that key. Null: it has none."),
   }),
-  revocationCheck: section("Whether the enterprise has revoked a certificate of our own chain: its CRLs and OCSP.", {
-    enabled: flag(
-      true,
-      "Ask the addresses that the chain's certificates name. A revocation stops issuance under them.",
-    ),
-    intervalSeconds: integer(900, { minimum: 10, maximum: 86_400, unit: "s" }, "How often each address is asked."),
-  }),
   keyAlgorithm: Type.Union([Type.Literal("ec-p256"), Type.Literal("ec-p384")], {
     default: "ec-p256",
     description: "Algorithm of new authority keys.",
@@ -107,6 +100,17 @@ const authoritySchema = section("The certificate authority of this replica.", {
     604_800,
     { minimum: 60, maximum: 31_536_000, unit: "s" },
     "Lifetime of an authority's certificate. At least four times issuance.maxTtlSeconds, so that the rotation overlap holds.",
+  ),
+  revocationCheck: section(
+    "Watching the CRLs and OCSP responders that the certificates of this replica's own authorities and of the CAs above them name. A certificate that the enterprise has revoked stops issuance under it; an address that fails never does.",
+    {
+      enabled: flag(true, "Whether they are watched."),
+      intervalSeconds: integer(
+        300,
+        { minimum: 1, maximum: 86_400, unit: "s" },
+        "How often each address is asked. Less often while it fails (at most 15 min apart, or this interval) and where answers are large.",
+      ),
+    },
   ),
 });
 
