@@ -15,6 +15,7 @@ import type { Config } from "./config/index.ts";
 import { Connection } from "./connection.ts";
 import { dataDirOf, prepareDataDir } from "./data-dir.ts";
 import { startGrpcFront } from "./grpc/front.ts";
+import { watchHealth } from "./health-gauges.ts";
 import { startHttps } from "./http/https.ts";
 import { startOperations } from "./http/operations.ts";
 import { publishedTrust } from "./http/published-trust.ts";
@@ -76,6 +77,7 @@ async function start(base: ServerBase): Promise<RunningServer> {
   const authority = await openAuthority(base);
   const publicAddress = { current: (): string => config.listen.grpc.publicAddress ?? "" };
   const acting = await openActing(base, authority, () => publicAddress.current());
+  watchHealth(base, authority);
   const front = startGrpcFront({ ...base, metrics: telemetry.metrics, acting, ...authority });
   lifecycle.add("gRPC", () => front.close(config.limits.shutdownGraceSeconds * 1000));
   socket.serve((connection) =>
