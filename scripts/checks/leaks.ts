@@ -1,4 +1,5 @@
-// Nothing committed may name the machine it was written on, or the host of a package registry.
+// Nothing committed may name the machine it was written on, or the host of a package registry, or be a private key; but for the public
+// sample keys of pki-samples.
 import type { Check, CheckResult } from "../lib/check.ts";
 import { capture } from "../lib/command.ts";
 import { readProjectFile } from "../lib/files.ts";
@@ -8,17 +9,22 @@ const MACHINE_PATH = /(^|[^A-Za-z0-9._/-])\/(home\/[a-z]{2,}|Users\/[A-Za-z]|roo
 const REGISTRY_HOST =
   /\b(registry\.(npmj[s]|yarnpk[g])\.|npm\.pkg\.githu[b]|proxy\.golan[g]\.|repo\d?\.mave[n]\.|index\.crate[s]\.|pypi\.or[g]|_authToke[n])/;
 const DOWNLOADED_FROM = /"resolved":\s*"[a-z+]+:\/\//;
-const BINARY = /\.(binpb|png|jpg|ico|der|gz|zip)$/;
+const BINARY = /\.(binpb|png|jpg|ico|der|cer|p7b|p12|gz|zip)$/;
 
-/** What is wrong with one line of a file, or undefined. */
-export function leakOf(line: string): string | undefined {
+/** A line of its own: tests that write about such lines in quotes hold no key. */
+const PRIVATE_KEY = /^-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----\s*$/;
+const SAMPLE_KEYS = "pki-samples/";
+
+/** What is wrong with one line of a file, or undefined. `path` is relative to the project. */
+export function leakOf(line: string, path: string): string | undefined {
+  if (PRIVATE_KEY.test(line) && !path.startsWith(SAMPLE_KEYS)) return "is a private key";
   if (MACHINE_PATH.test(line)) return "names a path of one machine";
   if (REGISTRY_HOST.test(line) || DOWNLOADED_FROM.test(line)) return "names a package registry";
   return undefined;
 }
 
 export const leaksCheck: Check = {
-  name: "no machine path, no registry host",
+  name: "no machine path, no registry host, no private key",
   async run(): Promise<CheckResult> {
     const listed = await capture("git", ["ls-files", "-z", "--cached", "--others", "--exclude-standard"]);
     if (listed.code !== 0)
@@ -32,7 +38,7 @@ export const leaksCheck: Check = {
         continue; // deleted in the work tree, not yet in the index
       }
       text.split("\n").forEach((line, index) => {
-        const leak = leakOf(line);
+        const leak = leakOf(line, path);
         if (leak !== undefined) findings.push(`${path}:${index + 1}: ${leak}`);
       });
     }

@@ -22,14 +22,22 @@ describe("The check for leaks", () => {
     `"resolved": "https:${slash}${slash}example.test/a.tgz"`,
     `registry=https:${slash}${slash}registry.npm${"js"}.org/`,
   ];
-  for (const line of bad) test(`refuses ${JSON.stringify(line)}`, () => assert.notEqual(leakOf(line), undefined));
+  for (const line of bad)
+    test(`refuses ${JSON.stringify(line)}`, () => assert.notEqual(leakOf(line, "a.md"), undefined));
   const good = [
     "dataDir: /var/lib/mesh-ca",
     "any parent at 0700, for example /root, stops it",
     "test/work/a.ts",
     "spiffe://example.test/home/a",
   ];
-  for (const line of good) test(`takes ${JSON.stringify(line)}`, () => assert.equal(leakOf(line), undefined));
+  for (const line of good) test(`takes ${JSON.stringify(line)}`, () => assert.equal(leakOf(line, "a.md"), undefined));
+  const key = `-----BEGIN ${"PRIVATE"} KEY-----`;
+  test("refuses a private key anywhere but in pki-samples", () => {
+    assert.notEqual(leakOf(key, "test/support/a.pem"), undefined);
+    assert.notEqual(leakOf(key, "docs/pki-samples/a.pem"), undefined);
+    assert.equal(leakOf(key, "pki-samples/keys/a.key.pem"), undefined);
+    assert.equal(leakOf(`const text = "${key}";`, "test/a.test.ts"), undefined);
+  });
 });
 
 describe("The check of error codes", () => {

@@ -109,8 +109,7 @@ export async function createCluster(
   }
 }
 
-/** Hands a folder and everything in it to an account. */
-export async function giveTo(folder: string, account: Account): Promise<void> {
+async function giveTo(folder: string, account: Account): Promise<void> {
   await lchown(folder, account.uid, account.gid);
   for (const entry of await readdir(folder, { withFileTypes: true })) {
     const path = join(folder, entry.name);
