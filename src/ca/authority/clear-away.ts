@@ -3,9 +3,10 @@
 import type { Clock } from "../../runtime/index.ts";
 import type { KeyStore } from "../keys/index.ts";
 import type { Ledger } from "../ledger/index.ts";
-import { advanceTrust, type Change, recordKeyDestroyed, recordState } from "./journal.ts";
+import { type Change, recordKeyDestroyed, recordState } from "./journal.ts";
 import type { AuthorityRecord } from "./records.ts";
 import { isPublished } from "./state.ts";
+import { changeTrust } from "./trust-journal.ts";
 
 export interface ClearAwayDependencies {
   readonly ledger: Ledger;
@@ -15,27 +16,20 @@ export interface ClearAwayDependencies {
 
 /**
  * Removes an authority; one that is removed already only loses the key that a crash left.
- * @param others every other authority, to know whether its anchor leaves the bundle
  * @throws AuthorityError MCA_AUTHORITY_TRANSITION from a state that does not end so
  */
 export async function clearAway(
   dependencies: ClearAwayDependencies,
   record: AuthorityRecord,
   cause: string,
-  others: readonly AuthorityRecord[],
 ): Promise<void> {
   const { ledger, keyStore, clock } = dependencies;
   const change = (): Change => ({ spkiSha256: record.spkiSha256, replica: record.replica, now: clock.now(), cause });
   if (record.state !== "removed") {
     await ledger.transact(async (tx) => {
-      await recordState(tx, change(), "removed");
-      if (record.issued === undefined || !isPublished(record.state)) return;
-      const { anchor } = record.issued;
-      const stillAnchored = others.some(
-        ({ spkiSha256, state, issued }) =>
-          spkiSha256 !== record.spkiSha256 && isPublished(state) && issued?.anchor.sha256 === anchor.sha256,
-      );
-      await advanceTrust(tx, clock.now(), { bundle: !stillAnchored });
+      const remove = (): Promise<void> => recordState(tx, change(), "removed");
+      if (isPublished(record.state)) await changeTrust(tx, clock.now(), remove);
+      else await remove();
     });
   }
   await keyStore.destroy(record.spkiSha256);

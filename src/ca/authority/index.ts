@@ -1,11 +1,16 @@
+export type { ActivateOptions } from "./activate.ts";
 export type { ActiveAuthority } from "./active-authority.ts";
+export type { SuccessionOptions } from "./changes.ts";
 export { AuthorityError, type AuthorityErrorCode } from "./errors.ts";
 export type { ImportOptions, ImportReport } from "./import.ts";
+export type { InitialisedAuthority } from "./initialise.ts";
 export {
   AuthorityManager,
   type AuthorityManagerOptions,
   type InitialiseAuthorityOptions,
 } from "./manager.ts";
+export type { AuthorityNote } from "./notes.ts";
+export type { Prepared } from "./prepare.ts";
 export type { ProbeMaterial, ProbeVerifier } from "./probe.ts";
 export type { AuthorityHealth, PublishedAuthority } from "./published.ts";
 export { type AuthorityRecord, endOfPath, loadAuthorities } from "./records.ts";
@@ -19,3 +24,4 @@ export {
   rotationTimes,
 } from "./settings.ts";
 export type { AuthorityState, PublishedState } from "./state.ts";
+export type { Revoked, RevokeOptions, TaintOptions } from "./taint.ts";

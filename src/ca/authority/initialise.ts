@@ -1,27 +1,63 @@
-// The first authority of a trust domain, for `mesh-ca init` alone (invariant 2). A database that has had one refuses another.
+// The first authority of a trust domain, for `mesh-ca init` alone (invariant 2). A database that has had one refuses another. Where
+// people sign, the beginning is a request; the import of its certificate makes the authority.
+import { buildTrustSet } from "../bundle/index.ts";
 import { clearAway } from "./clear-away.ts";
+import { requireSameClocks } from "./clocks.ts";
 import { AuthorityError } from "./errors.ts";
-import { recordState } from "./journal.ts";
+import { recordActivated } from "./journal.ts";
 import { type ProvisionDependencies, provisionAuthority } from "./provision.ts";
-import { INSERT_TRUST_STATE, loadAuthorities, loadTrustState } from "./records.ts";
+import { loadAuthorities, loadTrustState } from "./records.ts";
+import { type AuthorityRequest, makeRequest, requestOf } from "./requests.ts";
 import { checkRotationSettings } from "./settings.ts";
+import { beginTrust } from "./trust-journal.ts";
+
+/** The first authority: active, or a request that waits for people to sign it. */
+export interface InitialisedAuthority {
+  /** SHA-256 of the SubjectPublicKeyInfo, lower-case hex. */
+  readonly spkiSha256: string;
+  readonly request?: AuthorityRequest;
+}
 
 /** Creates and activates it at once: nobody has to learn of it first. See AuthorityManager.initialise. */
-export async function initialiseAuthority(options: ProvisionDependencies): Promise<{ readonly spkiSha256: string }> {
-  const { database } = options;
+export async function initialiseAuthority(options: ProvisionDependencies): Promise<InitialisedAuthority> {
+  const { database, upstream } = options;
   checkRotationSettings(options.settings);
   if ((await loadTrustState(database)) !== undefined) throw alreadyInitialised(options.trustDomain.name);
   const records = await loadAuthorities(database);
   if (records.some(({ state }) => state !== "requested" && state !== "removed")) {
     throw alreadyInitialised(options.trustDomain.name);
   }
+  await requireSameClocks(options);
+  const waiting = records.flatMap((record) => (record.upstream === upstream.kind ? (requestOf(record) ?? []) : []));
+  const [request] = upstream.answersAtOnce ? [] : waiting;
+  if (request !== undefined) return { spkiSha256: request.spkiSha256, request };
   // What an initialisation left that was interrupted: a request whose key has signed nothing but its own certificate.
   for (const record of records) {
-    if (record.state === "requested") await clearAway(options, record, "initialisation was interrupted", records);
+    if (record.state === "requested") await clearAway(options, record, "initialisation was interrupted");
   }
-  return await provisionAuthority(options, "init", async (tx, change) => {
-    await recordState(tx, change, "active");
-    await tx.query(INSERT_TRUST_STATE);
+  if (!upstream.answersAtOnce) {
+    const made = await makeRequest(options, "init");
+    return { spkiSha256: made.spkiSha256, request: made };
+  }
+  return await provisionAuthority(options, {
+    cause: "init",
+    trustWith: (accepted) => firstTrust(options, accepted),
+    async record(tx, change, _accepted, prepare) {
+      await prepare();
+      await recordActivated(tx, change, false);
+      await beginTrust(tx);
+    },
+  });
+}
+
+function firstTrust(options: ProvisionDependencies, accepted: Parameters<typeof buildTrustSet>[0]["authorities"][0]) {
+  return buildTrustSet({
+    trustDomain: options.trustDomain,
+    authorities: [accepted],
+    distrustedSpkis: [],
+    prunedAnchors: [],
+    sequence: 1n,
+    refreshHintSeconds: options.settings.refreshHintSeconds,
   });
 }
 

@@ -1,20 +1,22 @@
-// Changes of an authority, each in one ledger transaction: the entry that tells of it, the row, the row of the transition,
-// and the new revision of trust. Only these functions write authority rows.
+// Changes of an authority, each in one ledger transaction: the entry that tells of it, the row, and the row of the transition.
+// Only these functions write authority rows. What follows for the trust that is published: trust-journal.ts.
 import { fromHex } from "../../x509/index.ts";
 import type { LedgerTransaction } from "../ledger/index.ts";
 import { sqlTime } from "../store/index.ts";
 import type { AcceptedAuthority } from "../upstream/index.ts";
 import { AuthorityError } from "./errors.ts";
 import {
-  ADVANCE_TRUST_STATE,
   INSERT_AUTHORITY,
   INSERT_TRANSITION,
-  NOTIFY_TRUST,
   parseState,
   SELECT_STATE,
-  TRUST_CHANNEL,
   UPDATE_CERTIFICATE,
+  UPDATE_CSR,
+  UPDATE_DISTRUSTED,
+  UPDATE_SCHEDULED,
   UPDATE_STATE,
+  UPDATE_TAINT,
+  VOID_TOKENS,
 } from "./records.ts";
 import { type AuthorityState, mayBecome } from "./state.ts";
 
@@ -35,13 +37,10 @@ export async function recordRequested(
   change: Change,
   request: { readonly upstream: string; readonly bytes: Uint8Array },
 ): Promise<void> {
-  const { spkiSha256, replica, now, cause } = change;
+  const { spkiSha256, replica, now } = change;
   const logIndex = tx.append({
     kind: "authority.requested",
-    time: now,
-    authority: spkiSha256,
-    replica,
-    cause,
+    ...entryOf(change),
     upstream: request.upstream,
     tbs: Buffer.from(request.bytes).toString("base64"),
   });
@@ -55,19 +54,10 @@ export async function recordPrepared(
   change: Change,
   accepted: AcceptedAuthority,
 ): Promise<void> {
-  const { spkiSha256, replica, now, cause } = change;
+  const { spkiSha256 } = change;
   const { certificate, intermediates, anchor } = accepted;
   const from = await requireTransition(tx, spkiSha256, "prepared");
-  const logIndex = tx.append({
-    kind: "authority.prepared",
-    time: now,
-    authority: spkiSha256,
-    replica,
-    cause,
-    certificate: base64(certificate.der),
-    intermediates: intermediates.map(({ der }) => base64(der)),
-    anchor: base64(anchor.der),
-  });
+  const logIndex = tx.append({ kind: "authority.prepared", ...entryOf(change), ...chainOf(accepted) });
   await tx.query(UPDATE_CERTIFICATE, [
     fromHex(spkiSha256),
     certificate.der,
@@ -76,45 +66,76 @@ export async function recordPrepared(
     sqlTime(certificate.notBefore),
     sqlTime(certificate.notAfter),
   ]);
-  await tx.query(UPDATE_STATE, [fromHex(spkiSha256), "prepared"]);
-  await writeTransition(tx, change, from, "prepared", logIndex);
+  await moveTo(tx, change, from, "prepared", logIndex);
 }
 
-const ENTRY_KINDS = {
-  active: "authority.activated",
-  retired: "authority.retired",
-  removed: "authority.removed",
-} as const;
+/** The certification request that is to be carried to the upstream: stored once it is signed. */
+export async function storeCsr(tx: LedgerTransaction, spkiSha256: string, csr: Uint8Array): Promise<void> {
+  await tx.query(UPDATE_CSR, [fromHex(spkiSha256), csr]);
+}
 
-/** A change of state that needs nothing but itself. */
-export async function recordState(tx: LedgerTransaction, change: Change, to: keyof typeof ENTRY_KINDS): Promise<void> {
-  const { spkiSha256, replica, now, cause } = change;
-  const from = await requireTransition(tx, spkiSha256, to);
-  const logIndex = tx.append({ kind: ENTRY_KINDS[to], time: now, authority: spkiSha256, replica, cause });
-  await tx.query(UPDATE_STATE, [fromHex(spkiSha256), to]);
-  await writeTransition(tx, change, from, to, logIndex);
+/** People brought the certificate. Goes before the entry of what follows from it. */
+export function recordImported(tx: LedgerTransaction, change: Change, accepted: AcceptedAuthority): void {
+  tx.append({ kind: "authority.imported", ...entryOf(change), ...chainOf(accepted) });
+}
+
+/** It stopped signing, or never began; or it is gone. */
+export async function recordState(tx: LedgerTransaction, change: Change, to: "retired" | "removed"): Promise<void> {
+  const from = await requireTransition(tx, change.spkiSha256, to);
+  const logIndex = tx.append({ kind: `authority.${to}`, ...entryOf(change) });
+  await moveTo(tx, change, from, to, logIndex);
+}
+
+/** It signs from now on. In an emergency not every client knows it: join tokens that were made before are void. */
+export async function recordActivated(tx: LedgerTransaction, change: Change, emergency: boolean): Promise<void> {
+  const from = await requireTransition(tx, change.spkiSha256, "active");
+  const voided = emergency ? await tx.query(VOID_TOKENS, [sqlTime(change.now)]) : [];
+  const logIndex = tx.append({
+    kind: "authority.activated",
+    ...entryOf(change),
+    ...(emergency ? { emergency, voidedTokens: `${voided.length}` } : {}),
+  });
+  await moveTo(tx, change, from, "active", logIndex);
+}
+
+/** It is to sign as soon as every client knows it. */
+export async function recordScheduled(tx: LedgerTransaction, change: Change): Promise<void> {
+  tx.append({ kind: "authority.scheduled", ...entryOf(change) });
+  await tx.query(UPDATE_SCHEDULED, [fromHex(change.spkiSha256)]);
+}
+
+export interface Taint {
+  readonly renewSpreadSeconds: number;
+  /** Where the upstream revoked its chain: which certificate, and who says so. */
+  readonly upstreamRevocation?: string | undefined;
+}
+
+/** Everything under it is to be renewed now. */
+export async function recordTainted(tx: LedgerTransaction, change: Change, taint: Taint): Promise<void> {
+  const { renewSpreadSeconds, upstreamRevocation } = taint;
+  const from = await requireTransition(tx, change.spkiSha256, "tainted");
+  const logIndex = tx.append({
+    kind: "authority.tainted",
+    ...entryOf(change),
+    renewSpreadSeconds: `${renewSpreadSeconds}`,
+    ...(upstreamRevocation === undefined ? {} : { upstreamRevocation }),
+  });
+  await tx.query(UPDATE_TAINT, [fromHex(change.spkiSha256), renewSpreadSeconds, upstreamRevocation ?? null]);
+  await moveTo(tx, change, from, "tainted", logIndex);
+}
+
+/** It is trusted no longer. `distrust`: its key too, wherever a chain has it. */
+export async function recordRevoked(tx: LedgerTransaction, change: Change, distrust: boolean): Promise<void> {
+  const from = await requireTransition(tx, change.spkiSha256, "revoked");
+  const logIndex = tx.append({ kind: "authority.revoked", ...entryOf(change), distrusted: distrust });
+  if (distrust) await tx.query(UPDATE_DISTRUSTED, [fromHex(change.spkiSha256)]);
+  await moveTo(tx, change, from, "revoked", logIndex);
 }
 
 /** The private key is gone for good. */
 export function recordKeyDestroyed(tx: LedgerTransaction, change: Change): void {
   const { spkiSha256, replica, now } = change;
   tx.append({ kind: "authority.key-destroyed", time: now, authority: spkiSha256, replica });
-}
-
-/** What clients may trust has changed. `bundle`: whether the anchors have. */
-export async function advanceTrust(tx: LedgerTransaction, now: number, changed: { bundle: boolean }): Promise<bigint> {
-  const [row] = await tx.query<{ revision: bigint; bundle_sequence: bigint }>(ADVANCE_TRUST_STATE, [
-    changed.bundle ? 1 : 0,
-  ]);
-  if (row === undefined) {
-    throw new AuthorityError("MCA_AUTHORITY_MISSING", "This database was never initialised: run: npx mesh-ca init");
-  }
-  const revision = row.revision;
-  if (changed.bundle) {
-    tx.append({ kind: "bundle.changed", time: now, sequence: `${row.bundle_sequence}`, revision: `${revision}` });
-  }
-  await tx.query(NOTIFY_TRUST, [TRUST_CHANNEL, `${revision}`]);
-  return revision;
 }
 
 async function requireTransition(
@@ -135,6 +156,29 @@ async function requireTransition(
     );
   }
   return from;
+}
+
+async function moveTo(
+  tx: LedgerTransaction,
+  change: Change,
+  from: AuthorityState,
+  to: AuthorityState,
+  logIndex: bigint,
+): Promise<void> {
+  await tx.query(UPDATE_STATE, [fromHex(change.spkiSha256), to]);
+  await writeTransition(tx, change, from, to, logIndex);
+}
+
+function entryOf({ spkiSha256, replica, now, cause }: Change) {
+  return { time: now, authority: spkiSha256, replica, cause };
+}
+
+function chainOf({ certificate, intermediates, anchor }: AcceptedAuthority) {
+  return {
+    certificate: base64(certificate.der),
+    intermediates: intermediates.map(({ der }) => base64(der)),
+    anchor: base64(anchor.der),
+  };
 }
 
 async function writeTransition(

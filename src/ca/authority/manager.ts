@@ -1,55 +1,69 @@
-// Keeps the authorities of a trust domain: which one signs here, which are published, and their changes of state. It never
-// creates or replaces trust implicitly (invariant 2): `initialise` is for `mesh-ca init` alone, `open` creates nothing.
-// Every change is a ledger transaction under the head lock; what memory says follows the database (view.ts).
+// Keeps the authorities of a trust domain: which one signs here, which are published, and the door to every change of their states.
+// It never creates or replaces trust implicitly (invariant 2): `initialise` is for `mesh-ca init` alone, `open` creates nothing, and
+// what begins again after an end has to be asked for by name. Each change is a file beside this one; all run one after another,
+// under clocks that agree, as ledger transactions under the head lock. What memory says follows the database (view.ts).
 import type { TrustDomain, TrustSet } from "../../spiffe/index.ts";
 import { fromHex } from "../../x509/index.ts";
 import { sqlTime } from "../store/index.ts";
+import type { ImportFile } from "../upstream/index.ts";
 import type { UpstreamRevocation } from "../upstream-watch/index.ts";
+import { type ActivateOptions, activateAuthority } from "./activate.ts";
 import type { ActiveAuthority } from "./active-authority.ts";
+import {
+  type ChangeContext,
+  changeOf,
+  hindranceOf,
+  ownRecords,
+  requireOwn,
+  type SuccessionOptions,
+} from "./changes.ts";
 import { clearAway } from "./clear-away.ts";
 import { requireSameClocks } from "./clocks.ts";
 import { AuthorityError } from "./errors.ts";
-import type { ImportOptions, ImportReport } from "./import.ts";
-import type { DnsGrant, ImportFile } from "./import-types.ts";
-import { initialiseAuthority } from "./initialise.ts";
-import { advanceTrust, type Change, recordState } from "./journal.ts";
-import type { ProbeVerifier } from "./probe.ts";
-import { type ProvisionDependencies, provisionAuthority } from "./provision.ts";
+import { type ImportOptions, type ImportReport, importAuthority } from "./import.ts";
+import { type InitialisedAuthority, initialiseAuthority } from "./initialise.ts";
+import { recordState } from "./journal.ts";
+import { type AuthorityNote, notesOf } from "./notes.ts";
+import { type Prepared, prepareAuthority, rotateAuthority } from "./prepare.ts";
+import type { ProvisionDependencies } from "./provision.ts";
+import { pruneRoot } from "./prune-root.ts";
 import type { AuthorityHealth, PublishedAuthority } from "./published.ts";
 import { type AuthorityRecord, SELECT_LIVING_LEAVES } from "./records.ts";
-import type { AuthorityRequest, RequestOptions } from "./requests.ts";
-import { checkRotationSettings, propagationSeconds } from "./settings.ts";
-import { findStanding, healthOf, hindranceError, requireReady } from "./standing.ts";
+import { type AuthorityRequest, pendingRequests, type RequestOptions, requestAuthority } from "./requests.ts";
+import { checkRotationSettings } from "./settings.ts";
+import { healthOf, requireReady } from "./standing.ts";
+import { type Revoked, type RevokeOptions, revokeAuthority, type TaintOptions, taintAuthority } from "./taint.ts";
+import { changeTrust } from "./trust-journal.ts";
+import { taintRevokedByUpstream } from "./upstream-revoked.ts";
 import { AuthorityView } from "./view.ts";
 
 export interface AuthorityManagerOptions extends ProvisionDependencies {
   /** How often the database is asked for changes, beside LISTEN. Default 1 s; 0: only when `refresh` is called. */
   readonly pollMs?: number;
-  /** Which DNS names rules may grant, now: a name constraint of an upstream must permit them. Default: none. */
-  dnsGrants?(): readonly DnsGrant[];
-  /** Tries probes with OpenSSL, by a TLS handshake. Default: node:crypto, link by link. */
-  readonly probeVerifier?: ProbeVerifier;
 }
 export type InitialiseAuthorityOptions = ProvisionDependencies;
 
-/** The authorities of one trust domain, and the changes that this replica makes to its own. */
+/** The authorities of one trust domain, and the changes that this replica makes to them. */
 export class AuthorityManager {
   readonly #options: AuthorityManagerOptions;
   readonly #view: AuthorityView;
+  readonly #context: ChangeContext;
   #changing: Promise<unknown> = Promise.resolve();
   #handover: Promise<void> | undefined;
 
   private constructor(options: AuthorityManagerOptions) {
     this.#options = options;
     this.#view = new AuthorityView(options);
+    this.#context = { options, view: this.#view, handOver: (run) => this.#handOver(run) };
   }
 
   /**
-   * Creates the first authority of a trust domain and activates it at once: nobody has to learn of it first. For
-   * `mesh-ca init` alone. May be called again after a crash that left the trust domain without one.
+   * Creates the first authority of a trust domain and activates it at once: nobody has to learn of it first. Where people sign,
+   * it is a request that waits for them. For `mesh-ca init` alone. May be called again after a crash that left the trust domain
+   * without one; while a request waits that answers the same one.
    * @throws AuthorityError MCA_ALREADY_INITIALISED, MCA_ROTATION_IMPOSSIBLE; KeyError, UpstreamError, LedgerError
    */
-  static initialise(options: InitialiseAuthorityOptions): Promise<{ readonly spkiSha256: string }> {
+  static initialise(options: InitialiseAuthorityOptions): Promise<InitialisedAuthority> {
     return initialiseAuthority(options);
   }
 
@@ -106,10 +120,14 @@ export class AuthorityManager {
     return healthOf(this.#view.standing, clock.now(), settings.minLeafTtlSeconds);
   }
 
+  /** What an operator should know although it stops nothing now: requests that wait, a rotation that is late. */
+  notes(): readonly AuthorityNote[] {
+    return notesOf(this.#context);
+  }
+
   /** Whether the present authority may have a successor: its key and certificate are good and it has not ended. */
   isHealthyEnoughToRotate(): boolean {
-    const health = this.health();
-    return health.kind === "ready" || health.code === "MCA_ISSUER_EXPIRING";
+    return hindranceOf(this.#context) === undefined;
   }
 
   /** Every authority whose leaves are to be accepted, of all replicas, oldest first. */
@@ -122,14 +140,19 @@ export class AuthorityManager {
     return this.#view.records;
   }
 
+  /** The requests of this replica that wait for a certificate, oldest first. */
+  pendingRequests(): readonly AuthorityRequest[] {
+    return pendingRequests(ownRecords(this.#context));
+  }
+
   /** What verifiers may trust. The same object until trust changes. */
   trustSet(): TrustSet {
     return this.#view.trustSet();
   }
 
   /**
-   * What a certificate that has expired may have been signed by: retired and removed authorities too, never tainted or
-   * revoked ones. Verify at the certificate's own notAfter, and only to decide about renewal after expiry.
+   * What a certificate that has expired may have been signed by: retired and removed authorities too, never one that was ever
+   * tainted or revoked. Verify at the certificate's own notAfter, and only to decide about renewal after expiry.
    */
   trustSetForExpired(): TrustSet {
     return this.#view.trustSetForExpired();
@@ -146,26 +169,29 @@ export class AuthorityManager {
   }
 
   /**
-   * Makes a successor and publishes it. Only while the present authority is healthy, and from the same upstream.
-   * @throws AuthorityError with the hindrance, if there is one; KeyError, UpstreamError, LedgerError
+   * Makes a key and a recorded CSR for people to sign, or gives the one that waits again.
+   * @throws AuthorityError with the hindrance, unless `recovery`; MCA_AUTHORITY_UPSTREAM_KIND; KeyError, UpstreamError, LedgerError
    */
-  prepare(cause: string): Promise<{ readonly spkiSha256: string }> {
-    return this.#inOrder(async () => {
-      const present = this.#requireOwnActive();
-      const { upstream } = this.#options;
-      if (present.upstream !== upstream.kind) {
-        throw new AuthorityError(
-          "MCA_AUTHORITY_UNHEALTHY",
-          `The present authority comes from the upstream ${present.upstream}, the configuration names ${upstream.kind}: a successor must come from the same one.`,
-        );
-      }
-      const made = await provisionAuthority(this.#options, cause, async (tx, change, accepted) => {
-        const newAnchor = !this.published().some(({ anchor }) => anchor.sha256 === accepted.anchor.sha256);
-        await advanceTrust(tx, change.now, { bundle: newAnchor });
-      });
-      await this.#view.refresh();
-      return made;
-    });
+  request(cause: string, options: RequestOptions = {}): Promise<AuthorityRequest> {
+    return this.#changeOnce(() => requestAuthority(this.#context, cause, options));
+  }
+
+  /**
+   * Judges what people signed, and makes it a prepared authority: active at once where it is the trust domain's first, in an
+   * emergency, and where nothing is left that is valid. What breaks a rule is no error but a report.
+   * @throws UpstreamError MCA_IMPORT_UNREADABLE, MCA_IMPORT_PRIVATE_KEY; KeyError; AuthorityError with the hindrance, unless `recovery`
+   */
+  import(files: readonly ImportFile[], options: ImportOptions): Promise<ImportReport> {
+    return this.#changeOnce(() => importAuthority(this.#context, files, options));
+  }
+
+  /**
+   * Makes a successor and publishes it. Only while the present authority is healthy and from the same upstream, unless an operator
+   * says `recovery` or `changeUpstream`. A recovered one signs as soon as every client knows it, or at once where nothing is valid.
+   * @throws AuthorityError with the hindrance, if there is one; MCA_AUTHORITY_PROBE_FAILED; KeyError, UpstreamError, LedgerError
+   */
+  prepare(cause: string, options: SuccessionOptions = {}): Promise<Prepared> {
+    return this.#changeOnce(() => prepareAuthority(this.#context, cause, options));
   }
 
   /**
@@ -173,104 +199,72 @@ export class AuthorityManager {
    * @throws AuthorityError MCA_AUTHORITY_TOO_EARLY before it has been published for the propagation time, unless
    *   `emergency`; MCA_AUTHORITY_TRANSITION; the hindrance where its key cannot be opened (nothing has changed then)
    */
-  activate(spkiSha256: string, options: { readonly cause: string; readonly emergency?: boolean }): Promise<void> {
-    return this.#inOrder(async () => {
-      const successor = this.#requireOwn(spkiSha256);
-      if (options.emergency !== true) this.#requirePropagated(successor);
-      await this.#requireUsable(successor);
-      const present = this.records().find(({ replica, state }) => replica === this.replica && state === "active");
-      const { standing } = this.#view;
-      await this.#handOver(async () => {
-        if (standing.kind === "ready") await standing.authority.idle();
-        await this.#options.ledger.transact(async (tx) => {
-          if (present !== undefined) await recordState(tx, this.#change(present.spkiSha256, options.cause), "retired");
-          await recordState(tx, this.#change(spkiSha256, options.cause), "active");
-          await advanceTrust(tx, this.#options.clock.now(), { bundle: false });
-        });
-        await this.#view.refresh();
-      });
-    });
+  activate(spkiSha256: string, options: ActivateOptions): Promise<void> {
+    return this.#changeOnce(() => activateAuthority(this.#context, spkiSha256, options));
+  }
+
+  /**
+   * Has a successor sign as soon as every client knows it, and not at 5/6 L; prepares one first where there is none. The rotator
+   * does it then. `activatesAt`: Unix milliseconds.
+   * @throws AuthorityError MCA_AUTHORITY_NO_SUCCESSOR where people sign and nothing was imported
+   */
+  rotate(cause: string): Promise<Prepared & { readonly activatesAt: number }> {
+    return this.#changeOnce(() => rotateAuthority(this.#context, cause));
+  }
+
+  /**
+   * Has everything under an authority renewed now, in a spread that the server chooses unless it is given. The active one is
+   * succeeded by the prepared one in the same transaction.
+   * @throws AuthorityError MCA_AUTHORITY_NO_SUCCESSOR, MCA_AUTHORITY_TOO_EARLY, MCA_AUTHORITY_TRANSITION
+   */
+  taint(spkiSha256: string, options: TaintOptions): Promise<void> {
+    return this.#changeOnce(() => taintAuthority(this.#context, spkiSha256, options));
+  }
+
+  /** Ends all trust in an authority, and destroys its key. Taints it first, in the same transaction. Throws as `taint`. */
+  revoke(spkiSha256: string, options: RevokeOptions): Promise<Revoked> {
+    return this.#changeOnce(() => revokeAuthority(this.#context, spkiSha256, options));
+  }
+
+  /**
+   * The enterprise has revoked a certificate of an authority's chain: it is tainted, with or without a successor. Telling it again
+   * changes nothing.
+   */
+  reportUpstreamRevocation(report: UpstreamRevocation): Promise<void> {
+    return this.#changeOnce(() => taintRevokedByUpstream(this.#context, report));
+  }
+
+  /**
+   * Takes an old upstream root (SHA-256 of the certificate, lower-case hex) out of the bundle.
+   * @throws AuthorityError MCA_ANCHOR_IN_USE while something valid chains to it, MCA_ANCHOR_UNKNOWN
+   */
+  pruneRoot(sha256: string, cause: string): Promise<void> {
+    return this.#changeOnce(() => pruneRoot(this.#context, sha256, cause, (spki) => this.hasLivingLeaves(spki)));
   }
 
   /** Gives up a prepared authority that has not signed. The active one retires only when a successor is activated. */
   retire(spkiSha256: string, cause: string): Promise<void> {
-    return this.#inOrder(async () => {
-      if (this.#requireOwn(spkiSha256).state === "active") {
+    return this.#changeOnce(async () => {
+      const record = requireOwn(this.#context, spkiSha256);
+      if (record.state === "active") {
         throw new AuthorityError(
           "MCA_AUTHORITY_TRANSITION",
           "The active authority retires when a prepared one is activated, not before: nothing could be issued otherwise.",
         );
       }
-      await this.#options.ledger.transact(async (tx) => {
-        await recordState(tx, this.#change(spkiSha256, cause), "retired");
-        await advanceTrust(tx, this.#options.clock.now(), { bundle: false });
-      });
-      await this.#view.refresh();
+      const { ledger, clock } = this.#options;
+      await ledger.transact((tx) =>
+        changeTrust(tx, clock.now(), () => recordState(tx, changeOf(this.#context, record, cause), "retired")),
+      );
     });
   }
 
-  /** Takes a retired authority out of the published ones and destroys its key; also clears a request that came to nothing. */
+  /**
+   * Takes a retired or revoked authority out of the published ones and destroys its key; also clears a request that came to nothing,
+   * and the key that a crash left of a removed one.
+   */
   remove(spkiSha256: string, cause: string): Promise<void> {
-    return this.#inOrder(async () => {
-      await clearAway(this.#options, this.#requireOwn(spkiSha256), cause, this.records());
-      await this.#view.refresh();
-    });
-  }
-
-  /**
-   * Makes a key and a recorded CSR for people to sign, or gives the one that waits again.
-   * @throws AuthorityError with the hindrance, unless `recovery`; KeyError, UpstreamError, LedgerError
-   */
-  async request(_cause: string, _options: RequestOptions = {}): Promise<AuthorityRequest> {
-    throw notBuiltYet();
-  }
-
-  /** The requests of this replica that wait for a certificate, oldest first. */
-  pendingRequests(): readonly AuthorityRequest[] {
-    return [];
-  }
-
-  /**
-   * Judges what people signed, and makes it a prepared authority: active at once where it is the trust domain's first, or in an
-   * emergency. What breaks a rule is no error but a report.
-   * @throws UpstreamError MCA_IMPORT_UNREADABLE, MCA_IMPORT_PRIVATE_KEY; AuthorityError with the hindrance, unless `recovery`
-   */
-  async import(_files: readonly ImportFile[], _options: ImportOptions): Promise<ImportReport> {
-    throw notBuiltYet();
-  }
-
-  /** Prepares a successor, if there is none, and has it sign as soon as every client knows it. */
-  async rotate(_cause: string): Promise<{ readonly spkiSha256: string; readonly activatesAt: number }> {
-    throw notBuiltYet();
-  }
-
-  /**
-   * Has everything under an authority renewed now. The active one is succeeded by the prepared one in the same transaction.
-   * @throws AuthorityError MCA_AUTHORITY_NO_SUCCESSOR, MCA_AUTHORITY_TOO_EARLY, MCA_AUTHORITY_TRANSITION
-   */
-  async taint(
-    _spkiSha256: string,
-    _options: { readonly cause: string; readonly spreadSeconds?: number; readonly emergency?: boolean },
-  ): Promise<void> {
-    throw notBuiltYet();
-  }
-
-  /** Ends all trust in an authority, and destroys its key. Throws as `taint`. */
-  async revoke(
-    _spkiSha256: string,
-    _options: { readonly cause: string; readonly emergency?: boolean },
-  ): Promise<{ readonly distrusted: boolean; readonly enterpriseRequest?: string }> {
-    throw notBuiltYet();
-  }
-
-  /** The enterprise has revoked a certificate of an authority's chain: nothing is issued under it any more. */
-  async reportUpstreamRevocation(_report: UpstreamRevocation): Promise<void> {
-    throw notBuiltYet();
-  }
-
-  /** Takes an old upstream root (SHA-256 of the certificate, lower-case hex) out of the bundle. */
-  async pruneRoot(_sha256: string, _cause: string): Promise<void> {
-    throw notBuiltYet();
+    return this.#changeOnce(() => clearAway(this.#options, requireOwn(this.#context, spkiSha256), cause));
   }
 
   /** Whether what the clock says may be acted on. @throws AuthorityError MCA_CLOCK_SKEW; StoreError */
@@ -291,9 +285,9 @@ export class AuthorityManager {
     return new Set((await this.#options.keyStore.list()).map(({ spkiSha256 }) => spkiSha256));
   }
 
-  /** Whether a request to this upstream is over when the call that made it is. */
-  answersAtOnce(upstream: string): boolean {
-    return this.#options.upstream.kind === upstream && this.#options.upstream.answersAtOnce;
+  /** Whether the configured upstream answers within a call, and does not wait for people. */
+  get answersAtOnce(): boolean {
+    return this.#options.upstream.answersAtOnce;
   }
 
   /** Stops following the database, after the change that is under way. */
@@ -302,55 +296,30 @@ export class AuthorityManager {
     await this.#changing;
   }
 
-  #change(spkiSha256: string, cause: string): Change {
-    return { spkiSha256, replica: this.replica, now: this.#options.clock.now(), cause };
-  }
-
-  #requireOwn(spkiSha256: string): AuthorityRecord {
-    const record = this.records().find((each) => each.spkiSha256 === spkiSha256 && each.replica === this.replica);
-    if (record !== undefined) return record;
-    throw new AuthorityError(
-      "MCA_AUTHORITY_UNKNOWN",
-      `Replica ${this.replica} has no authority ${spkiSha256}. Only the replica that holds a key can use it.`,
-    );
-  }
-
-  #requireOwnActive(): AuthorityRecord {
-    const { standing } = this.#view;
-    if (standing.kind !== "ready") throw hindranceError(standing);
-    if (!this.isHealthyEnoughToRotate()) this.active();
-    return this.#requireOwn(standing.authority.spkiSha256);
-  }
-
-  #requirePropagated(successor: AuthorityRecord): void {
-    const { clock, settings } = this.#options;
-    const waitMs = (successor.preparedAt ?? clock.now()) + propagationSeconds(settings) * 1000 - clock.now();
-    if (waitMs <= 0) return;
-    throw new AuthorityError(
-      "MCA_AUTHORITY_TOO_EARLY",
-      `The authority ${successor.spkiSha256} has not been published long enough for every client to know it: wait another ${Math.ceil(waitMs / 1000)} s.`,
-    );
-  }
-
-  /** Whether a successor could sign, before the present authority is given up for it. */
-  async #requireUsable(successor: AuthorityRecord): Promise<void> {
-    const { keyStore, trustDomain, replica, clock, settings } = this.#options;
-    const asActive = await findStanding({
-      records: [{ ...successor, state: "active" }],
-      keyStore,
-      trustDomain,
-      databaseTrustDomain: trustDomain.name,
-      replica,
-      stateNow: () => "prepared",
+  /** A change: on what the database says now, and seen by this process when it is done, also when it failed half way. */
+  #changeOnce<T>(run: () => Promise<T>): Promise<T> {
+    return this.#inOrder(async () => {
+      await requireSameClocks(this.#options);
+      await this.#view.reload();
+      try {
+        const result = await run();
+        await this.#view.reload();
+        return result;
+      } catch (error) {
+        await this.#view.reload().catch(() => {});
+        throw error;
+      }
     });
-    requireReady(asActive, clock.now(), settings.minLeafTtlSeconds);
   }
 
   async #handOver(run: () => Promise<void>): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#handover = promise;
     try {
+      const { standing } = this.#view;
+      if (standing.kind === "ready") await standing.authority.idle();
       await run();
+      await this.#view.reload();
     } finally {
       this.#handover = undefined;
       resolve();
@@ -363,8 +332,4 @@ export class AuthorityManager {
     this.#changing = result.catch(() => {});
     return result;
   }
-}
-
-function notBuiltYet(): AuthorityError {
-  return new AuthorityError("MCA_AUTHORITY_UNHEALTHY", "This is not built yet.");
 }

@@ -28,7 +28,22 @@ export interface AuthorityRecord {
   readonly preparedAt: number | undefined;
   /** When it stopped signing, Unix milliseconds. */
   readonly retiredAt: number | undefined;
+  /** When it was tainted, Unix milliseconds; also of one that is revoked or removed by now. */
+  readonly taintedAt: number | undefined;
+  /** PKCS#10, DER, where people sign it. */
+  readonly csr: Uint8Array | undefined;
+  /** Why it was made. */
+  readonly cause: string;
+  /** It is to sign as soon as every client knows it. */
+  readonly activateWhenPropagated: boolean;
+  /** Of a tainted one: the spread of the renewals under it. */
+  readonly renewSpreadSeconds: number | undefined;
+  /** Of one whose chain the upstream revoked: which certificate, and who says so. */
+  readonly upstreamRevocation: string | undefined;
 }
+
+/** The certificates of an authority: those that its leaves are verified by. */
+export type IssuedAuthority = NonNullable<AuthorityRecord["issued"]>;
 
 /** What WatchTrust tells, as stored. */
 export interface TrustState {
@@ -36,6 +51,8 @@ export interface TrustState {
   readonly sequence: bigint;
   /** Lower-case hex. */
   readonly distrustedSpkis: readonly string[];
+  /** SHA-256 of upstream roots that an operator took out of the bundle. Lower-case hex. */
+  readonly prunedAnchors: readonly string[];
 }
 
 const SELECT_AUTHORITIES: SqlStatement = {
@@ -43,20 +60,29 @@ const SELECT_AUTHORITIES: SqlStatement = {
   text: `SELECT a.spki_sha256, a.replica, a.state, a.upstream, a.certificate, a.intermediates, a.anchor, a.created_at,
       max(t.at) FILTER (WHERE t.to_state = a.state) AS since,
       max(t.at) FILTER (WHERE t.to_state = 'prepared') AS prepared_at,
-      max(t.at) FILTER (WHERE t.to_state = 'retired') AS retired_at
+      max(t.at) FILTER (WHERE t.to_state = 'retired') AS retired_at,
+      max(t.at) FILTER (WHERE t.to_state = 'tainted') AS tainted_at,
+      max(t.cause) FILTER (WHERE t.to_state = 'requested') AS cause,
+      a.csr, a.activate_when_propagated, a.renew_spread_seconds, a.upstream_revocation
     FROM authority a LEFT JOIN authority_transition t USING (spki_sha256)
     GROUP BY a.spki_sha256 ORDER BY a.created_at, min(t.id)`,
 };
 
 const SELECT_TRUST_STATE: SqlStatement = {
   name: "trust_state_select",
-  text: "SELECT revision, bundle_sequence, distrusted_spkis FROM trust_state",
+  text: "SELECT revision, bundle_sequence, distrusted_spkis, pruned_anchors FROM trust_state",
 };
 
 /** Whether an authority signed a leaf that is valid at $2. */
 export const SELECT_LIVING_LEAVES: SqlStatement = {
   name: "authority_living_leaves",
   text: "SELECT EXISTS (SELECT 1 FROM issuance WHERE authority = $1 AND not_after > $2) AS living",
+};
+
+/** Identities whose newest certificate is valid at $1. */
+export const COUNT_LIVING_IDENTITIES: SqlStatement = {
+  name: "authority_living_identities",
+  text: "SELECT count(*) AS living FROM lineage WHERE current_not_after > $1",
 };
 
 export const INSERT_TRUST_STATE: SqlStatement = {
@@ -96,6 +122,53 @@ export const UPDATE_CERTIFICATE: SqlStatement = {
     WHERE spki_sha256 = $1`,
 };
 
+export const UPDATE_CSR: SqlStatement = {
+  name: "authority_set_csr",
+  text: "UPDATE authority SET csr = $2 WHERE spki_sha256 = $1",
+};
+
+export const UPDATE_SCHEDULED: SqlStatement = {
+  name: "authority_schedule",
+  text: "UPDATE authority SET activate_when_propagated = true WHERE spki_sha256 = $1",
+};
+
+export const UPDATE_TAINT: SqlStatement = {
+  name: "authority_set_taint",
+  text: "UPDATE authority SET renew_spread_seconds = $2, upstream_revocation = $3 WHERE spki_sha256 = $1",
+};
+
+export const UPDATE_DISTRUSTED: SqlStatement = {
+  name: "trust_state_distrust",
+  text: `UPDATE trust_state SET distrusted_spkis = distrusted_spkis || $1::bytea
+    WHERE NOT $1::bytea = ANY (distrusted_spkis)`,
+};
+
+export const UPDATE_PRUNED: SqlStatement = {
+  name: "trust_state_prune",
+  text: "UPDATE trust_state SET pruned_anchors = pruned_anchors || $1::bytea WHERE NOT $1::bytea = ANY (pruned_anchors)",
+};
+
+export const UPDATE_UNPRUNED: SqlStatement = {
+  name: "trust_state_unprune",
+  text: `UPDATE trust_state SET pruned_anchors = array_remove(pruned_anchors, $1::bytea)
+    WHERE $1::bytea = ANY (pruned_anchors) RETURNING 1`,
+};
+
+/** The anchors in the bundle, as one text that changes with them. */
+export const SELECT_ANCHORS: SqlStatement = {
+  name: "trust_anchors",
+  text: `SELECT coalesce(string_agg(DISTINCT encode(sha256(a.anchor), 'hex'), ' '), '') AS anchors
+    FROM authority a, trust_state t
+    WHERE a.state IN ('prepared', 'active', 'retired', 'tainted') AND NOT sha256(a.anchor) = ANY (t.pruned_anchors)`,
+};
+
+/** Tokens that are waiting to be redeemed; nobody need know what they pin any more. */
+export const VOID_TOKENS: SqlStatement = {
+  name: "authority_void_tokens",
+  text: `UPDATE join_token SET voided_at = $1 WHERE voided_at IS NULL AND redeemed_at IS NULL AND expires_at > $1
+    RETURNING id`,
+};
+
 export const INSERT_TRANSITION: SqlStatement = {
   name: "authority_transition_insert",
   text: `INSERT INTO authority_transition (spki_sha256, from_state, to_state, cause, at, log_index)
@@ -114,12 +187,19 @@ interface AuthorityRow {
   readonly since: number | null;
   readonly prepared_at: number | null;
   readonly retired_at: number | null;
+  readonly tainted_at: number | null;
+  readonly cause: string | null;
+  readonly csr: Uint8Array | null;
+  readonly activate_when_propagated: boolean;
+  readonly renew_spread_seconds: number | null;
+  readonly upstream_revocation: string | null;
 }
 
 interface TrustStateRow {
   readonly revision: bigint;
   readonly bundle_sequence: bigint;
   readonly distrusted_spkis: readonly Uint8Array[];
+  readonly pruned_anchors: readonly Uint8Array[];
 }
 
 /** When the path from an authority to its anchor ends: at the earliest notAfter in it. Unix milliseconds. */
@@ -144,6 +224,7 @@ export async function loadTrustState(database: Queryable): Promise<TrustState | 
     revision: row.revision,
     sequence: row.bundle_sequence,
     distrustedSpkis: row.distrusted_spkis.map(toHex),
+    prunedAnchors: row.pruned_anchors.map(toHex),
   };
 }
 
@@ -168,6 +249,12 @@ function parseRow(row: AuthorityRow): AuthorityRecord {
     since: row.since ?? row.created_at,
     preparedAt: row.prepared_at ?? undefined,
     retiredAt: row.retired_at ?? undefined,
+    taintedAt: row.tainted_at ?? undefined,
+    csr: row.csr ?? undefined,
+    cause: row.cause ?? "",
+    activateWhenPropagated: row.activate_when_propagated,
+    renewSpreadSeconds: row.renew_spread_seconds ?? undefined,
+    upstreamRevocation: row.upstream_revocation ?? undefined,
   };
 }
 

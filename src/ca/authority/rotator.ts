@@ -1,11 +1,11 @@
 // Watches the clock and has authorities succeed one another (spec/enterprise-pki.md, "Timing"): prepare at L/2, activate at
-// 5/6 L but never before the propagation time has passed, remove and destroy the key when the last leaf has expired.
-// Distribute, then sign, then clean up: that order, always. It only decides what is due; the manager changes state.
+// 5/6 L but never before the propagation time has passed, remove and destroy the key when the last leaf has expired. What is due
+// says rotation-plan.ts; the manager changes state; this only looks at the clock, tries again, and raises alarms.
 import { type Clock, formatTime, type Logger, MeshCaError, type Metrics, silentMetrics } from "../../runtime/index.ts";
 import type { AuthorityManager } from "./manager.ts";
 import type { AuthorityRecord } from "./records.ts";
-import { endOfPath } from "./records.ts";
-import { type AuthoritySettings, propagationSeconds, rotationTimes } from "./settings.ts";
+import { nextStep, type RotationStep } from "./rotation-plan.ts";
+import type { AuthoritySettings } from "./settings.ts";
 
 export interface RotatorOptions {
   readonly authorities: AuthorityManager;
@@ -15,47 +15,7 @@ export interface RotatorOptions {
   readonly metrics?: Metrics;
 }
 
-/** What is due now. One thing at a time: the next look finds the next. */
-export type RotationStep =
-  | { readonly kind: "nothing" }
-  | { readonly kind: "prepare" }
-  | { readonly kind: "activate"; readonly spkiSha256: string }
-  | { readonly kind: "clear"; readonly spkiSha256: string; readonly cause: string }
-  /** Past 5/6 L and nobody to take over: leaves get shorter from here on. */
-  | { readonly kind: "overdue"; readonly endsAt: number };
-
 const MAX_BACKOFF_MS = 3_600_000;
-
-/**
- * Decides what is due. Pure.
- * @param own the authorities of this replica; `ready` whether the active one is healthy; `now` Unix milliseconds
- */
-export function nextStep(
-  own: readonly AuthorityRecord[],
-  ready: boolean,
-  now: number,
-  settings: AuthoritySettings,
-): readonly RotationStep[] {
-  const steps: RotationStep[] = [];
-  const active = own.find(({ state }) => state === "active");
-  const prepared = own.findLast(({ state }) => state === "prepared");
-  if (ready && active?.issued !== undefined) {
-    const endsAt = endOfPath(active.issued);
-    const { prepareAt, activateAt } = rotationTimes(active.issued.certificate.notBefore, endsAt);
-    const known = prepared !== undefined && now >= (prepared.preparedAt ?? now) + propagationSeconds(settings) * 1000;
-    if (now >= activateAt && known) steps.push({ kind: "activate", spkiSha256: prepared.spkiSha256 });
-    else if (now >= activateAt) steps.push({ kind: "overdue", endsAt });
-    if (now >= prepareAt && prepared === undefined) steps.push({ kind: "prepare" });
-  }
-  const lastLeafMs = (settings.maxLeafTtlSeconds + settings.clockSkewSeconds) * 1000;
-  for (const { state, spkiSha256, retiredAt, issued } of own) {
-    if (state !== "retired" || issued === undefined) continue;
-    if (now > Math.min((retiredAt ?? now) + lastLeafMs, issued.certificate.notAfter)) {
-      steps.push({ kind: "clear", spkiSha256, cause: "the last certificate under it has expired" });
-    }
-  }
-  return steps.length === 0 ? [{ kind: "nothing" }] : steps;
-}
 
 /** Looks at the clock every tick. */
 export class Rotator {
@@ -70,10 +30,19 @@ export class Rotator {
 
   constructor(options: RotatorOptions) {
     this.#options = options;
-    (options.metrics ?? silentMetrics).gauge(
+    const metrics = options.metrics ?? silentMetrics;
+    metrics.gauge(
       "mesh_ca_rotation_failures",
       { description: "Steps of the authority rotation that failed in a row" },
       () => [{ value: this.#failures }],
+    );
+    metrics.gauge(
+      "mesh_ca_authority_request_age_seconds",
+      { description: "How long the oldest certification request has waited for people to sign it; 0 while none waits" },
+      () => {
+        const [oldest] = options.authorities.pendingRequests();
+        return [{ value: oldest === undefined ? 0 : (options.clock.now() - oldest.createdAt) / 1000 }];
+      },
     );
   }
 
@@ -106,7 +75,8 @@ export class Rotator {
       await authorities.refresh();
       const own = authorities.records().filter(({ replica }) => replica === authorities.replica);
       const ready = authorities.isHealthyEnoughToRotate();
-      const due = [...nextStep(own, ready, now, settings), ...(await this.#leftovers(own))];
+      const { answersAtOnce } = authorities;
+      const due = [...nextStep(own, { ready, now, settings, answersAtOnce }), ...(await this.#leftovers(own))];
       if (due.some(({ kind }) => kind !== "nothing" && kind !== "overdue")) await authorities.requireSameClocks();
       for (const step of due) await this.#do(step);
       this.#failures = 0;
@@ -134,6 +104,26 @@ export class Rotator {
         logger.info({ event: "authority.prepared", authority: spkiSha256 }, "a successor authority is published");
         return;
       }
+      case "request": {
+        const { spkiSha256 } = await authorities.request("rotation");
+        this.#alarmOnce(
+          `request ${spkiSha256}`,
+          `the authority is past half of its life: a certification request waits for people to sign it (${spkiSha256}); npx mesh-ca authority csr prints it`,
+        );
+        return;
+      }
+      case "give-up":
+        await authorities.retire(step.spkiSha256, step.cause);
+        logger.warn(
+          { event: "authority.given_up", authority: step.spkiSha256, cause: step.cause },
+          "a successor was given up",
+        );
+        return;
+      case "revoke":
+        if (await authorities.hasLivingLeaves(step.spkiSha256)) return;
+        await authorities.revoke(step.spkiSha256, { cause: step.cause });
+        logger.info({ event: "authority.revoked", authority: step.spkiSha256 }, "a tainted authority has ended");
+        return;
       case "activate":
         await this.#activate(step.spkiSha256);
         return;
@@ -173,9 +163,8 @@ export class Rotator {
     const stored = await this.#options.authorities.storedKeys();
     return own
       .filter(
-        ({ state, spkiSha256, upstream }) =>
-          (state === "removed" && stored.has(spkiSha256)) ||
-          (state === "requested" && this.#options.authorities.answersAtOnce(upstream)),
+        ({ state, spkiSha256, csr }) =>
+          (state === "removed" && stored.has(spkiSha256)) || (state === "requested" && csr === undefined),
       )
       .map(({ spkiSha256 }) => ({ kind: "clear", spkiSha256, cause: "left over from an interruption" }));
   }

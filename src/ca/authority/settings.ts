@@ -1,5 +1,6 @@
 // The settings of authorities and the arithmetic that decides whether a rotation can work at all
 // (spec/enterprise-pki.md, "Timing"). Settings that will cause an outage are errors at start (invariant 4).
+import { formatTime } from "../../runtime/index.ts";
 import type { KeyAlgorithm } from "../keys/index.ts";
 import { AuthorityError } from "./errors.ts";
 
@@ -63,20 +64,9 @@ export function rotationTimes(notBefore: number, notAfter: number): RotationTime
  * @throws AuthorityError MCA_ROTATION_IMPOSSIBLE with the arithmetic
  */
 export function checkRotationSettings(settings: AuthoritySettings): void {
-  const { lifetimeSeconds, maxLeafTtlSeconds, minLeafTtlSeconds, clockSkewSeconds, rotatorTickSeconds } = settings;
-  const leaf = maxLeafTtlSeconds + 2 * clockSkewSeconds + rotatorTickSeconds;
-  if (leaf > lifetimeSeconds / 6) {
-    throw impossible(
-      `leaf lifetime ${maxLeafTtlSeconds} s + 2 x clock skew ${clockSkewSeconds} s + rotator tick ${rotatorTickSeconds} s = ${leaf} s is more than a sixth of the authority's lifetime (${lifetimeSeconds} s / 6 = ${Math.floor(lifetimeSeconds / 6)} s)`,
-      `Raise authority.lifetimeSeconds to at least ${leaf * 6}, or lower issuance.maxTtlSeconds.`,
-    );
-  }
-  const propagation = propagationSeconds(settings);
-  if (propagation > lifetimeSeconds / 3) {
-    throw impossible(
-      `the propagation time max(5 x refresh hint ${settings.refreshHintSeconds} s, floor ${settings.propagationFloorSeconds} s) = ${propagation} s is more than a third of the authority's lifetime (${lifetimeSeconds} s / 3 = ${Math.floor(lifetimeSeconds / 3)} s)`,
-      `Raise authority.lifetimeSeconds to at least ${propagation * 3}, or lower authority.refreshHintSeconds and authority.propagationFloorSeconds.`,
-    );
+  const { lifetimeSeconds, maxLeafTtlSeconds, minLeafTtlSeconds } = settings;
+  for (const { arithmetic, leastSeconds, or } of problemsOf(settings, lifetimeSeconds)) {
+    throw impossible(arithmetic, `Raise authority.lifetimeSeconds to at least ${leastSeconds}, or ${or}.`);
   }
   if (minLeafTtlSeconds > maxLeafTtlSeconds) {
     throw impossible(
@@ -86,9 +76,53 @@ export function checkRotationSettings(settings: AuthoritySettings): void {
   }
 }
 
+/**
+ * The same for a certificate as it was signed: L is what is left until the earliest end of its path.
+ * @param now and `endsAt` in Unix milliseconds
+ * @throws AuthorityError MCA_ROTATION_IMPOSSIBLE with the arithmetic
+ */
+export function checkAuthorityLifetime(settings: AuthoritySettings, now: number, endsAt: number): void {
+  // Times in certificates are whole seconds: one more, so that exactly enough is enough.
+  const leftSeconds = Math.floor((endsAt - now) / 1000) + 1;
+  for (const { arithmetic, leastSeconds, or } of problemsOf(settings, leftSeconds)) {
+    throw impossible(
+      `its path ends at ${formatTime(endsAt)}, and ${arithmetic}`,
+      `Have every certificate of the path live at least ${leastSeconds} s more, or ${or}.`,
+    );
+  }
+}
+
+interface RotationProblem {
+  readonly arithmetic: string;
+  readonly leastSeconds: number;
+  readonly or: string;
+}
+
+function problemsOf(settings: AuthoritySettings, lifetimeSeconds: number): readonly RotationProblem[] {
+  const { maxLeafTtlSeconds, clockSkewSeconds, rotatorTickSeconds } = settings;
+  const problems: RotationProblem[] = [];
+  const leaf = maxLeafTtlSeconds + 2 * clockSkewSeconds + rotatorTickSeconds;
+  if (leaf > lifetimeSeconds / 6) {
+    problems.push({
+      arithmetic: `leaf lifetime ${maxLeafTtlSeconds} s + 2 x clock skew ${clockSkewSeconds} s + rotator tick ${rotatorTickSeconds} s = ${leaf} s is more than a sixth of the authority's lifetime (${lifetimeSeconds} s / 6 = ${Math.floor(lifetimeSeconds / 6)} s)`,
+      leastSeconds: leaf * 6,
+      or: "lower issuance.maxTtlSeconds",
+    });
+  }
+  const propagation = propagationSeconds(settings);
+  if (propagation > lifetimeSeconds / 3) {
+    problems.push({
+      arithmetic: `the propagation time max(5 x refresh hint ${settings.refreshHintSeconds} s, floor ${settings.propagationFloorSeconds} s) = ${propagation} s is more than a third of the authority's lifetime (${lifetimeSeconds} s / 3 = ${Math.floor(lifetimeSeconds / 3)} s)`,
+      leastSeconds: propagation * 3,
+      or: "lower authority.refreshHintSeconds and authority.propagationFloorSeconds",
+    });
+  }
+  return problems;
+}
+
 function impossible(arithmetic: string, remedy: string): AuthorityError {
   return new AuthorityError(
     "MCA_ROTATION_IMPOSSIBLE",
-    `These settings would end in an outage at a rotation: ${arithmetic}. ${remedy}`,
+    `This would end in an outage at a rotation: ${arithmetic}. ${remedy}`,
   );
 }

@@ -3,6 +3,7 @@
 import { formatTime, MeshCaError } from "../../runtime/index.ts";
 import { checkAuthorityCertificate, type TrustDomain } from "../../spiffe/index.ts";
 import type { KeyStore } from "../keys/index.ts";
+import type { Upstream } from "../upstream/index.ts";
 import { ActiveAuthority } from "./active-authority.ts";
 import { AuthorityError, type AuthorityErrorCode } from "./errors.ts";
 import type { AuthorityHealth } from "./published.ts";
@@ -18,8 +19,10 @@ export interface Hindrance {
   readonly command: string;
 }
 
-/** How this replica stands, apart from the clock. */
-export type Standing = { readonly kind: "ready"; readonly authority: ActiveAuthority } | Hindrance;
+/** How this replica stands, apart from the clock. `recovery`: the command that begins again when the authority has ended. */
+export type Standing =
+  | { readonly kind: "ready"; readonly authority: ActiveAuthority; readonly recovery: string }
+  | Hindrance;
 
 export interface StandingQuestion {
   readonly records: readonly AuthorityRecord[];
@@ -28,6 +31,10 @@ export interface StandingQuestion {
   /** The trust domain that the database belongs to; undefined in one that was never initialised. */
   readonly databaseTrustDomain: string | undefined;
   readonly replica: number;
+  /** Whether the trust domain has ever had an authority that signed. */
+  readonly hasTrust: boolean;
+  /** The configured one: it decides which command makes another authority. */
+  readonly upstream: Upstream;
   /** The state of an authority at the moment of asking, for the check before each signature. */
   readonly stateNow: (spkiSha256: string) => AuthorityState;
 }
@@ -37,7 +44,7 @@ export async function findStanding(question: StandingQuestion): Promise<Standing
   const { records, keyStore, trustDomain, databaseTrustDomain, replica } = question;
   if (databaseTrustDomain !== trustDomain.name) return foreignDatabase(trustDomain.name, databaseTrustDomain);
   const record = records.find((each) => each.replica === replica && each.state === "active");
-  if (record?.issued === undefined) return missing(records, replica);
+  if (record?.issued === undefined) return missing(question);
   const { issued, spkiSha256 } = record;
   if (issued.certificate.publicKey.spkiSha256 !== spkiSha256) {
     return badCertificate(
@@ -54,7 +61,8 @@ export async function findStanding(question: StandingQuestion): Promise<Standing
   try {
     const signer = await keyStore.open(spkiSha256);
     const stateNow = (): AuthorityState => question.stateNow(spkiSha256);
-    return { kind: "ready", authority: new ActiveAuthority({ ...issued, replica }, signer, stateNow) };
+    const authority = new ActiveAuthority({ ...issued, replica }, signer, stateNow);
+    return { kind: "ready", authority, recovery: recoveryCommand(question.upstream) };
   } catch (error) {
     if (!(error instanceof MeshCaError)) throw error;
     return badKey(error, spkiSha256, keyStore.description);
@@ -88,11 +96,13 @@ export function hindranceError(hindrance: Hindrance): AuthorityError {
   );
 }
 
-function hindranceAt(standing: Standing, now: number, minLeafTtlSeconds: number): Hindrance | undefined {
+/** What keeps this replica from issuing at a moment, Unix milliseconds. */
+export function hindranceAt(standing: Standing, now: number, minLeafTtlSeconds: number): Hindrance | undefined {
   if (standing.kind !== "ready") return standing;
   const { certificate, endsAt: notAfter } = standing.authority;
   const { notBefore } = certificate;
-  const command = "npx mesh-ca server (its rotator prepares a successor while the authority is healthy; see its log)";
+  const command =
+    "npx mesh-ca authority list (is there a successor? the rotator prepares one while the authority is healthy; the server's log says why not)";
   if (now < notBefore) {
     return {
       kind: "not-issuing",
@@ -108,8 +118,8 @@ function hindranceAt(standing: Standing, now: number, minLeafTtlSeconds: number)
       code: "MCA_AUTHORITY_EXPIRED",
       found: `an authority certificate that ended at ${formatTime(notAfter)}, and the clock at ${formatTime(now)}`,
       expected: "one that is valid now",
-      // A successor of an expired authority is never made implicitly: trust in it has to be established anew.
-      command: "npx mesh-ca init with a new data directory, then enrol the workloads again",
+      // Never by itself: clients that have nothing valid cannot learn of another authority, and need a new trust file.
+      command: standing.recovery,
     };
   }
   if (notAfter - now < minLeafTtlSeconds * 1000) {
@@ -143,30 +153,56 @@ function foreignDatabase(expected: string, found: string | undefined): Hindrance
   };
 }
 
-function missing(records: readonly AuthorityRecord[], replica: number): Hindrance {
+/** The command by which an operator makes another authority, where the present one is beyond help. */
+export function recoveryCommand(upstream: Pick<Upstream, "answersAtOnce">): string {
+  return upstream.answersAtOnce
+    ? "npx mesh-ca authority prepare --recover"
+    : "npx mesh-ca authority csr --recover, have it signed, then npx mesh-ca authority import --recover FILE";
+}
+
+function missing({ records, replica, hasTrust, upstream }: StandingQuestion): Hindrance {
   const own = records.filter((record) => record.replica === replica);
   const others = [...new Set(records.filter(({ state }) => state === "active").map((record) => record.replica))];
   const expected = `an active authority of replica ${replica}`;
+  const hindrance = (found: string, command: string, code: AuthorityErrorCode = "MCA_AUTHORITY_MISSING"): Hindrance => {
+    return { kind: "not-issuing", code, found, expected, command };
+  };
+  const waiting = own.findLast(({ state, csr }) => state === "requested" && csr !== undefined);
+  if (waiting !== undefined) return awaitingSignature(waiting, hasTrust);
+  const next = own.findLast(({ state, activateWhenPropagated }) => state === "prepared" && activateWhenPropagated);
+  const soon =
+    next === undefined ? "" : `, and its successor ${next.spkiSha256}, which signs as soon as every client knows it`;
+  const revoked = own.findLast(({ upstreamRevocation }) => upstreamRevocation !== undefined);
+  const command =
+    next === undefined
+      ? recoveryCommand(upstream)
+      : `wait, or: npx mesh-ca authority activate ${next.spkiSha256} --emergency`;
+  if (revoked?.upstreamRevocation !== undefined) {
+    const found = `the upstream's revocation of ${revoked.upstreamRevocation}${soon}`;
+    return hindrance(found, command, "MCA_AUTHORITY_UPSTREAM_REVOKED");
+  }
   if (own.length > 0) {
-    const states = own.map(({ state }) => state).join(", ");
-    return hindrance(
-      `authorities of replica ${replica} that are ${states}`,
-      expected,
-      "npx mesh-ca init with a new database",
-    );
+    const states = [...new Set(own.map(({ state }) => state))].join(", ");
+    const found = `authorities of replica ${replica} that are ${states}${soon}`;
+    return hindrance(found, hasTrust ? command : "npx mesh-ca init");
   }
   if (others.length > 0) {
     return hindrance(
       `active authorities of replica ${others.join(", ")} only`,
-      expected,
       `npx mesh-ca server --replica ${others[0]} (where the keys of that replica are)`,
     );
   }
-  return hindrance("no authority at all", expected, "npx mesh-ca init");
+  return hindrance("no authority at all", "npx mesh-ca init");
+}
 
-  function hindrance(found: string, wanted: string, command: string): Hindrance {
-    return { kind: "not-issuing", code: "MCA_AUTHORITY_MISSING", found, expected: wanted, command };
-  }
+function awaitingSignature({ spkiSha256, createdAt }: AuthorityRecord, hasTrust: boolean): Hindrance {
+  return {
+    kind: "not-issuing",
+    code: "MCA_AUTHORITY_AWAITING_SIGNATURE",
+    found: `a certification request for the key ${spkiSha256} that waits since ${formatTime(createdAt)}`,
+    expected: "the certificate that the upstream CA signs for it",
+    command: `npx mesh-ca authority csr (prints it again), have it signed, then npx mesh-ca authority import${hasTrust ? " --recover" : ""} FILE`,
+  };
 }
 
 function badCertificate(found: string, expected: string): Hindrance {

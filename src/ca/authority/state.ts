@@ -51,3 +51,15 @@ export function isPublished(state: AuthorityState): state is PublishedState {
 
 /** The states of a published authority. */
 export type PublishedState = "prepared" | "active" | "retired" | "tainted";
+
+/**
+ * Whether an expired certificate under it may still speak for its holder (renewal after expiry): never under one that was
+ * tainted or revoked, whatever became of it since, because whoever took its key can make such a certificate today.
+ */
+export function mayVouchForExpired(authority: {
+  readonly state: AuthorityState;
+  readonly taintedAt: number | undefined;
+}): boolean {
+  const { state, taintedAt } = authority;
+  return taintedAt === undefined && (state === "removed" || isPublished(state));
+}

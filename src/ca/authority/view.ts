@@ -6,11 +6,19 @@ import { buildTrustSet } from "../bundle/index.ts";
 import type { KeyStore } from "../keys/index.ts";
 import { trustDomainOf } from "../ledger/index.ts";
 import type { Database, Subscription } from "../store/index.ts";
+import type { AcceptedAuthority, Upstream } from "../upstream/index.ts";
 import type { PublishedAuthority } from "./published.ts";
-import { type AuthorityRecord, loadAuthorities, loadTrustState, TRUST_CHANNEL, type TrustState } from "./records.ts";
+import {
+  type AuthorityRecord,
+  type IssuedAuthority,
+  loadAuthorities,
+  loadTrustState,
+  TRUST_CHANNEL,
+  type TrustState,
+} from "./records.ts";
 import type { AuthoritySettings } from "./settings.ts";
 import { findStanding, type Standing } from "./standing.ts";
-import { type AuthorityState, isPublished } from "./state.ts";
+import { type AuthorityState, isPublished, mayVouchForExpired } from "./state.ts";
 
 export interface AuthorityViewOptions {
   readonly database: Database;
@@ -20,12 +28,13 @@ export interface AuthorityViewOptions {
   /** 1 to 127. */
   readonly replica: number;
   readonly settings: AuthoritySettings;
+  readonly upstream: Upstream;
   readonly logger: Logger;
 }
 
 /** Removed authorities stay good for reading an expired certificate (renewal after expiry) for this long. */
 const EXPIRED_TRUST_MS = 90 * 24 * 3600 * 1000;
-const NO_TRUST: TrustState = { revision: 0n, sequence: 0n, distrustedSpkis: [] };
+const NO_TRUST: TrustState = { revision: 0n, sequence: 0n, distrustedSpkis: [], prunedAnchors: [] };
 
 /** The authorities of a trust domain as one replica sees them. */
 export class AuthorityView {
@@ -75,11 +84,27 @@ export class AuthorityView {
     return this.#trust.revision;
   }
 
+  /** Whether this trust domain was ever initialised to the end. */
+  get hasTrust(): boolean {
+    return this.#trust.revision > 0n;
+  }
+
+  /** SHA-256 of the roots that an operator took out of the bundle. Lower-case hex. */
+  get prunedAnchors(): readonly string[] {
+    return this.#trust.prunedAnchors;
+  }
+
+  /** SHA-256 of the SubjectPublicKeyInfos that are trusted nowhere. Lower-case hex. */
+  get distrustedSpkis(): readonly string[] {
+    return this.#trust.distrustedSpkis;
+  }
+
   published(): readonly PublishedAuthority[] {
-    return this.#records.flatMap(({ state, issued, spkiSha256, replica }) => {
+    return this.#records.flatMap(({ state, issued, spkiSha256, replica, renewSpreadSeconds }) => {
       if (issued === undefined || !isPublished(state)) return [];
       const { certificate, intermediates, anchor } = issued;
-      return [{ certificate, intermediates, anchor, state, spkiSha256, replica }];
+      const spread = state === "tainted" && renewSpreadSeconds !== undefined ? { renewSpreadSeconds } : {};
+      return [{ certificate, intermediates, anchor, state, spkiSha256, replica, ...spread }];
     });
   }
 
@@ -88,14 +113,20 @@ export class AuthorityView {
     return this.#trustSet;
   }
 
+  /** What would be trusted with one more authority. `prunedAnchors`: the roots that stay out. */
+  trustSetWith(accepted: AcceptedAuthority, prunedAnchors = this.#trust.prunedAnchors): TrustSet {
+    return this.#buildTrustSet([...this.published(), accepted], prunedAnchors);
+  }
+
   trustSetForExpired(): TrustSet {
     const since = this.#options.clock.now() - EXPIRED_TRUST_MS;
     return this.#buildTrustSet(
-      this.#records.flatMap(({ state, issued }) =>
-        issued !== undefined && (isPublished(state) || (state === "removed" && issued.certificate.notAfter > since))
+      this.#records.flatMap((record) => {
+        const { issued } = record;
+        return issued !== undefined && mayVouchForExpired(record) && issued.certificate.notAfter > since
           ? [issued]
-          : [],
-      ),
+          : [];
+      }),
     );
   }
 
@@ -106,12 +137,21 @@ export class AuthorityView {
 
   /** Reads the database again, unless nothing has changed. */
   async refresh(): Promise<void> {
-    const { database, keyStore, trustDomain, replica, logger } = this.#options;
+    await this.#read(false);
+  }
+
+  /** Reads the database again, also where only a request has changed, which is nothing that clients learn of. */
+  async reload(): Promise<void> {
+    await this.#read(true);
+  }
+
+  async #read(always: boolean): Promise<void> {
+    const { database, keyStore, trustDomain, replica, upstream, logger } = this.#options;
     // The revision is read first: if the rows are newer than it, the next look finds that and reads them again.
     const trust = await loadTrustState(database);
     const before = this.#trust.revision;
-    if (this.#standing.kind === "ready" && trust?.revision === before) return;
-    const records = trust === undefined ? [] : await loadAuthorities(database);
+    if (!always && this.#standing.kind === "ready" && trust?.revision === before) return;
+    const records = await loadAuthorities(database);
     const states = new Map(records.map(({ spkiSha256, state }) => [spkiSha256, state]));
     const active = records.find((record) => record.replica === replica && record.state === "active");
     const same = this.#standing.kind === "ready" && this.#standing.authority.spkiSha256 === active?.spkiSha256;
@@ -123,6 +163,8 @@ export class AuthorityView {
           trustDomain,
           databaseTrustDomain: (await trustDomainOf(database))?.trustDomain,
           replica,
+          hasTrust: trust !== undefined,
+          upstream,
           stateNow: (spkiSha256) => this.#states.get(spkiSha256) ?? "removed",
         });
     this.#records = records;
@@ -138,10 +180,20 @@ export class AuthorityView {
     for (const listener of this.#listeners) listener();
   }
 
-  #buildTrustSet(authorities: Parameters<typeof buildTrustSet>[0]["authorities"]): TrustSet {
+  #buildTrustSet(
+    authorities: readonly IssuedAuthority[] | readonly AcceptedAuthority[],
+    pruned = this.#trust.prunedAnchors,
+  ): TrustSet {
     const { trustDomain, settings } = this.#options;
     const { sequence, distrustedSpkis } = this.#trust;
     const { refreshHintSeconds } = settings;
-    return buildTrustSet({ trustDomain, authorities, distrustedSpkis, sequence, refreshHintSeconds });
+    return buildTrustSet({
+      trustDomain,
+      authorities,
+      distrustedSpkis,
+      prunedAnchors: pruned,
+      sequence,
+      refreshHintSeconds,
+    });
   }
 }

@@ -16,6 +16,8 @@ export interface BundleFields {
   readonly authorities: readonly BundledAuthority[];
   /** Lower-case hex of the SHA-256 of SubjectPublicKeyInfos. */
   readonly distrustedSpkis: readonly string[];
+  /** Lower-case hex of the SHA-256 of roots that an operator took out. */
+  readonly prunedAnchors: readonly string[];
   /** `spiffe_sequence`. */
   readonly sequence: bigint;
   readonly refreshHintSeconds: number;
@@ -23,10 +25,10 @@ export interface BundleFields {
 
 /** Puts the bundle together; each certificate once. */
 export function buildTrustSet(fields: BundleFields): TrustSet {
-  const { trustDomain, authorities, sequence, refreshHintSeconds } = fields;
+  const { trustDomain, authorities, prunedAnchors, sequence, refreshHintSeconds } = fields;
   return {
     trustDomain,
-    anchors: unique(authorities.map(({ anchor }) => anchor)),
+    anchors: unique(authorities.map(({ anchor }) => anchor)).filter(({ sha256 }) => !prunedAnchors.includes(sha256)),
     authorities: unique(authorities.map(({ certificate }) => certificate)),
     intermediates: unique(authorities.flatMap(({ intermediates }) => intermediates)),
     distrustedSpkis: new Set(fields.distrustedSpkis),

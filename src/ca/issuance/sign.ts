@@ -2,7 +2,7 @@
 // CommittedIntent, which only the ledger makes after COMMIT. What comes out is compared, octet by octet, with what the lint
 // accepted and the ledger recorded.
 import { algorithmIdentifier, encodeCertificate } from "../../x509/index.ts";
-import type { ActiveAuthority } from "../authority/index.ts";
+import type { SignerAlgorithm } from "../keys/index.ts";
 import type { CommittedIntent } from "../ledger/index.ts";
 import { IssuanceError } from "./errors.ts";
 import type { LintedTbs } from "./lint/index.ts";
@@ -25,6 +25,13 @@ export class SignedSvid {
   }
 }
 
+/** Who signs committed intents: the active authority, or for a probe the one that is tried. */
+export interface IntentSigner {
+  readonly algorithm: SignerAlgorithm;
+  /** Takes the intent, so that it is signed once. `now` in Unix milliseconds. */
+  sign(committed: CommittedIntent, now: number): Promise<Uint8Array>;
+}
+
 /**
  * Signs exactly the bytes that were linted and recorded.
  * @param now Unix milliseconds
@@ -33,7 +40,7 @@ export class SignedSvid {
 export async function signCommitted(
   committed: CommittedIntent,
   linted: LintedTbs,
-  authority: ActiveAuthority,
+  authority: IntentSigner,
   now: number,
 ): Promise<SignedSvid> {
   const { tbs } = committed.intent.fields;

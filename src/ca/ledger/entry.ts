@@ -36,11 +36,20 @@ export type AdministrativeEntry =
       readonly intermediates: readonly string[];
       readonly anchor: string;
     })
-  | Transition<
-      "authority.activated" | "authority.retired" | "authority.tainted" | "authority.revoked" | "authority.removed"
-    >
+  /** `voidedTokens`: how many join tokens an emergency made worthless. */
+  | (Transition<"authority.activated"> & { readonly emergency?: boolean; readonly voidedTokens?: string })
+  | (Transition<"authority.tainted"> & {
+      readonly renewSpreadSeconds?: string;
+      /** Where the upstream revoked its chain: which certificate, and who says so. */
+      readonly upstreamRevocation?: string;
+    })
+  /** `distrusted`: its key is trusted nowhere in a chain any more. */
+  | (Transition<"authority.revoked"> & { readonly distrusted?: boolean })
+  | Transition<"authority.scheduled" | "authority.retired" | "authority.removed">
   | (Common<"authority.key-destroyed"> & { readonly authority: string; readonly replica: number })
   | (Common<"bundle.changed"> & { readonly sequence: string; readonly revision: string })
+  /** An upstream root was taken out of the bundle. `anchor`: SHA-256 of the certificate. */
+  | (Common<"bundle.pruned"> & { readonly anchor: string; readonly subject: string; readonly cause: string })
   | (Common<"rule.applied"> & {
       readonly name: string;
       readonly source: string;

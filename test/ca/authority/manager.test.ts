@@ -23,6 +23,11 @@ async function withWorld(options: WorldOptions, run: (world: World) => Promise<v
 const keyFile = (world: World, spkiSha256: string): string => join(world.keyDirectory, `${spkiSha256}.pkcs8.pem`);
 const refused = (code: string) => (error: unknown) => error instanceof AuthorityError && error.code === code;
 
+/** Kinds of administrative entries, in order: outcomes of probes come when they come. */
+async function administrative(world: World): Promise<readonly unknown[]> {
+  return (await world.entries()).map(({ kind }) => kind).filter((kind) => !`${kind}`.startsWith("svid."));
+}
+
 /** What a crash leaves between the record of a request and the answer to it. */
 async function insertRequested(world: World, keyId: string): Promise<void> {
   await world.owner.query(
@@ -54,8 +59,11 @@ test("init makes one authority, active at once, whose first signature was on rec
   withWorld({}, async (world) => {
     const { certificate } = world.authorities.active();
     assert.deepEqual(world.authorities.health(), { kind: "ready" });
-    const kinds = (await world.entries()).map(({ kind }) => kind);
-    assert.deepEqual(kinds, ["authority.requested", "authority.prepared", "authority.activated"]);
+    assert.deepEqual((await world.entries()).map(({ kind }) => kind).slice(0, 2), [
+      "authority.requested",
+      "svid.probe",
+    ]);
+    assert.deepEqual(await administrative(world), ["authority.requested", "authority.prepared", "authority.activated"]);
     const [requested] = await world.entries();
     assert.equal(requested?.["tbs"], Buffer.from(certificate.tbs).toString("base64"));
     verifySignature(certificate.publicKey, certificate.signatureAlgorithm, certificate.tbs, certificate.signature);
@@ -81,9 +89,9 @@ test("init makes one authority, active at once, whose first signature was on rec
 
 test("a second init is refused and changes nothing", () =>
   withWorld({}, async (world) => {
-    const size = (await world.entries()).length;
+    const before = await administrative(world);
     await assert.rejects(AuthorityManager.initialise(world.dependencies), refused("MCA_ALREADY_INITIALISED"));
-    assert.equal((await world.entries()).length, size);
+    assert.deepEqual(await administrative(world), before);
     assert.equal((await world.keyStore.list()).length, 1);
     // Even where no authority is left: trust was there once.
     await world.owner.query({ name: "", text: "UPDATE authority SET state = 'removed'" });
@@ -241,22 +249,22 @@ test("prepare publishes, activate hands over, remove unpublishes and destroys: e
     );
     assert.equal(authorities.trustSet().sequence, 3n);
     assert.equal(authorities.trustSetForExpired().authorities?.length, 2);
-    assert.deepEqual(await world.keyStore.list(), [{ spkiSha256 }]);
+    assert.deepEqual(
+      (await world.keyStore.list()).map((key) => key.spkiSha256),
+      [spkiSha256],
+    );
     assert.equal(changes, 3);
     assert.equal(authorities.revision, 4n);
-    assert.deepEqual(
-      (await world.entries()).slice(3).map(({ kind }) => kind),
-      [
-        "authority.requested",
-        "authority.prepared",
-        "bundle.changed",
-        "authority.retired",
-        "authority.activated",
-        "authority.removed",
-        "bundle.changed",
-        "authority.key-destroyed",
-      ],
-    );
+    assert.deepEqual((await administrative(world)).slice(3), [
+      "authority.requested",
+      "authority.prepared",
+      "bundle.changed",
+      "authority.retired",
+      "authority.activated",
+      "authority.removed",
+      "bundle.changed",
+      "authority.key-destroyed",
+    ]);
   }));
 
 test("a successor whose key is gone never replaces the one that works", () =>
@@ -297,10 +305,11 @@ test("an upstream's bad answer leaves neither a published authority nor a key", 
     await manager.refresh();
     assert.equal(manager.published().length, 1);
     assert.equal((await world.keyStore.list()).length, 1);
-    assert.deepEqual(
-      (await world.entries()).slice(3).map(({ kind }) => kind),
-      ["authority.requested", "authority.removed", "authority.key-destroyed"],
-    );
+    assert.deepEqual((await administrative(world)).slice(3), [
+      "authority.requested",
+      "authority.removed",
+      "authority.key-destroyed",
+    ]);
     await manager.close();
   }));
 
@@ -507,11 +516,11 @@ test("under a clock that is wrong nothing is made, nobody takes over and nothing
     // Ours runs a day ahead: by it every leaf of the retired one has expired. The database knows better.
     clock.advance(1.2 * day);
     skew.ms = -1.2 * day * 1000;
-    const size = (await world.entries()).length;
+    const before = await administrative(world);
     assert.deepEqual(await rotator.tick(), []);
     await assert.rejects(authorities.prepare("test"), refused("MCA_CLOCK_SKEW"));
     assert.deepEqual(states(), ["retired", "active"]);
-    assert.equal((await world.entries()).length, size);
+    assert.deepEqual(await administrative(world), before);
     assert.equal((await world.keyStore.list()).length, 2);
     skew.ms = 0;
     clock.advance(60);

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { AuthorityError, checkRotationSettings, DEFAULT_AUTHORITY_SETTINGS } from "../../../src/ca/authority/index.ts";
 import type { AuthorityRecord } from "../../../src/ca/authority/records.ts";
-import { nextStep } from "../../../src/ca/authority/rotator.ts";
+import { nextStep } from "../../../src/ca/authority/rotation-plan.ts";
 import { propagationSeconds } from "../../../src/ca/authority/settings.ts";
 import { AUTHORITY_STATES, type AuthorityState, isPublished, mayBecome } from "../../../src/ca/authority/state.ts";
 import { makeAuthority, NOW } from "../issuance/materials.ts";
@@ -86,11 +86,17 @@ function record(state: AuthorityState, times: Partial<AuthorityRecord> = {}): Au
     since: START,
     preparedAt: START,
     retiredAt: undefined,
+    taintedAt: undefined,
+    csr: undefined,
+    cause: "test",
+    activateWhenPropagated: false,
+    renewSpreadSeconds: undefined,
+    upstreamRevocation: undefined,
     ...times,
   };
 }
 const kinds = (own: readonly AuthorityRecord[], now: number, ready = true): readonly string[] =>
-  nextStep(own, ready, now, settings).map(({ kind }) => kind);
+  nextStep(own, { ready, now, settings, answersAtOnce: true }).map(({ kind }) => kind);
 
 test("before half its life an authority has no successor, from then on one is prepared", () => {
   assert.deepEqual(kinds([record("active")], START + LIFE / 2 - 1), ["nothing"]);

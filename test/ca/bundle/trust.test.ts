@@ -7,7 +7,14 @@ import { makeAuthority } from "../issuance/materials.ts";
 
 const trustDomain = TrustDomain.parse("example.test");
 const build = (authorities: Parameters<typeof buildTrustSet>[0]["authorities"]) =>
-  buildTrustSet({ trustDomain, authorities, distrustedSpkis: ["ab"], sequence: 7n, refreshHintSeconds: 300 });
+  buildTrustSet({
+    trustDomain,
+    authorities,
+    distrustedSpkis: ["ab"],
+    prunedAnchors: [],
+    sequence: 7n,
+    refreshHintSeconds: 300,
+  });
 
 test("a self-signed authority is its own anchor; a chained one brings its root, its path, and itself", async () => {
   const { certificate: own } = await makeAuthority();
