@@ -25,19 +25,19 @@ export async function withNewKey<T>(
   const { keyId, signer } = await keyStore.create("authority", settings.keyAlgorithm);
   const change = (): Change => ({ spkiSha256: keyId, replica, now: clock.now(), cause });
   const recorder = new RecordingSigner(dependencies, signer, change);
-  const request: UpstreamRequest = {
-    trustDomain,
-    replica,
-    publicKey: parseSubjectPublicKeyInfo(signer.spki),
-    algorithm: signer.algorithm,
-    now: clock.now(),
-    lifetimeSeconds: settings.lifetimeSeconds,
-    clockSkewSeconds: settings.clockSkewSeconds,
-    random,
-    recordThenSign: (signing) => recorder.sign(signing),
-    record: (signing) => recorder.record(signing),
-  };
   try {
+    const request: UpstreamRequest = {
+      trustDomain,
+      replica,
+      publicKey: parseSubjectPublicKeyInfo(signer.spki),
+      algorithm: signer.algorithm,
+      now: clock.now(),
+      lifetimeSeconds: settings.lifetimeSeconds,
+      clockSkewSeconds: settings.clockSkewSeconds,
+      random,
+      recordThenSign: (signing) => recorder.sign(signing),
+      record: (signing) => recorder.record(signing),
+    };
     return await run({ spkiSha256: keyId, signer, request, change });
   } catch (error) {
     await abandon(dependencies, change, recorder.recorded);

@@ -38,7 +38,7 @@ export function nextStep(own: readonly AuthorityRecord[], situation: RotationSit
 }
 
 function* succession(own: readonly AuthorityRecord[], situation: RotationSituation): Iterable<RotationStep> {
-  const { ready, now, settings, answersAtOnce } = situation;
+  const { ready, now, answersAtOnce } = situation;
   const active = own.find(({ state }) => state === "active");
   const successor = successorIn(own, situation);
   const known = successor !== undefined && isKnown(successor, situation);
