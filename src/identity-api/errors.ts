@@ -198,7 +198,6 @@ export const errorTable: Readonly<Record<KnownErrorCode, ErrorRow>> = {
   MCA_UPSTREAM_UNAVAILABLE: broken,
   MCA_UPSTREAM_CERTIFICATE_REFUSED: broken,
   MCA_UPSTREAM_FILES_UNUSABLE: broken,
-  MCA_UPSTREAM_KEY_INSECURE: broken,
   MCA_IMPORT_UNREADABLE: invalid,
   MCA_IMPORT_PRIVATE_KEY: row(status.INVALID_ARGUMENT, 400, "warn"),
   // Ledger and lineages
