@@ -5,7 +5,7 @@ import { promisify } from "node:util";
 import type { IssuedX509Svid, ServerSvidRequest } from "../ca/index.ts";
 import type { Clock, Logger } from "../runtime/index.ts";
 import type { IdentitySource, TlsIdentity } from "../tls/index.ts";
-import { createCsr, encodePem } from "../x509/index.ts";
+import { type Certificate, createCsr, encodePem, parseCertificate } from "../x509/index.ts";
 import { type Reason, reasonFor } from "./readiness.ts";
 
 const newKeyPair = promisify(generateKeyPair);
@@ -13,6 +13,8 @@ const newKeyPair = promisify(generateKeyPair);
 export interface ServerIdentityOptions {
   readonly issuer: { issueServerSvid(request: ServerSvidRequest): Promise<IssuedX509Svid> };
   readonly dnsNames: readonly string[];
+  /** Whether the authority that signed this certificate is still one whose holders may keep it. */
+  isWellIssued(leaf: Certificate): boolean;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -26,6 +28,7 @@ export class ServerIdentity implements IdentitySource {
   readonly #options: ServerIdentityOptions;
   readonly #listeners = new Set<() => void>();
   #current: TlsIdentity | undefined;
+  #leaf: Certificate | undefined;
   #renewAt = 0;
   #retryMs = FIRST_RETRY_MS;
   #retryAt = 0;
@@ -68,6 +71,13 @@ export class ServerIdentity implements IdentitySource {
     );
   }
 
+  /** Trust has changed: what is due now is done now, also what failed a moment ago. */
+  lookNow(): void {
+    this.#retryMs = FIRST_RETRY_MS;
+    this.#retryAt = 0;
+    if (this.#timer !== undefined) this.#look();
+  }
+
   async close(): Promise<void> {
     clearInterval(this.#timer);
     this.#listeners.clear();
@@ -80,7 +90,8 @@ export class ServerIdentity implements IdentitySource {
       this.#expiryTold = true;
       this.#tell();
     }
-    if (now >= this.#renewAt && performance.now() >= this.#retryAt) void this.#renew();
+    const due = now >= this.#renewAt || this.#leaf === undefined || !this.#options.isWellIssued(this.#leaf);
+    if (due && performance.now() >= this.#retryAt) void this.#renew();
   }
 
   #renew(): Promise<void> {
@@ -96,8 +107,11 @@ export class ServerIdentity implements IdentitySource {
       const { privateKey } = await newKeyPair("ec", { namedCurve: "P-256" });
       const issued = await issuer.issueServerSvid({ csrDer: createCsr({ key: privateKey }), dnsNames });
       this.#current = identityOf(issued, privateKey);
+      this.#leaf = issued.chain[0] === undefined ? undefined : parseCertificate(issued.chain[0]);
       this.#renewAt = issued.renewAt;
-      this.#retryMs = FIRST_RETRY_MS;
+      // One that is due again at once must not become a storm.
+      if (this.#leaf !== undefined && this.#options.isWellIssued(this.#leaf)) this.#retryMs = FIRST_RETRY_MS;
+      else this.#waitLonger();
       this.#problem = undefined;
       this.#expiryTold = false;
       logger.info(
@@ -107,10 +121,14 @@ export class ServerIdentity implements IdentitySource {
       this.#tell();
     } catch (error) {
       this.#problem = reasonFor(error);
-      this.#retryAt = performance.now() + this.#retryMs;
-      this.#retryMs = Math.min(this.#retryMs * 2, MAX_RETRY_MS);
+      this.#waitLonger();
       logger.warn({ event: "server.svid_failed", retryMs: this.#retryMs, error }, "the server got no SVID of its own");
     }
+  }
+
+  #waitLonger(): void {
+    this.#retryAt = performance.now() + this.#retryMs;
+    this.#retryMs = Math.min(this.#retryMs * 2, MAX_RETRY_MS);
   }
 
   #tell(): void {

@@ -7,6 +7,7 @@ import {
   type CommonConnectionOptions,
   type ConnectionOptions,
   createSecureContext,
+  getCACertificates,
   type SecureContextOptions,
   type TlsOptions,
 } from "node:tls";
@@ -87,6 +88,8 @@ export interface WebClientParameters {
   readonly servername?: string;
   /** PEM; only these CAs are trusted. Default: those that come with Node. */
   readonly caPem?: string;
+  /** PEM; trusted beside those that come with Node. */
+  readonly additionalCaPem?: string;
 }
 
 /**
@@ -97,6 +100,9 @@ export function webClientTlsOptions(parameters: WebClientParameters = {}): Agent
   return {
     ...context("TLSv1.2"),
     ...(parameters.caPem === undefined ? {} : { ca: parameters.caPem }),
+    ...(parameters.additionalCaPem === undefined
+      ? {}
+      : { ca: [...getCACertificates("default"), parameters.additionalCaPem] }),
     ...(parameters.servername === undefined ? {} : { servername: parameters.servername }),
     rejectUnauthorized: true,
     maxCachedSessions: 0,

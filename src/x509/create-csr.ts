@@ -1,4 +1,5 @@
-// The writer of certification requests (PKCS#10, RFC 2986), for the SDK and for `mesh-ca authority csr`.
+// The writer of certification requests (PKCS#10, RFC 2986): `createCsr` for the SDK, and the two halves around a signature
+// that somebody else makes, for `mesh-ca authority csr`.
 import type { KeyObject } from "node:crypto";
 import { derBitString, derContext, derOid, derSequence, derSet, derSmallInteger } from "./der/writer.ts";
 import { subjectAltNameExtension } from "./encode-extensions.ts";
@@ -25,17 +26,35 @@ export function createCsr(fields: CsrFields): Uint8Array {
     ...(fields.uriSans ?? []).map((value) => ({ kind: "uri", value }) as const),
     ...(fields.dnsSans ?? []).map((value) => ({ kind: "dns", value }) as const),
   ];
-  const subject = encodeName(fields.subject === undefined ? {} : { commonName: fields.subject });
-  const attributes: Uint8Array[] = [];
-  if (names.length > 0) {
-    const extensions = derSequence(subjectAltNameExtension(names, fields.subject === undefined));
-    attributes.push(derSequence(derOid(oid.extensionRequest), derSet(extensions)));
-  }
-  const info = derSequence(
-    derSmallInteger(0),
-    subject,
-    publicKey.spki,
-    derContext(0, attributes[0] ?? new Uint8Array(), true),
-  );
-  return derSequence(info, algorithmIdentifier(algorithm), derBitString(signBytes(fields.key, algorithm, info)));
+  const info = encodeCertificationRequestInfo({
+    subject: encodeName(fields.subject === undefined ? {} : { commonName: fields.subject }),
+    spki: publicKey.spki,
+    extensions: names.length > 0 ? [subjectAltNameExtension(names, fields.subject === undefined)] : [],
+  });
+  return encodeCertificationRequest(info, algorithmIdentifier(algorithm), signBytes(fields.key, algorithm, info));
+}
+
+/** A CertificationRequestInfo, DER: the bytes to be signed. `extensions` go into one extensionRequest attribute (RFC 2985). */
+export function encodeCertificationRequestInfo(fields: {
+  /** Name, DER. */
+  readonly subject: Uint8Array;
+  /** SubjectPublicKeyInfo, DER. */
+  readonly spki: Uint8Array;
+  /** Each a complete Extension. */
+  readonly extensions: readonly Uint8Array[];
+}): Uint8Array {
+  const attributes =
+    fields.extensions.length === 0
+      ? new Uint8Array()
+      : derSequence(derOid(oid.extensionRequest), derSet(derSequence(...fields.extensions)));
+  return derSequence(derSmallInteger(0), fields.subject, fields.spki, derContext(0, attributes, true));
+}
+
+/** The request, DER, from the bytes that were signed. */
+export function encodeCertificationRequest(
+  info: Uint8Array,
+  signatureAlgorithmDer: Uint8Array,
+  signature: Uint8Array,
+): Uint8Array {
+  return derSequence(info, signatureAlgorithmDer, derBitString(signature));
 }

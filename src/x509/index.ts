@@ -3,7 +3,12 @@
 export { endOfElement } from "./ber.ts";
 export { bytesEqual, fromHex, sha256, sha256Hex, toHex } from "./bytes.ts";
 export { parseCertificate, signatureAlgorithmOfTbs } from "./certificate.ts";
-export { type CsrFields, createCsr } from "./create-csr.ts";
+export {
+  type CsrFields,
+  createCsr,
+  encodeCertificationRequest,
+  encodeCertificationRequestInfo,
+} from "./create-csr.ts";
 export { type Crl, parseCrl } from "./crl.ts";
 export { checkCrlScope, verifyCrl } from "./crl-check.ts";
 export { findRevoked, type RevokedEntry } from "./crl-entries.ts";

@@ -1,7 +1,7 @@
 // A whole server in a process of its own, with its embedded PostgreSQL below it, started by the CLI as an operator would. For the
 // bench (from dist/) and for the foreign tool chains (from src/).
 import { type ChildProcess, spawn } from "node:child_process";
-import { closeSync, openSync, readFileSync, writeFileSync } from "node:fs";
+import { closeSync, existsSync, openSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -122,6 +122,20 @@ export class ServerProcess {
     await ended;
     clearTimeout(timer);
     this.child = undefined;
+  }
+
+  /** kill -9 of the server and of its PostgreSQL, as when the power goes. */
+  async kill(): Promise<void> {
+    const { child } = this;
+    if (child === undefined) return;
+    const ended = new Promise<void>((resolve) => child.once("exit", () => resolve()));
+    const lockFile = join(this.dataDir, "pg", "postmaster.pid");
+    const postgres = Number(readFileSync(lockFile, "utf8").split("\n")[0]);
+    child.kill("SIGKILL");
+    process.kill(postgres, "SIGKILL");
+    await ended;
+    this.child = undefined;
+    while (existsSync(`/proc/${postgres}`)) await sleep(20);
   }
 
   private logTail(): string {

@@ -7,6 +7,7 @@ export {
   type Subscription,
   type Transaction,
 } from "./database.ts";
+export { clusterBytes, clusterInUse, copyStoppedCluster } from "./embedded/cold-copy.ts";
 export {
   type EmbeddedPostgres,
   type EmbeddedPostgresOptions,

@@ -76,5 +76,6 @@ function printReport({ checks }: DoctorReport): void {
 
 function summary(checks: readonly CheckResult[]): string {
   const count = (status: string): number => checks.filter((check) => check.status === status).length;
-  return `${count("ok")} ok, ${count("warning")} warnings, ${count("failed")} failed, ${count("skipped")} skipped`;
+  const warnings = count("warning");
+  return `${count("ok")} ok, ${warnings} warning${warnings === 1 ? "" : "s"}, ${count("failed")} failed, ${count("skipped")} skipped`;
 }

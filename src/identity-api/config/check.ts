@@ -8,6 +8,7 @@ import type { Config } from "./schema.ts";
 export function checkConfig(config: Config): void {
   checkLifetimes(config);
   checkRotationSettings(authoritySettings(config));
+  checkUpstream(config);
   checkDatabase(config);
   checkAttestors(config);
   checkAddress(config.listen.grpc.publicAddress);
@@ -29,6 +30,23 @@ function checkLifetimes({ issuance }: Config): void {
     throw new ConfigError(
       "MCA_CONFIG_UNSAFE",
       `issuance: minTtlSeconds (${minTtlSeconds}) <= defaultTtlSeconds (${defaultTtlSeconds}) <= maxTtlSeconds (${maxTtlSeconds}) must hold. Change one of them.`,
+    );
+  }
+}
+
+function checkUpstream({ authority }: Config): void {
+  const { upstream, disk } = authority;
+  const set = Object.entries(disk).flatMap(([key, value]) => (value === null ? [] : [`authority.disk.${key}`]));
+  if (upstream !== "disk" && set.length > 0) {
+    throw new ConfigError(
+      "MCA_CONFIG_INVALID",
+      `${set.join(", ")}: used only with authority.upstream: disk, found ${upstream}. Set authority.upstream: disk, or remove authority.disk.`,
+    );
+  }
+  if (upstream === "disk" && (disk.certificateFile === null || disk.keyFile === null)) {
+    throw new ConfigError(
+      "MCA_CONFIG_INVALID",
+      `authority.upstream: disk needs authority.disk.certificateFile and authority.disk.keyFile; found ${set.length === 0 ? "neither" : `only ${set.join(", ")}`}. Name the issuing CA's certificate and key.`,
     );
   }
 }

@@ -64,9 +64,18 @@ const databaseSchema = section(
 );
 
 const authoritySchema = section("The certificate authority of this replica.", {
-  upstream: Type.Union([Type.Literal("self-signed")], {
+  upstream: Type.Union([Type.Literal("self-signed"), Type.Literal("disk"), Type.Literal("offline")], {
     default: "self-signed",
-    description: "Where an authority gets its certificate.",
+    description:
+      "Where an authority gets its certificate. self-signed: it is its own root. disk: an issuing CA in files (authority.disk) signs it. offline: people sign a request and import the answer (mesh-ca authority csr, import).",
+  }),
+  disk: section("The issuing CA of authority.upstream: disk. Replaced files are used for the next authority.", {
+    certificateFile: textOrNull(
+      "The issuing CA's certificate, with its intermediates and its root: PEM, DER or PKCS#7, in any order.",
+      { examples: ["/etc/mesh-ca/issuing-ca.pem"] },
+    ),
+    keyFile: textOrNull("Its private key in PEM; mode 0600.", { examples: ["/etc/mesh-ca/issuing-ca.key"] }),
+    passphraseFile: textOrNull("File (mode 0600) whose one line is the passphrase of that key. Null: it has none."),
   }),
   keyAlgorithm: Type.Union([Type.Literal("ec-p256"), Type.Literal("ec-p384")], {
     default: "ec-p256",
@@ -91,6 +100,17 @@ const authoritySchema = section("The certificate authority of this replica.", {
     604_800,
     { minimum: 60, maximum: 31_536_000, unit: "s" },
     "Lifetime of an authority's certificate. At least four times issuance.maxTtlSeconds, so that the rotation overlap holds.",
+  ),
+  revocationCheck: section(
+    "Watching the CRLs and OCSP responders that the certificates of this replica's own authorities and of the CAs above them name. A certificate that the enterprise has revoked stops issuance under it; an address that fails never does.",
+    {
+      enabled: flag(true, "Whether they are watched."),
+      intervalSeconds: integer(
+        300,
+        { minimum: 1, maximum: 86_400, unit: "s" },
+        "How often each address is asked. Less often while it fails (at most 15 min apart, or this interval) and where answers are large.",
+      ),
+    },
   ),
 });
 

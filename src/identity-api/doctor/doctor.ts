@@ -26,6 +26,9 @@ export interface DoctorOptions {
 /** Every id that a report may have. */
 export const CHECK_IDS: readonly string[] = ["config", ...CHECKS.map(({ id }) => id)];
 
+/** What ends it early must not leave a copy of the database behind. */
+const SIGNALS = ["SIGINT", "SIGTERM"] as const;
+
 /** Looks at everything once. Never throws, never changes anything. */
 export async function examine(options: DoctorOptions): Promise<DoctorReport> {
   const { config, configFile, accept = [], clock = systemClock } = options;
@@ -39,17 +42,13 @@ export async function examine(options: DoctorOptions): Promise<DoctorReport> {
   }
   const { value } = config;
   const lifecycle = new Lifecycle(silentLogger);
+  const interrupted = (): void => void lifecycle.close().finally(() => process.exit(1));
+  for (const signal of SIGNALS) process.once(signal, interrupted);
   try {
     const dir = dataDirOf(value);
-    const world: DoctorWorld = {
-      config: value,
-      configFile,
-      dir,
-      clock,
-      uid: process.geteuid?.(),
-      server: await askServer(value, dir),
-      database: await lookAtDatabase(value, dir, lifecycle),
-    };
+    const server = await askServer(value, dir);
+    const database = await lookAtDatabase({ config: value, dir, server }, lifecycle);
+    const world: DoctorWorld = { config: value, configFile, dir, clock, uid: process.geteuid?.(), server, database };
     const valid: CheckResult = {
       id: "config",
       status: "ok",
@@ -63,6 +62,7 @@ export async function examine(options: DoctorOptions): Promise<DoctorReport> {
     return { status: worstOf(checks), time, trustDomain: value.trustDomain, dataDir: dir.path, checks };
   } finally {
     await lifecycle.close();
+    for (const signal of SIGNALS) process.off(signal, interrupted);
   }
 }
 

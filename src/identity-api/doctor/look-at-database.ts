@@ -1,17 +1,21 @@
 // The database as the doctor sees it: with the rights of the application and READ ONLY. The embedded one is reached as a second
-// client over the socket of the PostgreSQL that the running server holds; where the server is stopped, it is not started.
+// client over the socket of the PostgreSQL that the running server holds; where the server is stopped, a copy is looked at.
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
-import { type Database, databaseHost, embeddedConnectionString, openDatabase } from "../../ca/index.ts";
+import { clusterInUse, type Database, databaseHost, embeddedConnectionString, openDatabase } from "../../ca/index.ts";
 import { type Lifecycle, MeshCaError, silentLogger } from "../../runtime/index.ts";
-import { type Config, databaseUrl } from "../config/index.ts";
+import { databaseUrl } from "../config/index.ts";
 import type { DataDir } from "../data-dir.ts";
 import { databaseTls } from "../open-database.ts";
+import { startOnCopy } from "./database-copy.ts";
 import { type Finding, problem, skipped } from "./result.ts";
-import type { DatabaseLook } from "./world.ts";
+import type { DatabaseLook, DoctorWorld, ServerLook } from "./world.ts";
 
 /** Opens the database if it is there. Never throws. */
-export async function lookAtDatabase(config: Config, dir: DataDir, lifecycle: Lifecycle): Promise<DatabaseLook> {
+export async function lookAtDatabase(
+  { config, dir, server }: Pick<DoctorWorld, "config" | "dir" | "server">,
+  lifecycle: Lifecycle,
+): Promise<DatabaseLook> {
   try {
     const url = await databaseUrl(config);
     if (url !== undefined) {
@@ -19,13 +23,13 @@ export async function lookAtDatabase(config: Config, dir: DataDir, lifecycle: Li
       const database = await open(connecting, lifecycle);
       return { kind: "open", database, how: "the PostgreSQL of the configuration", host: databaseHost(url) };
     }
-    return await lookAtEmbedded(dir, lifecycle);
+    return await lookAtEmbedded(dir, server, lifecycle);
   } catch (error) {
     return { kind: "absent", finding: unreachable(error) };
   }
 }
 
-async function lookAtEmbedded(dir: DataDir, lifecycle: Lifecycle): Promise<DatabaseLook> {
+async function lookAtEmbedded(dir: DataDir, server: ServerLook, lifecycle: Lifecycle): Promise<DatabaseLook> {
   if (!(await isThere(join(dir.path, "pg", "PG_VERSION")))) {
     return {
       kind: "absent",
@@ -37,14 +41,13 @@ async function lookAtEmbedded(dir: DataDir, lifecycle: Lifecycle): Promise<Datab
       ),
     };
   }
-  if (!(await isThere(join(dir.path, "run", "pg", ".s.PGSQL.5432")))) {
-    return {
-      kind: "absent",
-      finding: skipped(
-        "The embedded database runs only while its server does, and the doctor does not start it.",
-        "npx mesh-ca server, then npx mesh-ca doctor again",
-      ),
-    };
+  if (server.kind === "stopped" && !(await clusterInUse(dir.path))) {
+    const copy = await startOnCopy(dir.path, lifecycle);
+    if (copy.kind === "too-large") {
+      return { kind: "absent", finding: skipped(copy.why, "npx mesh-ca server, then npx mesh-ca doctor again") };
+    }
+    const database = await open(copy, lifecycle);
+    return { kind: "open", database, how: "a temporary copy of the stopped database", host: undefined };
   }
   const connectionString = await embeddedConnectionString(dir.path);
   const database = await open({ connectionString }, lifecycle);

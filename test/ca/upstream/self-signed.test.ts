@@ -92,8 +92,8 @@ test("an answer for another key, another trust domain, another time, or no CA at
   accept({});
   assert.throws(() => accept({ spkiSha256: "00".repeat(32) }), refused(/key that we hold/));
   assert.throws(() => accept({ trustDomain: TrustDomain.parse("other.test") }), refused(/X-10|SPIFFE ID/));
-  assert.throws(() => accept({ now: certificate.notAfter + 1 }), refused(/valid/));
-  assert.throws(() => accept({ now: certificate.notBefore - 1 }), refused(/valid/));
+  assert.throws(() => accept({ now: certificate.notAfter + 1 }), refused(/expired/));
+  assert.throws(() => accept({ now: certificate.notBefore - 1 }), refused(/not-yet-valid/));
   assert.throws(() => accept({}, { intermediates: [der] }), refused(/intermediates/));
   const forged = Uint8Array.from(der);
   forged[forged.length - 1] = (forged[forged.length - 1] ?? 0) ^ 1;

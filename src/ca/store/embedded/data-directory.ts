@@ -109,7 +109,8 @@ export async function createCluster(
   }
 }
 
-async function giveTo(folder: string, account: Account): Promise<void> {
+/** Hands a folder and everything in it to an account. */
+export async function giveTo(folder: string, account: Account): Promise<void> {
   await lchown(folder, account.uid, account.gid);
   for (const entry of await readdir(folder, { withFileTypes: true })) {
     const path = join(folder, entry.name);

@@ -125,6 +125,9 @@ async function rulesOf({ config, configFile, dir }: DoctorWorld): Promise<readon
     ...rule("postgres", "the folder of the database's socket", join(dir.run, "pg")),
     ...rule("unchanged", "the configuration", configFile),
     ...rule("secret", "database.urlFile", urlFile),
+    ...rule("secret", "keys.passphraseFile", config.keys.passphraseFile),
+    ...rule("secret", "listen.https.keyFile", config.listen.https.keyFile),
+    ...rule("unchanged", "listen.https.certificateFile", config.listen.https.certificateFile),
     ...rule("unchanged", "database.caFile", caFile),
     ...attested.flatMap((path) => rule("unchanged", "a file that an attestor trusts", path)),
   ];

@@ -1,61 +1,103 @@
 // The key files: is each encrypted, does each belong to an authority, has each authority its key? Keys are only looked at; where one
 // is opened, it is by the key store itself, which refuses what the server would refuse.
-import { open, readdir } from "node:fs/promises";
-import { join } from "node:path";
-import { type AuthorityRecord, loadAuthorities, trustDomainOf } from "../../../ca/index.ts";
+import { lstat } from "node:fs/promises";
+import { type AuthorityRecord, type FileKeyStore, loadAuthorities, trustDomainOf } from "../../../ca/index.ts";
+import { MeshCaError, silentLogger, systemRandom } from "../../../runtime/index.ts";
+import { openKeyStore } from "../../key-store.ts";
 import { type Finding, ok, problem, skipped } from "../result.ts";
-import type { Check } from "../world.ts";
+import type { Check, DoctorWorld } from "../world.ts";
 
 const SUFFIX = ".pkcs8.pem";
-const ENCRYPTED = "-----BEGIN ENCRYPTED PRIVATE KEY-----";
 
 export const keyChecks: readonly Check[] = [
-  {
-    id: "keys.encryption",
-    needs: "nothing",
-    look: async ({ dir, database }) => {
-      const keys = (await keysIn(dir.keys)).map((name) => join(dir.keys, name + SUFFIX));
-      const plain = (await Promise.all(keys.map(isPlain))).filter(Boolean).length;
-      if (plain === 0) return [ok("no key lies unencrypted on disk")];
-      const found = `${plain} unencrypted key${plain === 1 ? "" : "s"} in ${dir.keys}`;
-      if (database.kind === "open" && (await trustDomainOf(database.database))?.development === true) {
-        return [ok(`${found}, of a development trust domain`)];
-      }
-      const expected = "keys under a passphrase (keys.passphraseFile), or a disk that is encrypted as a whole";
-      return [
-        problem("warning", found, expected, "docs/doctor.md, Keys; if the disk is encrypted: --accept keys.encryption"),
-      ];
-    },
-  },
+  { id: "keys.encryption", needs: "nothing", look: lookAtEncryption },
+  { id: "keys.passphrase", needs: "nothing", look: lookAtPassphrase },
   {
     id: "keys.match",
     needs: "database",
-    look: async ({ config, dir }, tx) => {
+    look: async (world, tx) => {
+      const { config, dir } = world;
       if ((await trustDomainOf(tx))?.trustDomain !== config.trustDomain) {
         return [skipped("The database belongs to another trust domain: see database.trust-domain.")];
       }
-      return judgeKeys(await loadAuthorities(tx), await keysIn(dir.keys), {
-        replica: config.replica,
-        folder: dir.keys,
-      });
+      const store = await storeOf(world);
+      const records = await loadAuthorities(tx);
+      const present = ((await store?.list()) ?? []).map(({ spkiSha256 }) => spkiSha256);
+      const findings = judgeKeys(records, present, { replica: config.replica, folder: dir.keys });
+      const unusable = store === undefined ? [] : await openAll(store, records, present);
+      const all = [...findings, ...unusable];
+      return all.length > 0
+        ? all
+        : [ok(`${countKeys(present.length)}, each of an authority; no authority without its key`)];
     },
   },
 ];
 
-/** SHA-256 of the keys that have a file. */
-async function keysIn(folder: string): Promise<readonly string[]> {
-  const names = await readdir(folder).catch((): string[] => []);
-  return names.filter((name) => name.endsWith(SUFFIX)).map((name) => name.slice(0, -SUFFIX.length));
+async function lookAtEncryption(world: DoctorWorld): Promise<readonly Finding[]> {
+  const { dir, database } = world;
+  const store = await storeOf(world);
+  const plain = ((await store?.list()) ?? []).filter(({ sealed }) => sealed === false).length;
+  if (store === undefined || plain === 0) return [ok("no key lies unencrypted on disk")];
+  const found = `${countKeys(plain)} unencrypted in ${dir.keys}`;
+  if (store.seals) {
+    const command =
+      "npx mesh-ca authority rotate: the next key is sealed, and the old one destroyed when it has served";
+    return [problem("warning", found, "sealed keys: a passphrase is configured", command)];
+  }
+  if (database.kind === "open" && (await trustDomainOf(database.database))?.development === true) {
+    return [ok(`${found}, of a development trust domain`)];
+  }
+  const expected = "keys under a passphrase (keys.passphraseFile), or a disk that is encrypted as a whole";
+  return [
+    problem("warning", found, expected, "docs/doctor.md, Keys; if the disk is encrypted: --accept keys.encryption"),
+  ];
 }
 
-async function isPlain(path: string): Promise<boolean> {
-  const file = await open(path);
-  try {
-    const { buffer, bytesRead } = await file.read(Buffer.alloc(ENCRYPTED.length), 0, ENCRYPTED.length, 0);
-    return buffer.subarray(0, bytesRead).toString("latin1") !== ENCRYPTED;
-  } finally {
-    await file.close();
+async function lookAtPassphrase(world: DoctorWorld): Promise<readonly Finding[]> {
+  const store = await storeOf(world);
+  if (store === undefined) return [skipped(`There is no folder ${world.dir.keys}.`)];
+  const trouble = await store.passphraseProblem();
+  if (trouble !== undefined) {
+    return [problem("failed", `${trouble.message} (${trouble.code})`, "a passphrase that can be read", undefined)];
   }
+  if (store.seals) return [ok("the passphrase of the keys can be read")];
+  const sealed = (await store.list()).filter((key) => key.sealed === true).length;
+  if (sealed === 0) return [ok("no key needs a passphrase")];
+  const why = "no passphrase is to be seen from here; a server under systemd has it as a credential";
+  return [skipped(`${countKeys(sealed)} sealed, and ${why}.`)];
+}
+
+/** The store as the server opens it; undefined where there is no folder (opening would make one). */
+async function storeOf({ config, dir }: DoctorWorld): Promise<FileKeyStore | undefined> {
+  const found = await lstat(dir.keys).catch(() => undefined);
+  return found === undefined ? undefined : openKeyStore(config, { random: systemRandom, logger: silentLogger });
+}
+
+/** Opens the keys that sign or will sign, as the server does; each can be read, and is the one that its name says. */
+async function openAll(
+  store: FileKeyStore,
+  records: readonly AuthorityRecord[],
+  present: readonly string[],
+): Promise<readonly Finding[]> {
+  const findings: Finding[] = [];
+  for (const { spkiSha256, state } of records) {
+    if ((state !== "active" && state !== "prepared") || !present.includes(spkiSha256)) continue;
+    try {
+      await store.open(spkiSha256);
+    } catch (error) {
+      if (!(error instanceof MeshCaError)) throw error;
+      // keys.passphrase tells of it.
+      if (error.code === "MCA_KEY_PASSPHRASE_MISSING") continue;
+      findings.push(
+        problem("failed", `${error.message} (${error.code})`, `the key of the ${state} authority`, undefined),
+      );
+    }
+  }
+  return findings;
+}
+
+function countKeys(count: number): string {
+  return `${count} key${count === 1 ? "" : "s"}`;
 }
 
 function judgeKeys(
@@ -91,11 +133,5 @@ function judgeKeys(
         : "the server destroys it at its next start; then look again";
     findings.push(problem("warning", why, "no key without an authority", command));
   }
-  return findings.length > 0
-    ? findings
-    : [
-        ok(
-          `${present.length} key${present.length === 1 ? "" : "s"}, each of an authority; no authority without its key`,
-        ),
-      ];
+  return findings;
 }

@@ -1,0 +1,39 @@
+// Starts the watch over the revocation of this replica's own chains, and says in /readyz what it finds. What a revocation does is the
+// authorities' matter.
+import { type AuthorityManager, UpstreamWatch } from "../ca/index.ts";
+import { fetchRevocation } from "./revocation-fetch.ts";
+import type { ServerBase } from "./server-base.ts";
+
+/** Starts it, unless authority.revocationCheck.enabled is false; it closes with the rest. */
+export function startUpstreamWatch(base: ServerBase, authorities: AuthorityManager): UpstreamWatch | undefined {
+  const { config, readiness, lifecycle, clock, random, logger, telemetry } = base;
+  const { enabled, intervalSeconds } = config.authority.revocationCheck;
+  if (!enabled) {
+    logger.warn(
+      { event: "upstream_watch.disabled" },
+      "authority.revocationCheck is off: an enterprise that revokes this server's intermediate does not stop it",
+    );
+    return undefined;
+  }
+  const watch = new UpstreamWatch({
+    // Nothing is left to find out about tainted ones.
+    chains: () =>
+      authorities.published().filter(({ state, replica }) => replica === authorities.replica && state !== "tainted"),
+    fetch: fetchRevocation,
+    onRevoked: (revocation) => authorities.reportUpstreamRevocation(revocation),
+    intervalSeconds,
+    clock,
+    random,
+    logger,
+    metrics: telemetry.metrics,
+  });
+  watch.start();
+  lifecycle.add("revocation of the own chain", () => watch.close());
+  readiness.addNotes(() =>
+    watch.problems().map(({ certificate, serial, kind, url, sentence }) => {
+      const address = url === "" ? "" : ` by ${url}`;
+      return { about: `${kind === "crl" ? "CRL" : "OCSP"} for ${certificate} (serial ${serial})${address}`, sentence };
+    }),
+  );
+  return watch;
+}
