@@ -8,6 +8,7 @@ export class RevocationReports {
   readonly #onRevoked: (revocation: UpstreamRevocation) => Promise<void>;
   readonly #logger: Logger;
   readonly #told = new Set<string>();
+  readonly #failing = new Set<string>();
 
   constructor(onRevoked: (revocation: UpstreamRevocation) => Promise<void>, logger: Logger) {
     this.#onRevoked = onRevoked;
@@ -22,8 +23,12 @@ export class RevocationReports {
       this.#told.add(key);
       try {
         await this.#onRevoked(revocation);
+        this.#failing.delete(key);
       } catch (error) {
         this.#told.delete(key);
+        // It is tried every few seconds; one line is enough.
+        if (this.#failing.has(key)) continue;
+        this.#failing.add(key);
         const { spkiSha256, source } = revocation;
         this.#logger.error(
           { event: "upstream_watch.report_failed", authority: spkiSha256, source, error, alarm: true },
@@ -36,7 +41,9 @@ export class RevocationReports {
   /** Forgets what is revoked no longer: a hold that was lifted, a chain that is gone. */
   forgetOthers(chains: readonly WatchedChain[], feeds: readonly Feed[]): void {
     const still = new Set(revocations(chains, feeds).map(({ key }) => key));
-    for (const key of this.#told) if (!still.has(key)) this.#told.delete(key);
+    for (const known of [this.#told, this.#failing]) {
+      for (const key of known) if (!still.has(key)) known.delete(key);
+    }
   }
 }
 
