@@ -181,6 +181,8 @@ class Judging {
         "warning",
       );
     }
+    // What has ended already has been said to have: how long it would be too short is no news.
+    if (ends.notAfter < this.#terms.now) return;
     try {
       this.#terms.checkLifetime?.(ends.notAfter);
     } catch (error) {

@@ -6,7 +6,7 @@ import { sameName } from "../name.ts";
 import { oid } from "../oids.ts";
 import type { Certificate } from "../types.ts";
 import type { PathBudget } from "./budget.ts";
-import { broken, throwFirst } from "./finding.ts";
+import { broken, labelOf, throwFirst } from "./finding.ts";
 import { checkIssuerProfile } from "./issuer-profile.ts";
 import { checkComparableNames, checkNameConstraints, constrainedNames } from "./name-constraints.ts";
 import { checkPolicies } from "./policies.ts";
@@ -33,16 +33,26 @@ export function checkWholePath(path: readonly Certificate[], request: PathReques
 /** Section 6.1.4 (l), (m). A CA that is the target is held as one that will issue. */
 export function* pathLengthErrors(path: readonly Certificate[], target: PathRequest["target"]): Generator<PathError> {
   let left = Number.POSITIVE_INFINITY;
+  let limiting: Certificate | undefined;
   for (let i = path.length - 1; i >= (target === "ca" ? 0 : 1); i--) {
     const certificate = path[i];
     if (certificate === undefined) continue;
     const isAnchor = i === path.length - 1;
     if (!isAnchor && !isSelfIssued(certificate)) {
-      if (left <= 0) yield broken("path-length", certificate, "one more CA", "what the path lengths above it allow");
+      if (left <= 0 && limiting !== undefined) yield tooManyCas(certificate, limiting);
       left--;
     }
-    left = Math.min(left, certificate.basicConstraints?.pathLength ?? Number.POSITIVE_INFINITY);
+    const allowed = certificate.basicConstraints?.pathLength ?? Number.POSITIVE_INFINITY;
+    if (allowed >= left) continue;
+    left = allowed;
+    limiting = certificate;
   }
+}
+
+function tooManyCas(certificate: Certificate, limiting: Certificate): PathError {
+  const length = limiting.basicConstraints?.pathLength ?? 0;
+  const expected = `no more CAs below "${labelOf(limiting)}" than its path length of ${length} allows`;
+  return broken("path-length", certificate, "one more CA", expected);
 }
 
 const PURPOSE_OIDS: Readonly<Record<Purpose, string>> = { serverAuth: oid.serverAuth, clientAuth: oid.clientAuth };
