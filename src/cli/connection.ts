@@ -10,6 +10,7 @@ import {
   RegistryServiceClient,
   TokenServiceClient,
 } from "../proto/gen/meshca/identity/v1/admin.ts";
+import { AuthorityServiceClient } from "../proto/gen/meshca/identity/v1/authority.ts";
 import { IdentityServiceClient, type TrustSnapshot } from "../proto/gen/meshca/identity/v1/identity.ts";
 import { systemClock } from "../runtime/index.ts";
 import { expectServer, parseTrustFile, type TrustSet, X509SvidVerifier } from "../spiffe/index.ts";
@@ -45,6 +46,7 @@ export class Connection {
   readonly registry: RegistryServiceClient;
   readonly tokens: TokenServiceClient;
   readonly audit: AuditServiceClient;
+  readonly authorities: AuthorityServiceClient;
   readonly #address: string;
   readonly #metadata = new Metadata();
   readonly #verdict: () => Error | undefined;
@@ -57,6 +59,7 @@ export class Connection {
     this.registry = new RegistryServiceClient(address, channel, shared);
     this.tokens = new TokenServiceClient(address, channel, shared);
     this.audit = new AuditServiceClient(address, channel, shared);
+    this.authorities = new AuthorityServiceClient(address, channel, shared);
     this.#address = address;
     this.#verdict = verdict;
     if (reason !== undefined) this.#metadata.set("mca-reason", reason);

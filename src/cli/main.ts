@@ -25,6 +25,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   rule: async () => (await import("./commands/rule.ts")).ruleCommand(),
   svid: async () => (await import("./commands/svid.ts")).svidCommand(),
   bundle: async () => (await import("./commands/bundle.ts")).bundleCommand(),
+  authority: async () => (await import("./commands/authority.ts")).authorityCommand(),
   audit: async () => (await import("./commands/audit.ts")).auditCommand(),
   explain: async () => (await import("./commands/explain.ts")).explainCommand(),
   config: async () => (await import("./commands/config.ts")).configCommand(),

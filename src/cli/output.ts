@@ -1,5 +1,7 @@
 // What commands print: results on standard output (a table for people, JSON for programs), everything else on standard error,
 // so that results can be piped.
+import { writeFile } from "node:fs/promises";
+import { CliError } from "./errors.ts";
 
 /** Prints a result line. */
 export function print(text: string): void {
@@ -9,6 +11,18 @@ export function print(text: string): void {
 /** Prints a hint or a warning; never part of a result. */
 export function hint(text: string): void {
   process.stderr.write(text.endsWith("\n") ? text : `${text}\n`);
+}
+
+/** Writes a result to the file that an option names, and says so. @throws CliError MCA_CLI_FILE */
+export async function writeOutput(option: string, file: string, content: string | Uint8Array): Promise<void> {
+  try {
+    await writeFile(file, content);
+  } catch (cause) {
+    throw new CliError("MCA_CLI_FILE", `${option}: ${file} cannot be written. Check the path and its folder.`, {
+      cause,
+    });
+  }
+  hint(`written to ${file}`);
 }
 
 /** Prints one JSON document: indented for a terminal, on one line for a pipe. bigint as decimal string, bytes as base64. */

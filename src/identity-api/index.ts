@@ -11,6 +11,6 @@ export {
   renderConfigurationDocs,
 } from "./config/index.ts";
 export { CHECK_IDS, type CheckResult, type DoctorReport, examine } from "./doctor/index.ts";
-export { type Initialised, type InitialiseOptions, initialise } from "./init.ts";
+export { type Initialised, type InitialiseOptions, type InitialRequest, initialise } from "./init.ts";
 export { type MigrateDatabaseOptions, migrateDatabase } from "./migrate-database.ts";
 export { type ListenAddress, type RunningServer, type ServerDependencies, startServer } from "./server.ts";

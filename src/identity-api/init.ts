@@ -6,22 +6,26 @@ import {
   type Database,
   initialiseLedger,
   Ledger,
-  selfSignedUpstream,
   trustDomainOf,
 } from "../ca/index.ts";
 import { type Clock, Lifecycle, type Logger, type RandomSource, systemClock, systemRandom } from "../runtime/index.ts";
 import { TrustDomain } from "../spiffe/index.ts";
 import { AdminSocket } from "./admin-socket.ts";
+import { sheetOf } from "./ceremony.ts";
 import type { Config } from "./config/index.ts";
 import { type DataDir, dataDirOf, prepareDataDir } from "./data-dir.ts";
+import { configuredRules, GrantedDnsNames } from "./granted-dns-names.ts";
 import { openKeyStore } from "./key-store.ts";
 import { openServerDatabase } from "./open-database.ts";
 import { authoritySettings } from "./settings.ts";
+import { openUpstream, probing } from "./upstream.ts";
 
 export interface InitialiseOptions {
   readonly config: Config;
   /** A laptop's trust domain: the admin socket asks for no reason. */
   readonly development: boolean;
+  /** Upstream offline: what the request's file will be called, for the commands of the sheet. */
+  readonly csrFile?: string | undefined;
   readonly logger: Logger;
   readonly clock?: Clock;
   readonly random?: RandomSource;
@@ -32,6 +36,15 @@ export interface Initialised {
   readonly dataDir: string;
   /** SHA-256 of the first authority's SubjectPublicKeyInfo, lower-case hex. */
   readonly authority: string;
+  /** Upstream offline: what is to be signed before anything can be issued. */
+  readonly request: InitialRequest | undefined;
+}
+
+export interface InitialRequest {
+  /** PKCS#10, DER. */
+  readonly csr: Uint8Array;
+  /** One page for those who sign. Plain text. */
+  readonly sheet: string;
 }
 
 interface Initialising {
@@ -44,7 +57,8 @@ interface Initialising {
 }
 
 /**
- * Creates data directory, schema, trust domain and first authority. An init that was interrupted may be run again.
+ * Creates data directory, schema, trust domain and first authority. An init that was interrupted may be run again, and so may one
+ * whose request still waits for a signature: it gives the same request.
  * @throws AuthorityError MCA_ALREADY_INITIALISED on a second run; StoreError, ApiError, ConfigError
  */
 export async function initialise(options: InitialiseOptions): Promise<Initialised> {
@@ -74,11 +88,17 @@ async function run(init: Initialising): Promise<Initialised> {
   const ledger = await Ledger.open({ database, clock, logger });
   lifecycle.add("ledger", () => ledger.close());
   await recordBeginning(ledger, database, clock);
-  const { spkiSha256 } = await AuthorityManager.initialise({
+  const dnsNames = new GrantedDnsNames(config);
+  const rules = configuredRules(config, trustDomain);
+  dnsNames.follow(() => rules);
+  const dnsGrants = () => dnsNames.current();
+  const { spkiSha256, request } = await AuthorityManager.initialise({
     ledger,
     database,
     keyStore: await openKeyStore(config, { random, logger }),
-    upstream: selfSignedUpstream,
+    upstream: await openUpstream(config, { trustDomain, dnsGrants, clock, logger }),
+    dnsGrants,
+    ...probing(clock),
     clock,
     random,
     trustDomain,
@@ -87,10 +107,16 @@ async function run(init: Initialising): Promise<Initialised> {
     logger,
   });
   logger.info(
-    { event: "init.done", trustDomain: trustDomain.name, authority: spkiSha256 },
-    "the trust domain is ready",
+    { event: "init.done", trustDomain: trustDomain.name, authority: spkiSha256, waits: request !== undefined },
+    request === undefined ? "the trust domain is ready" : "the trust domain waits for its authority to be signed",
   );
-  return { trustDomain: trustDomain.name, dataDir: dir.path, authority: spkiSha256 };
+  const sheet = request === undefined ? "" : sheetOf(request, trustDomain, authoritySettings(config), options.csrFile);
+  return {
+    trustDomain: trustDomain.name,
+    dataDir: dir.path,
+    authority: spkiSha256,
+    request: request === undefined ? undefined : { csr: request.csr, sheet },
+  };
 }
 
 /** Whose database is this? Nobody's: ours from now on. Ours: go on, the authority decides. Another's: refused. */

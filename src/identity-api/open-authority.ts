@@ -7,16 +7,14 @@ import {
   trustDomainOf,
   type Upstream,
 } from "../ca/index.ts";
-import { systemClock } from "../runtime/index.ts";
 import { TrustDomain } from "../spiffe/index.ts";
-import { tryWithOpenSsl } from "../tls/index.ts";
 import { ApiError } from "./api-error.ts";
 import { GrantedDnsNames } from "./granted-dns-names.ts";
 import { openKeyStore } from "./key-store.ts";
 import { openServerDatabase } from "./open-database.ts";
 import type { ServerBase } from "./server-base.ts";
 import { authoritySettings } from "./settings.ts";
-import { openUpstream, watchUpstream } from "./upstream.ts";
+import { openUpstream, probing, watchUpstream } from "./upstream.ts";
 
 export interface OpenAuthority {
   readonly database: Database;
@@ -60,8 +58,7 @@ export async function openAuthority(base: ServerBase): Promise<OpenAuthority> {
     keyStore: await openKeyStore(config, { random, logger }),
     upstream,
     dnsGrants,
-    // OpenSSL judges by this machine's clock: it cannot try what is of another time.
-    ...(clock === systemClock ? { probeVerifier: tryWithOpenSsl } : {}),
+    ...probing(clock),
     clock,
     random,
     trustDomain,

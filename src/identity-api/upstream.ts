@@ -1,8 +1,16 @@
 // The upstream that the configuration names, opened; and what becomes of the disk upstream's files while the server runs.
-import { DiskUpstream, type DnsGrant, offlineUpstream, selfSignedUpstream, type Upstream } from "../ca/index.ts";
+import {
+  DiskUpstream,
+  type DnsGrant,
+  offlineUpstream,
+  type ProbeVerifier,
+  selfSignedUpstream,
+  type Upstream,
+} from "../ca/index.ts";
 import { ConfigError } from "../runtime/config/index.ts";
-import type { Clock, Lifecycle, Logger, Metrics } from "../runtime/index.ts";
+import { type Clock, type Lifecycle, type Logger, type Metrics, systemClock } from "../runtime/index.ts";
 import type { TrustDomain } from "../spiffe/index.ts";
+import { tryWithOpenSsl } from "../tls/index.ts";
 import type { Config } from "./config/index.ts";
 import type { Readiness } from "./readiness.ts";
 
@@ -38,6 +46,11 @@ export async function openUpstream(config: Config, dependencies: UpstreamDepende
       });
     }
   }
+}
+
+/** How new authorities are tried before they are used. OpenSSL judges by this machine's clock: it cannot try what is of another time. */
+export function probing(clock: Clock): { readonly probeVerifier?: ProbeVerifier } {
+  return clock === systemClock ? { probeVerifier: tryWithOpenSsl } : {};
 }
 
 /** Looks after the files of a disk upstream until the end: what is wrong with them is told, and issuance goes on. */

@@ -1,6 +1,5 @@
 // What the parts of a server say of themselves, for /readyz, health and metrics: reasons keep it from issuing, notes do not.
 import type { AuthorityManager, Issuer, Ledger } from "../ca/index.ts";
-import { formatTime } from "../runtime/index.ts";
 import type { Attestors } from "./attest/index.ts";
 import { notIssuing } from "./parts.ts";
 import { type Readiness, type Reason, reasonFor } from "./readiness.ts";
@@ -54,12 +53,7 @@ export function watchAttestors(attestors: Attestors, { readiness, telemetry }: S
   );
 }
 
-/** A request that waits for people: told as long as it waits, whether or not anything is issued meanwhile. */
+/** What will matter, although nothing has stopped: requests that wait for people, a rotation that is late. */
 export function watchAuthorities(authorities: AuthorityManager, { readiness }: ServerBase): void {
-  readiness.addNotes(() =>
-    authorities.pendingRequests().map(({ spkiSha256, createdAt }) => ({
-      about: `authority ${spkiSha256.slice(0, 16)}`,
-      sentence: `A request for the certificate of a new authority waits for a signature since ${formatTime(createdAt)}. Print it with npx mesh-ca authority csr, have it signed, and run npx mesh-ca authority import FILE.`,
-    })),
-  );
+  readiness.addNotes(() => authorities.notes());
 }

@@ -4,6 +4,7 @@ import { test } from "node:test";
 import { Command } from "commander";
 import { filesBelow, readProjectFile } from "../../scripts/lib/files.ts";
 import { auditCommand } from "../../src/cli/commands/audit.ts";
+import { authorityCommand } from "../../src/cli/commands/authority.ts";
 import { bundleCommand } from "../../src/cli/commands/bundle.ts";
 import { configCommand } from "../../src/cli/commands/config.ts";
 import { dbCommand } from "../../src/cli/commands/db.ts";
@@ -19,6 +20,7 @@ import { tokenCommand } from "../../src/cli/commands/token.ts";
 const program = new Command("mesh-ca").version("0");
 for (const command of [
   auditCommand(),
+  authorityCommand(),
   bundleCommand(),
   configCommand(),
   dbCommand(),

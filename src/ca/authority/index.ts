@@ -20,8 +20,11 @@ export {
   type AuthoritySettings,
   checkRotationSettings,
   DEFAULT_AUTHORITY_SETTINGS,
+  leastLifetimeSeconds,
   propagationSeconds,
   rotationTimes,
 } from "./settings.ts";
 export type { AuthorityState, PublishedState } from "./state.ts";
 export type { Revoked, RevokeOptions, TaintOptions } from "./taint.ts";
+export { takeoverTime } from "./takeover-time.ts";
+export { type AuthorityTransition, loadTransitions } from "./transitions.ts";

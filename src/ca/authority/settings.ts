@@ -120,6 +120,11 @@ function problemsOf(settings: AuthoritySettings, lifetimeSeconds: number): reado
   return problems;
 }
 
+/** The shortest lifetime of an authority with which a rotation can be done by these settings, in seconds. */
+export function leastLifetimeSeconds(settings: AuthoritySettings): number {
+  return Math.max(...problemsOf(settings, 0).map(({ leastSeconds }) => leastSeconds));
+}
+
 function impossible(arithmetic: string, remedy: string): AuthorityError {
   return new AuthorityError(
     "MCA_ROTATION_IMPOSSIBLE",

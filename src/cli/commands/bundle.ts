@@ -1,12 +1,10 @@
 // `mesh-ca bundle show|export`: what may be trusted, for people and for programs.
-import { writeFile } from "node:fs/promises";
 import { Command, Option } from "commander";
 import { PublishedAuthority_State as State } from "../../proto/gen/meshca/identity/v1/identity.ts";
 import { encodeTrustBundle, encodeTrustFile, publishedAnchors, type TrustSet } from "../../spiffe/index.ts";
 import { encodePem, nameToString, parseCertificate, toHex } from "../../x509/index.ts";
 import { addConnectionOptions, type ConnectionOptions, withConnection } from "../connection.ts";
-import { CliError } from "../errors.ts";
-import { facts, hint, print, printJson, table, time } from "../output.ts";
+import { facts, hint, print, printJson, table, time, writeOutput } from "../output.ts";
 
 const FORMATS = ["pem", "spiffe", "mesh-ca", "der"] as const;
 type Format = (typeof FORMATS)[number];
@@ -33,6 +31,13 @@ export function bundleCommand(): Command {
         )
         .option("--out <file>", "write to a file instead of standard output")
         .action(exportBundle),
+    )
+    .addCommand(
+      addConnectionOptions(new Command("prune"))
+        .description("take an old upstream root out of the bundle; refused while a valid authority needs it")
+        .argument("<root>", "its subject as `bundle show` prints it, or the SHA-256 of its certificate")
+        .option("--json", "print JSON")
+        .action(prune),
     );
 }
 
@@ -71,7 +76,16 @@ async function show(options: ConnectionOptions & { readonly json?: boolean }): P
 function stateName(state: number): string {
   if (state === State.STATE_PREPARED) return "prepared";
   if (state === State.STATE_ACTIVE) return "active";
+  if (state === State.STATE_TAINTED) return "tainted";
   return state === State.STATE_RETIRED ? "retired" : "unknown";
+}
+
+async function prune(anchor: string, options: ConnectionOptions & { readonly json?: boolean }): Promise<void> {
+  await withConnection(options, async (server) => {
+    const done = await server.call(server.authorities.pruneAnchor.bind(server.authorities), { anchor });
+    if (options.json) printJson(done);
+    else hint(`${done.subject} (${done.sha256}) is no longer in the bundle`);
+  });
 }
 
 async function exportBundle(
@@ -83,14 +97,7 @@ async function exportBundle(
       process.stdout.write(bytes);
       return;
     }
-    try {
-      await writeFile(options.out, bytes);
-    } catch (cause) {
-      throw new CliError("MCA_CLI_FILE", `--out: ${options.out} cannot be written. Check the path and its folder.`, {
-        cause,
-      });
-    }
-    hint(`written to ${options.out}`);
+    await writeOutput("--out", options.out, bytes);
   });
 }
 

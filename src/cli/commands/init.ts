@@ -1,13 +1,14 @@
 // `mesh-ca init`: creates a trust domain, once. For a laptop (--development) it writes a configuration file first.
 import { existsSync } from "node:fs";
 import { chmod, mkdir, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { Command } from "commander";
 import { stringify } from "yaml";
 import { initialise } from "../../identity-api/index.ts";
 import { createLogger } from "../../runtime/index.ts";
+import { encodePem } from "../../x509/index.ts";
 import { CliError } from "../errors.ts";
-import { facts, hint, print, printJson } from "../output.ts";
+import { facts, hint, print, printJson, writeOutput } from "../output.ts";
 import {
   addServerConfigOptions,
   CONFIG_FILE_NAME,
@@ -20,6 +21,8 @@ import {
 interface InitOptions extends ConfigOptions {
   readonly development?: boolean;
   readonly trustDomain?: string;
+  readonly csr?: string;
+  readonly sheet?: string;
   readonly json?: boolean;
 }
 
@@ -30,6 +33,11 @@ export function initCommand(): Command {
     .description("create a trust domain: data directory, database schema and first authority; once")
     .option("--development", "for a laptop: the admin socket asks for no reason, a configuration file is written")
     .option("--trust-domain <name>", "name of the trust domain, where no configuration file names it")
+    .option("--csr <file>", "upstream offline: write the request to a file instead of standard output")
+    .option(
+      "--sheet <file>",
+      "upstream offline: write the sheet for those who sign to a file instead of standard error",
+    )
     .option("--json", "print JSON")
     .action(run);
 }
@@ -47,18 +55,39 @@ async function run(options: InitOptions): Promise<void> {
   }
   const config = await configFor({ ...options, set });
   const logger = createLogger({ level: config.log.level === "info" ? "warn" : config.log.level });
-  const done = await initialise({ config, development, logger });
-  if (options.json) printJson({ ...done, development });
-  else {
-    print(
-      facts([
-        ["trust domain", done.trustDomain],
-        ["data directory", done.dataDir],
-        ["authority", done.authority],
-      ]),
-    );
-    hint(`\nNext: npx mesh-ca server${serverOptions(options)}`);
+  const csrFile = options.csr === undefined ? undefined : basename(options.csr);
+  const done = await initialise({ config, development, csrFile, logger });
+  const { request } = done;
+  const csr = request === undefined ? undefined : encodePem("CERTIFICATE REQUEST", request.csr);
+  if (csr !== undefined && options.csr !== undefined) await writeOutput("--csr", options.csr, csr);
+  if (request !== undefined && options.sheet !== undefined) {
+    await writeOutput("--sheet", options.sheet, request.sheet);
   }
+  if (options.json) {
+    printJson({ ...done, request: request === undefined ? null : { ...request, csr }, development });
+    return;
+  }
+  const described = facts([
+    ["trust domain", done.trustDomain],
+    ["data directory", done.dataDir],
+    [request === undefined ? "authority" : "authority (waits for a signature)", done.authority],
+  ]);
+  const server = `npx mesh-ca server${serverOptions(options)}`;
+  if (request === undefined) {
+    print(described);
+    hint(`\nNext: ${server}`);
+    return;
+  }
+  // Standard output is for the request, so that it can be piped.
+  if (options.csr === undefined) print(csr ?? "");
+  if (options.sheet === undefined) hint(request.sheet);
+  hint(
+    `${described}\n\nNext: have the request signed; meanwhile ${server}, which says what it waits for\nThen: npx mesh-ca authority import FILE${dataDirOption(options)} (try it first with --dry-run)`,
+  );
+}
+
+function dataDirOption({ dataDir }: InitOptions): string {
+  return dataDir === undefined ? "" : ` --data-dir ${dataDir}`;
 }
 
 function namesTrustDomain(options: InitOptions): boolean {

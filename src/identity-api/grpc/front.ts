@@ -1,16 +1,18 @@
 // All gRPC services on one transport, which the TLS port and the admin socket feed with connections.
-import type { AuthorityManager, Database, Ledger, TrustDomainRecord } from "../../ca/index.ts";
+import type { AuthorityManager, Database, Ledger, TrustDomainRecord, Upstream } from "../../ca/index.ts";
 import {
   AuditServiceService,
   RegistryServiceService,
   TokenServiceService,
 } from "../../proto/gen/meshca/identity/v1/admin.ts";
+import { AuthorityServiceService } from "../../proto/gen/meshca/identity/v1/authority.ts";
 import type { Clock, Logger, Metrics, RandomSource } from "../../runtime/index.ts";
 import type { Config } from "../config/index.ts";
 import type { Acting } from "../parts.ts";
 import type { Readiness } from "../readiness.ts";
 import { AccessGate } from "./access-gate.ts";
 import { auditService } from "./audit.ts";
+import { authorityService } from "./authority.ts";
 import { Calls } from "./calls.ts";
 import { identityService, identityServiceDefinition } from "./identity.ts";
 import { registryService } from "./registry.ts";
@@ -26,6 +28,7 @@ export interface GrpcFrontOptions {
   readonly database: Database;
   readonly ledger: Ledger;
   readonly authorities: AuthorityManager;
+  readonly upstream: Upstream;
   readonly record: TrustDomainRecord;
   readonly readiness: Readiness;
   readonly clock: Clock;
@@ -65,12 +68,13 @@ export function startGrpcFront(options: GrpcFrontOptions): GrpcFront {
     logger,
   });
   const feed = new TrustFeed(options.authorities, logger);
-  const watchers = new TrustWatchers({ feed, maxWatchers: config.limits.maxWatchers, metrics });
+  const watchers = new TrustWatchers({ feed, maxWatchers: config.limits.maxWatchers, metrics, clock });
   const trustDomain = options.record.trustDomain;
   transport.add(identityServiceDefinition, identityService({ calls, gate, acting, feed, watchers, trustDomain }));
   transport.add(RegistryServiceService, registryService({ calls, gate, acting }));
   transport.add(TokenServiceService, tokenService({ calls, gate, acting }));
   transport.add(AuditServiceService, auditService({ calls, gate, database: options.database }));
+  transport.add(AuthorityServiceService, authorityService({ ...options, calls, gate, watchers }));
   addHealth(transport.server, options.readiness, logger);
   addReflection(transport.server);
 

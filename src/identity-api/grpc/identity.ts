@@ -46,8 +46,9 @@ export function identityService(options: IdentityServiceOptions): IdentityServic
       requireOwnTrustDomain(request.trustDomain, options.trustDomain);
       await watchers.serve(stream, call.connection);
     }),
-    acknowledgeTrust: calls.unary(path.acknowledgeTrust.path, async (_request, call) => {
+    acknowledgeTrust: calls.unary(path.acknowledgeTrust.path, async ({ revision }, call) => {
       gate.admitOpen(call);
+      watchers.acknowledge(call.connection, revision);
       return {};
     }),
     explainIdentity: calls.unary(path.explainIdentity.path, async (request, call) =>

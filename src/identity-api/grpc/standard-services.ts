@@ -16,6 +16,7 @@ const SERVICES = [
   "meshca.identity.v1.RegistryService",
   "meshca.identity.v1.TokenService",
   "meshca.identity.v1.AuditService",
+  "meshca.identity.v1.AuthorityService",
 ];
 
 /** Lets tools such as grpcurl and buf curl find out what the server offers. */

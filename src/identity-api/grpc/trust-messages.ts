@@ -29,8 +29,15 @@ export function snapshotMessage({ trust, published, revision }: TrustFacts): Tru
     sequence: trust.sequence,
     refreshHintSeconds: trust.refreshHintSeconds,
     revision,
-    renewNow: undefined,
+    renewNow: renewNow(published),
   };
+}
+
+/** The authority that came last among the tainted ones: for clients that do not know the state. */
+function renewNow(published: readonly PublishedAuthority[]): TrustSnapshot["renewNow"] {
+  const tainted = published.findLast(({ state }) => state === "tainted");
+  if (tainted === undefined) return undefined;
+  return { authoritySpkiSha256: fromHex(tainted.spkiSha256), spreadSeconds: tainted.renewSpreadSeconds ?? 0 };
 }
 
 /**
@@ -66,7 +73,7 @@ function authorityMessage(authority: PublishedAuthority): AuthorityMessage {
     spkiSha256: fromHex(authority.spkiSha256),
     state: stateNumber[authority.state],
     intermediates: authority.intermediates.map((certificate) => certificate.der),
-    renewSpreadSeconds: 0,
+    renewSpreadSeconds: authority.renewSpreadSeconds ?? 0,
   };
 }
 
@@ -98,6 +105,7 @@ function authorityKey(authority: AuthorityMessage): string {
   return [
     toHex(authority.spkiSha256),
     authority.state,
+    authority.renewSpreadSeconds,
     sha256Hex(authority.certificate),
     ...authority.intermediates.map(sha256Hex),
   ].join(" ");

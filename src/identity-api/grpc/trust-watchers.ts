@@ -3,7 +3,7 @@
 // not read holds at most what is on its way: it misses deltas, gets one whole snapshot when it reads again, and is let go after
 // a while. Its state: reading -> behind (a write was not taken) -> reading (snapshot) | gone.
 import { WatchTrustResponse } from "../../proto/gen/meshca/identity/v1/identity.ts";
-import type { Metrics } from "../../runtime/index.ts";
+import type { Clock, Metrics } from "../../runtime/index.ts";
 import { ApiError } from "../api-error.ts";
 import type { CurrentTrust, TrustFeed } from "./trust-feed.ts";
 
@@ -17,6 +17,24 @@ const SLOW_WATCHER_MS = 30_000;
 const SHARE_OF_A_PEER = 1 / 100;
 const LEAST_OF_A_PEER = 16;
 
+/** Whose stream it is. */
+export interface WatchingPeer {
+  /** SPIFFE ID, or "anonymous". */
+  readonly peerName: string;
+  /** Network address without the port; "local" for the admin socket. */
+  readonly address: string;
+}
+
+/** Who has not said that it took over the present revision. */
+export interface LaggingWatcher {
+  readonly peer: string;
+  readonly address: string;
+  /** The newest that it acknowledged; 0: none. */
+  readonly acknowledged: bigint;
+  /** Since when something that was sent is not acknowledged, Unix milliseconds. */
+  readonly since: number;
+}
+
 /** As much of a gRPC stream as is used here. */
 export interface WatchStream {
   write(message: WatchTrustResponse): boolean;
@@ -26,11 +44,15 @@ export interface WatchStream {
 
 interface Watcher {
   readonly stream: WatchStream;
+  readonly peer: WatchingPeer;
   readonly slot: number;
   /** Monotonic milliseconds since when it does not read; undefined while it does. */
   behindSince: number | undefined;
   /** It missed a delta: nothing but a snapshot makes sense to it now. */
   missed: boolean;
+  acknowledged: bigint;
+  /** Unix milliseconds; undefined: it has acknowledged what is in force. */
+  laggingSince: number | undefined;
   end(error: ApiError): void;
 }
 
@@ -38,6 +60,7 @@ export interface TrustWatchersOptions {
   readonly feed: TrustFeed;
   readonly maxWatchers: number;
   readonly metrics: Metrics;
+  readonly clock: Clock;
   /** Monotonic milliseconds. */
   readonly monotonicMs?: () => number;
 }
@@ -57,7 +80,7 @@ export function serializeWatchResponse(message: WatchTrustResponse): Buffer {
 export class TrustWatchers {
   readonly #options: TrustWatchersOptions;
   readonly #watchers = new Set<Watcher>();
-  readonly #ofPeer = new WeakMap<object, number>();
+  readonly #ofPeer = new WeakMap<WatchingPeer, Set<Watcher>>();
   readonly #now: () => number;
   readonly #timer: NodeJS.Timeout;
   readonly #stopFeed: () => void;
@@ -79,13 +102,22 @@ export class TrustWatchers {
         delta === undefined
           ? this.#snapshot
           : { revision: current.snapshot.revision, update: { $case: "delta", value: delta } };
-      for (const watcher of this.#watchers) this.#tell(watcher, change);
+      const now = options.clock.now();
+      for (const watcher of this.#watchers) {
+        watcher.laggingSince ??= now;
+        this.#tell(watcher, change);
+      }
     });
     this.#timer = setInterval(() => this.#beat(), HEARTBEAT_MS / HEARTBEAT_SLOTS);
     this.#timer.unref();
     options.metrics.gauge("mesh_ca_trust_watchers", { description: "Open WatchTrust streams." }, () => [
       { value: this.#watchers.size },
     ]);
+    options.metrics.gauge(
+      "mesh_ca_trust_watchers_behind",
+      { description: "WatchTrust streams whose client has not acknowledged the trust that is published now." },
+      () => [{ value: this.lagging(0).count }],
+    );
   }
 
   get size(): number {
@@ -94,24 +126,42 @@ export class TrustWatchers {
 
   /**
    * Serves one stream until it ends: rejects with the reason when we end it, resolves when the caller went away. `peer`: whose
-   * stream it is, so that nobody takes the places of all others.
+   * stream it is (one object for each connection), so that nobody takes the places of all others.
    * @throws ApiError MCA_OVERLOADED, MCA_SHUTTING_DOWN, MCA_WATCH_TOO_SLOW
    */
-  async serve(stream: WatchStream, peer: object): Promise<void> {
-    const open = this.#ofPeer.get(peer) ?? 0;
+  async serve(stream: WatchStream, peer: WatchingPeer): Promise<void> {
+    const own = this.#ofPeer.get(peer) ?? new Set();
+    this.#ofPeer.set(peer, own);
     const most = Math.max(LEAST_OF_A_PEER, Math.floor(this.#options.maxWatchers * SHARE_OF_A_PEER));
-    if (open >= most) {
+    if (own.size >= most) {
       throw new ApiError("MCA_OVERLOADED", `This connection has ${most} trust streams already. End one of them first.`);
     }
-    this.#ofPeer.set(peer, open + 1);
-    try {
-      await this.#serve(stream);
-    } finally {
-      this.#ofPeer.set(peer, (this.#ofPeer.get(peer) ?? 1) - 1);
+    await this.#serve(stream, peer, own);
+  }
+
+  /**
+   * The client of this connection has taken over a revision. What was never sent (a revision of the future) counts for nothing, and
+   * so does whoever watches nothing: it costs no memory.
+   */
+  acknowledge(peer: WatchingPeer, revision: bigint): void {
+    const current = this.#options.feed.current.snapshot.revision;
+    if (revision > current) return;
+    for (const watcher of this.#ofPeer.get(peer) ?? []) {
+      watcher.acknowledged = revision;
+      if (revision === current) watcher.laggingSince = undefined;
     }
   }
 
-  #serve(stream: WatchStream): Promise<void> {
+  /** Who has not acknowledged what is in force: how many, and up to `most` of them, those first that have lagged longest. */
+  lagging(most: number): { readonly watchers: readonly LaggingWatcher[]; readonly count: number } {
+    const lagging = [...this.#watchers].flatMap(({ peer, acknowledged, laggingSince: since }) =>
+      since === undefined ? [] : [{ peer: peer.peerName, address: peer.address, acknowledged, since }],
+    );
+    const watchers = most === 0 ? [] : lagging.sort((a, b) => a.since - b.since).slice(0, most);
+    return { watchers, count: lagging.length };
+  }
+
+  #serve(stream: WatchStream, peer: WatchingPeer, own: Set<Watcher>): Promise<void> {
     return new Promise((resolve, reject) => {
       if (this.#closed) return reject(shuttingDown());
       if (this.#watchers.size >= this.#options.maxWatchers) {
@@ -124,17 +174,23 @@ export class TrustWatchers {
       }
       const watcher: Watcher = {
         stream,
+        peer,
         slot: this.#nextSlot++ % HEARTBEAT_SLOTS,
         behindSince: undefined,
         missed: false,
+        acknowledged: 0n,
+        laggingSince: this.#options.clock.now(),
         end: (error) => {
           this.#watchers.delete(watcher);
+          own.delete(watcher);
           reject(error);
         },
       };
       this.#watchers.add(watcher);
+      own.add(watcher);
       stream.once("close", () => {
         this.#watchers.delete(watcher);
+        own.delete(watcher);
         resolve();
       });
       this.#send(watcher, this.#snapshot);

@@ -8,6 +8,7 @@ import {
   HEARTBEAT_MS,
   serializeWatchResponse,
   TrustWatchers,
+  type WatchingPeer,
   type WatchStream,
 } from "../../../src/identity-api/grpc/trust-watchers.ts";
 import {
@@ -63,11 +64,25 @@ function fakeFeed(): { feed: TrustFeed; change(revision: bigint, delta?: TrustDe
   };
 }
 
+let peers = 0;
+
+/** A connection of its own. */
+function somebody(): WatchingPeer {
+  peers += 1;
+  return { peerName: `spiffe://example.test/peer${peers}`, address: "192.0.2.1" };
+}
+
 function start(maxWatchers = 10) {
   mock.timers.enable({ apis: ["setInterval"] });
   const { feed, change } = fakeFeed();
   let now = 0;
-  const watchers = new TrustWatchers({ feed, maxWatchers, metrics: silentMetrics, monotonicMs: () => now });
+  const watchers = new TrustWatchers({
+    feed,
+    maxWatchers,
+    metrics: silentMetrics,
+    clock: { now: () => 1_000_000 + now },
+    monotonicMs: () => now,
+  });
   return {
     watchers,
     change,
@@ -87,7 +102,7 @@ function start(maxWatchers = 10) {
 test("a snapshot comes first and at once, then deltas, and a heartbeat every five seconds", () => {
   const { watchers, change, tick, end } = start();
   const stream = new Stream();
-  watchers.serve(stream, {}).catch(() => {});
+  watchers.serve(stream, somebody()).catch(() => {});
   assert.deepEqual(stream.kinds(), ["snapshot"]);
   change(2n, TrustDelta.fromPartial({ sequence: 2n }));
   change(3n);
@@ -105,8 +120,8 @@ test("a snapshot comes first and at once, then deltas, and a heartbeat every fiv
 test("a message for many watchers is encoded once", () => {
   const { watchers, change, end } = start();
   const [one, two] = [new Stream(), new Stream()];
-  watchers.serve(one, {}).catch(() => {});
-  watchers.serve(two, {}).catch(() => {});
+  watchers.serve(one, somebody()).catch(() => {});
+  watchers.serve(two, somebody()).catch(() => {});
   change(2n, TrustDelta.fromPartial({ sequence: 2n }));
   const [first, second] = [one.got[1], two.got[1]];
   assert.ok(first !== undefined && second !== undefined);
@@ -117,7 +132,7 @@ test("a message for many watchers is encoded once", () => {
 test("heartbeats of many watchers are spread over the interval", () => {
   const { watchers, tick, end } = start(100);
   const streams = Array.from({ length: 40 }, () => new Stream());
-  for (const stream of streams) watchers.serve(stream, {}).catch(() => {});
+  for (const stream of streams) watchers.serve(stream, somebody()).catch(() => {});
   tick(250);
   assert.equal(streams.filter((stream) => stream.got.length === 2).length, 2);
   tick(HEARTBEAT_MS - 250);
@@ -128,7 +143,7 @@ test("heartbeats of many watchers are spread over the interval", () => {
 test("a watcher that does not read gets nothing more, and one snapshot when it reads again", () => {
   const { watchers, change, tick, end } = start();
   const stream = new Stream();
-  watchers.serve(stream, {}).catch(() => {});
+  watchers.serve(stream, somebody()).catch(() => {});
   stream.stuck = true;
   change(2n, TrustDelta.fromPartial({}));
   const held = stream.got.length;
@@ -145,7 +160,7 @@ test("a watcher that does not read gets nothing more, and one snapshot when it r
 test("a watcher that does not read for half a minute is let go with a code", async () => {
   const { watchers, change, tick, end } = start();
   const stream = new Stream();
-  const served = watchers.serve(stream, {});
+  const served = watchers.serve(stream, somebody());
   stream.stuck = true;
   change(2n, TrustDelta.fromPartial({}));
   tick(40_000);
@@ -157,34 +172,93 @@ test("a watcher that does not read for half a minute is let go with a code", asy
 test("more watchers than allowed are refused; a place is free again when one goes", async () => {
   const { watchers, end } = start(1);
   const first = new Stream();
-  const served = watchers.serve(first, {});
-  await assert.rejects(watchers.serve(new Stream(), {}), { code: "MCA_OVERLOADED" });
+  const served = watchers.serve(first, somebody());
+  await assert.rejects(watchers.serve(new Stream(), somebody()), { code: "MCA_OVERLOADED" });
   first.emit("close");
   await served;
-  watchers.serve(new Stream(), {}).catch(() => {});
+  watchers.serve(new Stream(), somebody()).catch(() => {});
   assert.equal(watchers.size, 1);
   end();
 });
 
 test("closing ends every stream with a code that brings callers back", async () => {
   const { watchers, end } = start();
-  const served = watchers.serve(new Stream(), {});
+  const served = watchers.serve(new Stream(), somebody());
   end();
   await assert.rejects(served, { code: "MCA_SHUTTING_DOWN" });
-  await assert.rejects(watchers.serve(new Stream(), {}), { code: "MCA_SHUTTING_DOWN" });
+  await assert.rejects(watchers.serve(new Stream(), somebody()), { code: "MCA_SHUTTING_DOWN" });
 });
 
 test("one connection has a hundredth of all streams and at least sixteen, so that it takes nobody else's places", async () => {
   const { watchers, end } = start(1_000);
-  const peer = {};
+  const peer = somebody();
   const streams = Array.from({ length: 16 }, () => new Stream());
   const served = streams.map((stream) => watchers.serve(stream, peer));
   await assert.rejects(watchers.serve(new Stream(), peer), { code: "MCA_OVERLOADED" });
-  watchers.serve(new Stream(), {}).catch(() => {});
+  watchers.serve(new Stream(), somebody()).catch(() => {});
   streams[0]?.emit("close");
   await served[0];
   watchers.serve(new Stream(), peer).catch(() => {});
   assert.equal(watchers.size, 17);
   for (const promise of served) promise.catch(() => {});
+  end();
+});
+
+test("whoever has not acknowledged the present revision is listed, with since when, the longest first", () => {
+  const { watchers, change, tick, end } = start();
+  const [one, two] = [somebody(), somebody()];
+  watchers.serve(new Stream(), one).catch(() => {});
+  assert.equal(watchers.lagging(10).count, 1, "a watcher begins with nothing acknowledged");
+  watchers.acknowledge(one, 1n);
+  assert.deepEqual(watchers.lagging(10), { watchers: [], count: 0 });
+  tick(1_000);
+  watchers.serve(new Stream(), two).catch(() => {});
+  tick(1_000);
+  change(2n, TrustDelta.fromPartial({ sequence: 2n }));
+  assert.deepEqual(
+    watchers.lagging(10).watchers.map(({ peer, acknowledged, since }) => [peer, acknowledged, since]),
+    [
+      [two.peerName, 0n, 1_001_000],
+      [one.peerName, 1n, 1_002_000],
+    ],
+  );
+  watchers.acknowledge(one, 1n);
+  assert.equal(watchers.lagging(10).count, 2, "the old revision says nothing of the new one");
+  watchers.acknowledge(one, 2n);
+  assert.deepEqual(
+    watchers.lagging(10).watchers.map(({ peer }) => peer),
+    [two.peerName],
+  );
+  assert.equal(watchers.lagging(0).count, 1);
+  end();
+});
+
+test("an acknowledgement of a revision that was never sent, or of somebody who watches nothing, counts for nothing", () => {
+  const { watchers, end } = start();
+  const one = somebody();
+  watchers.serve(new Stream(), one).catch(() => {});
+  for (const revision of [2n, 1n << 63n]) watchers.acknowledge(one, revision);
+  watchers.acknowledge(somebody(), 1n);
+  assert.deepEqual(watchers.lagging(10).watchers[0]?.acknowledged, 0n);
+  end();
+});
+
+test("who has gone lags no more", () => {
+  const { watchers, end } = start();
+  const stream = new Stream();
+  watchers.serve(stream, somebody()).catch(() => {});
+  stream.emit("close");
+  assert.equal(watchers.lagging(10).count, 0);
+  end();
+});
+
+test("every stream of a connection is acknowledged by its client", () => {
+  const { watchers, change, end } = start();
+  const one = somebody();
+  watchers.serve(new Stream(), one).catch(() => {});
+  watchers.serve(new Stream(), one).catch(() => {});
+  change(2n);
+  watchers.acknowledge(one, 2n);
+  assert.equal(watchers.lagging(10).count, 0);
   end();
 });

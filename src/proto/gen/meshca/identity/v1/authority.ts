@@ -213,6 +213,8 @@ export interface CreateAuthorityRequestRequest {
   recover: boolean;
   /** The present authority came from another upstream than the configured one. */
   changeUpstream: boolean;
+  /** What the request's file is called where it is signed, for the commands of the sheet. Empty: mesh-ca.csr. */
+  csrFile: string;
 }
 
 export interface CreateAuthorityRequestResponse {
@@ -1458,7 +1460,7 @@ export const ListAuthoritiesResponse: MessageFns<ListAuthoritiesResponse> = {
 };
 
 function createBaseCreateAuthorityRequestRequest(): CreateAuthorityRequestRequest {
-  return { renew: false, recover: false, changeUpstream: false };
+  return { renew: false, recover: false, changeUpstream: false, csrFile: "" };
 }
 
 export const CreateAuthorityRequestRequest: MessageFns<CreateAuthorityRequestRequest> = {
@@ -1471,6 +1473,9 @@ export const CreateAuthorityRequestRequest: MessageFns<CreateAuthorityRequestReq
     }
     if (message.changeUpstream !== false) {
       writer.uint32(24).bool(message.changeUpstream);
+    }
+    if (message.csrFile !== "") {
+      writer.uint32(34).string(message.csrFile);
     }
     return writer;
   },
@@ -1512,6 +1517,14 @@ export const CreateAuthorityRequestRequest: MessageFns<CreateAuthorityRequestReq
             message.changeUpstream = reader.bool();
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.csrFile = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1533,6 +1546,11 @@ export const CreateAuthorityRequestRequest: MessageFns<CreateAuthorityRequestReq
         : isSet(object.change_upstream)
         ? globalThis.Boolean(object.change_upstream)
         : false,
+      csrFile: isSet(object.csrFile)
+        ? globalThis.String(object.csrFile)
+        : isSet(object.csr_file)
+        ? globalThis.String(object.csr_file)
+        : "",
     };
   },
 
@@ -1547,6 +1565,9 @@ export const CreateAuthorityRequestRequest: MessageFns<CreateAuthorityRequestReq
     if (message.changeUpstream !== false) {
       obj.changeUpstream = message.changeUpstream;
     }
+    if (message.csrFile !== "") {
+      obj.csrFile = message.csrFile;
+    }
     return obj;
   },
 
@@ -1560,6 +1581,7 @@ export const CreateAuthorityRequestRequest: MessageFns<CreateAuthorityRequestReq
     message.renew = object.renew ?? false;
     message.recover = object.recover ?? false;
     message.changeUpstream = object.changeUpstream ?? false;
+    message.csrFile = object.csrFile ?? "";
     return message;
   },
 };
