@@ -16,7 +16,7 @@ import {
   Issuer,
   type X509SvidRequest,
 } from "../../../src/ca/issuance/index.ts";
-import { FileKeyStore } from "../../../src/ca/keys/index.ts";
+import { FileKeyStore, type Sealing } from "../../../src/ca/keys/index.ts";
 import { initialiseLedger, Ledger } from "../../../src/ca/ledger/index.ts";
 import { type Database, sqlTime } from "../../../src/ca/store/index.ts";
 import { selfSignedUpstream, type Upstream } from "../../../src/ca/upstream/index.ts";
@@ -30,6 +30,7 @@ export interface WorldOptions {
   readonly issuance?: Partial<IssuanceSettings>;
   readonly upstream?: Upstream;
   readonly logger?: Logger;
+  readonly sealing?: Sealing;
   /** Leave the trust domain without an authority. */
   readonly uninitialised?: boolean;
 }
@@ -68,7 +69,7 @@ export async function createWorld(options: WorldOptions = {}) {
   const database = withClock(test.app, async () => clock.now() + skew.ms);
   const directory = await mkdtemp(join(tmpdir(), "mesh-ca-world-"));
   const keyDirectory = join(directory, "keys");
-  const keyStore = await FileKeyStore.open({ directory: keyDirectory });
+  const keyStore = await FileKeyStore.open({ directory: keyDirectory, sealing: options.sealing });
   const logger = options.logger ?? silentLogger;
   await initialiseLedger(test.owner, { trustDomain: TRUST_DOMAIN.name, development: false, createdAt: clock.now() });
   await test.owner.query(
