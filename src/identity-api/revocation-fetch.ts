@@ -4,15 +4,29 @@
 //     loopback addresses are allowed, because that is where enterprises publish; the enterprise signed the address.
 //   - redirects are for whoever controls the network: only to the same host and its default ports, two at most, never for a POST
 //   - bytes, time and silence are bounded; nothing compressed is read
-import { lookup as lookUp } from "node:dns";
+import { type LookupAddress, type LookupAllOptions, lookup } from "node:dns";
 import { BlockList, isIP, type LookupFunction } from "node:net";
 import type { RevocationAnswer, RevocationFetch, RevocationRequest } from "../ca/index.ts";
 import { encodePem } from "../x509/index.ts";
 import { exchange, type WebRequest } from "./web-exchange.ts";
 
-const CRL_TIMEOUT_MS = 120_000;
-const OCSP_TIMEOUT_MS = 15_000;
-const SILENCE_MS = 10_000;
+/** Bounds in time, and who resolves names; parameters for tests. */
+export interface RevocationFetchOptions {
+  readonly crlTimeoutMs: number;
+  readonly ocspTimeoutMs: number;
+  /** Without any traffic. */
+  readonly silenceMs: number;
+  readonly resolve: (hostname: string, options: LookupAllOptions, callback: ResolveCallback) => void;
+}
+
+type ResolveCallback = (error: NodeJS.ErrnoException | null, addresses: LookupAddress[]) => void;
+
+const DEFAULTS: RevocationFetchOptions = {
+  crlTimeoutMs: 120_000,
+  ocspTimeoutMs: 15_000,
+  silenceMs: 10_000,
+  resolve: lookup,
+};
 const MAX_REDIRECTS = 2;
 
 /** Nothing is published there; cloud metadata services are. */
@@ -35,37 +49,44 @@ function isForbidden(address: string): boolean {
 }
 
 /** Resolves names, and gives no address that is not to be asked: what was looked at is what is connected to. */
-const guardedLookup: LookupFunction = (hostname, options, callback) => {
-  lookUp(hostname, { ...options, all: true }, (error, addresses) => {
-    const [first] = addresses ?? [];
-    if (error !== null) callback(error, "");
-    else if (first === undefined || addresses.some(({ address }) => isForbidden(address))) {
-      callback(Object.assign(new Error(FORBIDDEN), { code: "link-local or metadata address" }), "");
-    } else if (options.all === true) callback(null, addresses);
-    else callback(null, first.address, first.family);
-  });
-};
+function guarded(resolve: RevocationFetchOptions["resolve"]): LookupFunction {
+  return (hostname, options, callback) => {
+    resolve(hostname, { ...options, all: true }, (error, addresses) => {
+      const [first] = addresses ?? [];
+      if (error !== null) callback(error, "");
+      else if (first === undefined || addresses.some(({ address }) => isForbidden(address))) {
+        callback(Object.assign(new Error(FORBIDDEN), { code: "link-local or metadata address" }), "");
+      } else if (options.all === true) callback(null, addresses);
+      else callback(null, first.address, first.family);
+    });
+  };
+}
 
-/** Asks one address of a certificate. Never rejects. */
-export const fetchRevocation: RevocationFetch = async (address, request) => {
-  let url = new URL(address);
-  for (let redirects = 0; redirects <= MAX_REDIRECTS; redirects++) {
-    if (isForbidden(url.hostname.replace(/^\[|\]$/g, ""))) return { kind: "failed", why: FORBIDDEN };
-    const answer = await exchange(url, webRequest(request));
-    if (answer.kind !== "redirect") return plain(answer);
-    const next = redirectTarget(url, answer.location, request);
-    if (next === undefined) {
-      return {
-        kind: "failed",
-        why: "answers with a redirect to another host, or of a POST, which is not followed: whoever answers could send this server anywhere",
-      };
+/** Makes the function that asks one address of a certificate; it never rejects. */
+export function createRevocationFetch(changes: Partial<RevocationFetchOptions> = {}): RevocationFetch {
+  const options = { ...DEFAULTS, ...changes };
+  const lookUp = guarded(options.resolve);
+  return async (address, request) => {
+    let url = new URL(address);
+    for (let redirects = 0; redirects <= MAX_REDIRECTS; redirects++) {
+      // No name is looked up for an address that is written as a number.
+      if (isForbidden(url.hostname.replace(/^\[|\]$/g, ""))) return { kind: "failed", why: FORBIDDEN };
+      const answer = await exchange(url, webRequest(request, options, lookUp));
+      if (answer.kind !== "redirect") return plain(answer);
+      const next = redirectTarget(url, answer.location, request);
+      if (next === undefined) {
+        return {
+          kind: "failed",
+          why: "answers with a redirect to another host, or of a POST, which is not followed: whoever answers could send this server anywhere",
+        };
+      }
+      url = next;
     }
-    url = next;
-  }
-  return { kind: "failed", why: `redirects more than ${MAX_REDIRECTS} times` };
-};
+    return { kind: "failed", why: `redirects more than ${MAX_REDIRECTS} times` };
+  };
+}
 
-function webRequest(request: RevocationRequest): WebRequest {
+function webRequest(request: RevocationRequest, options: RevocationFetchOptions, lookUp: LookupFunction): WebRequest {
   const { kind, maxBytes, body, validator, anchor, signal } = request;
   return {
     // An enterprise's web server often has a certificate of the enterprise. The answer proves itself in any case.
@@ -74,9 +95,9 @@ function webRequest(request: RevocationRequest): WebRequest {
     ...(body === undefined ? {} : { body: { bytes: body, contentType: "application/ocsp-request" } }),
     ...(validator === undefined ? {} : { validator }),
     maxBytes,
-    timeoutMs: kind === "crl" ? CRL_TIMEOUT_MS : OCSP_TIMEOUT_MS,
-    idleTimeoutMs: SILENCE_MS,
-    lookup: guardedLookup,
+    timeoutMs: kind === "crl" ? options.crlTimeoutMs : options.ocspTimeoutMs,
+    idleTimeoutMs: options.silenceMs,
+    lookup: lookUp,
     signal,
   };
 }

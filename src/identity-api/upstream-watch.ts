@@ -1,7 +1,7 @@
 // Starts the watch over the revocation of this replica's own chains, and says in /readyz what it finds. What a revocation does is the
 // authorities' matter.
 import { type AuthorityManager, UpstreamWatch } from "../ca/index.ts";
-import { fetchRevocation } from "./revocation-fetch.ts";
+import { createRevocationFetch } from "./revocation-fetch.ts";
 import type { ServerBase } from "./server-base.ts";
 
 /** Starts it, unless authority.revocationCheck.enabled is false; it closes with the rest. */
@@ -19,7 +19,7 @@ export function startUpstreamWatch(base: ServerBase, authorities: AuthorityManag
     // Nothing is left to find out about tainted ones.
     chains: () =>
       authorities.published().filter(({ state, replica }) => replica === authorities.replica && state !== "tainted"),
-    fetch: fetchRevocation,
+    fetch: createRevocationFetch(),
     onRevoked: (revocation) => authorities.reportUpstreamRevocation(revocation),
     intervalSeconds,
     clock,

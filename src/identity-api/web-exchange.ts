@@ -104,24 +104,28 @@ async function read(response: IncomingMessage, { maxBytes, validator }: WebReque
   const tooLarge = failed(`answers with more than ${maxBytes} bytes`);
   const declared = Number(headers["content-length"] ?? 0);
   if (declared > maxBytes) return tooLarge;
-  // Grown by doubling: joining chunks at the end would hold everything up for a moment, and twice in memory.
-  let buffer = Buffer.allocUnsafeSlow(declared > 0 ? declared : Math.min(FIRST_BYTES, maxBytes));
+  // Memory that grows in place: to join chunks at the end, or to double, would hold everything up for a moment.
+  const memory = new ArrayBuffer(0, { maxByteLength: maxBytes });
+  const bytes = new Uint8Array(memory);
   let length = 0;
   for await (const chunk of response) {
     if (!(chunk instanceof Uint8Array)) throw new TypeError("a response body without an encoding gives bytes");
-    if (length + chunk.length > maxBytes) return tooLarge;
-    if (length + chunk.length > buffer.length) {
-      const larger = Buffer.allocUnsafeSlow(Math.min(maxBytes, Math.max(buffer.length * 2, length + chunk.length)));
-      buffer.copy(larger, 0, 0, length);
-      buffer = larger;
-    }
-    buffer.set(chunk, length);
-    length += chunk.length;
+    const end = length + chunk.length;
+    if (end > maxBytes) return tooLarge;
+    if (end > memory.byteLength) memory.resize(Math.min(maxBytes, end + GROWTH_BYTES));
+    bytes.set(chunk, length);
+    length = end;
   }
   if (!response.complete) return failed("broke off in the middle of its answer");
-  return { kind: "answer", bytes: buffer.subarray(0, length), validator: validatorOf(response) };
+  // Not all of Node takes memory that could still grow; a copy of something small costs nothing.
+  const whole = bytes.subarray(0, length);
+  return {
+    kind: "answer",
+    bytes: length <= GROWTH_BYTES ? whole.slice() : whole,
+    validator: validatorOf(response),
+  };
 }
-const FIRST_BYTES = 64 * 1024;
+const GROWTH_BYTES = 1024 * 1024;
 
 /** An entity tag, or else a date; only what can be sent back as it is. */
 function validatorOf({ headers }: IncomingMessage): string | undefined {

@@ -15,7 +15,7 @@ function unusable(why: string, cause?: unknown): X509Error {
 }
 
 /**
- * Holds a CRL to its issuer: name, key identifier, key usage, signature. A step for each mebibyte.
+ * Holds a CRL to its issuer: name, key identifier, key usage, signature. A step for each quarter of a mebibyte.
  * @throws X509Error MCA_CRL_UNUSABLE
  */
 export function* verifyCrl(crl: Crl, issuer: Certificate): Generator<void, void> {

@@ -85,12 +85,12 @@ export function verifySignature(
   requireHolds(() => verify(scheme.hash, message, keyInput(key, scheme), signature));
 }
 
-const SLICE_BYTES = 1024 * 1024;
+const SLICE_BYTES = 256 * 1024;
 /** Ed25519 reads its message twice and whole; more than this would hold the process up. */
-const MAX_WHOLE_BYTES = 4 * SLICE_BYTES;
+const MAX_WHOLE_BYTES = 4 * 1024 * 1024;
 
 /**
- * The same for a large message, a mebibyte at each step, so that whoever drives it can let others run between the steps.
+ * The same for a large message, a quarter of a piece at each step, so that whoever drives it can let others run between the steps.
  * @throws X509Error MCA_SIGNATURE_INVALID
  */
 export function* verifySignatureInSteps(
