@@ -6,22 +6,24 @@ import { parseSync } from "oxc-parser";
 import { filesBelow, readProjectFile } from "../../scripts/lib/files.ts";
 import { testNames } from "../../scripts/lib/syntax.ts";
 
-/** SPIFFE IDs, and X.509-SVIDs: the last rule's number of each table. */
+/** SPIFFE IDs, X.509-SVIDs and bundles: the last rule's number of each table. */
 const CLAIMED: readonly (readonly [prefix: string, last: number])[] = [
   ["ID", 7],
   ["X", 17],
+  ["B", 10],
 ];
+/** Of federation: what the one that serves a bundle must keep. */
+const CLAIMED_ALONE = ["F-1", "F-4", "F-5"];
 
-test("every rule ID-1 to ID-7 and X-1 to X-17 has a test that carries its ID", () => {
+test("every rule ID-1 to ID-7, X-1 to X-17, B-1 to B-10, F-1, F-4 and F-5 has a test that carries its ID", () => {
   const names = filesBelow("test", (path) => path.endsWith(".test.ts")).flatMap((path) =>
     testNames(parseSync(path, readProjectFile(path)).program),
   );
   const proved = new Set(
     names.flatMap((name) => /^((?:[A-Z]+-\d+(?:, | and )?)+):/.exec(name)?.[1]?.match(/[A-Z]+-\d+/g) ?? []),
   );
-  const missing = CLAIMED.flatMap(([prefix, last]) =>
-    Array.from({ length: last }, (_, index) => `${prefix}-${index + 1}`).filter((id) => !proved.has(id)),
-  );
+  const claimed = CLAIMED.flatMap(([prefix, last]) => Array.from({ length: last }, (_, at) => `${prefix}-${at + 1}`));
+  const missing = [...claimed, ...CLAIMED_ALONE].filter((id) => !proved.has(id));
   assert.deepEqual(missing, []);
 });
 
