@@ -67,6 +67,9 @@ function check({ raw, method, is404, routeOptions, server }: FastifyRequest): vo
     const path = (raw.url ?? "").replace(/\?.*$/s, "");
     throw server.hasRoute({ method: "GET", url: path }) ? wrongMethod() : unknownPath();
   }
+  if (raw.headersDistinct["host"]?.length !== 1) {
+    throw new ApiError("MCA_REQUEST_INVALID", "A request names exactly one host: send one header Host.");
+  }
   const { "transfer-encoding": encoding, "content-length": length } = raw.headers;
   if (encoding !== undefined || (length !== undefined && length !== "0")) {
     throw new ApiError("MCA_REQUEST_INVALID", "This request takes no body: send it without one.");
