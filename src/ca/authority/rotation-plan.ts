@@ -14,7 +14,10 @@ export type RotationStep =
   | { readonly kind: "give-up"; readonly spkiSha256: string; readonly cause: string }
   /** A tainted one under which nothing valid is left. */
   | { readonly kind: "revoke"; readonly spkiSha256: string; readonly cause: string }
+  /** A retired one, if really nothing valid is left under it. */
   | { readonly kind: "clear"; readonly spkiSha256: string; readonly cause: string }
+  /** Its key goes whatever is left under it: nobody accepts that any more. */
+  | { readonly kind: "destroy"; readonly spkiSha256: string; readonly cause: string }
   /** Past 5/6 L and nobody to take over: leaves get shorter from here on. */
   | { readonly kind: "overdue"; readonly endsAt: number };
 
@@ -79,7 +82,7 @@ function* cleaning(own: readonly AuthorityRecord[], situation: RotationSituation
     } else if (state === "tainted" && isOver) {
       yield { kind: "revoke", spkiSha256, cause: OVER };
     } else if (state === "revoked") {
-      yield { kind: "clear", spkiSha256, cause: "it was revoked" };
+      yield { kind: "destroy", spkiSha256, cause: "it was revoked" };
     }
   }
 }

@@ -133,6 +133,9 @@ export class Rotator {
         await authorities.remove(step.spkiSha256, step.cause);
         logger.info({ event: "authority.removed", authority: step.spkiSha256 }, "an authority was removed");
         return;
+      case "destroy":
+        await authorities.remove(step.spkiSha256, step.cause);
+        return;
       case "overdue":
         this.#alarmOnce(
           `overdue ${step.endsAt}`,
@@ -166,7 +169,7 @@ export class Rotator {
         ({ state, spkiSha256, csr }) =>
           (state === "removed" && stored.has(spkiSha256)) || (state === "requested" && csr === undefined),
       )
-      .map(({ spkiSha256 }) => ({ kind: "clear", spkiSha256, cause: "left over from an interruption" }));
+      .map(({ spkiSha256 }) => ({ kind: "destroy", spkiSha256, cause: "left over from an interruption" }));
   }
 
   #alarmOnce(key: string, sentence: string): void {
