@@ -17,6 +17,8 @@ export interface AcceptanceTerms {
   readonly now: number;
   /** DNS names that rules may grant: name constraints must permit them all. */
   readonly dnsGrants: readonly DnsGrant[];
+  /** Somebody has said that the root serves this trust domain alone: no warning about it. */
+  readonly dedicatedRoot?: boolean;
   /** Throws, with the arithmetic, where an authority whose path ends then (Unix milliseconds) could not be rotated. */
   checkLifetime?(endsAt: number): void;
 }

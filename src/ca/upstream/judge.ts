@@ -109,7 +109,7 @@ class Judging {
       ...nameFindings(path, this.#terms.trustDomain, this.#terms.dnsGrants, (each) => this.#name(each)),
     );
     this.#checkLifetime(path);
-    if (path.length > 1) this.#warnOfSharedRoot(anchor);
+    if (path.length > 1 && this.#terms.dedicatedRoot !== true) this.#warnOfSharedRoot(anchor);
     this.#warnOfProfile(path);
     const above = path.slice(1, -1);
     if (!this.#findings.some(({ severity }) => severity === "error")) {

@@ -84,9 +84,10 @@ class FileReading {
       const rest = this.#bytes.subarray(at);
       // Text editors and echo leave line ends behind.
       if (at > 0 && rest.every((octet) => octet === 0x0a || octet === 0x0d)) return;
-      const end = this.#attempt(() => endOfElement(rest, 0));
+      const kind = derKind(rest);
       // A key that is cut off, or followed by something, is a key all the same.
-      if (end === undefined) this.#requireNoKey(derKind(rest));
+      this.#requireNoKey(kind);
+      const end = this.#attempt(() => endOfElement(rest, 0), kind);
       if (end === undefined) return;
       this.#element(rest.subarray(0, end));
       at += end;
@@ -117,7 +118,7 @@ class FileReading {
       if (kind === "certificate") this.#add(der);
       else if (kind === "pkcs7") this.#pkcs7(der);
       else if (kind !== "private-key") this.#sentence(KIND_SENTENCES[kind]);
-    });
+    }, kind);
   }
 
   #pkcs7(der: Uint8Array): void {
@@ -139,13 +140,13 @@ class FileReading {
   }
 
   /** Runs a reader; what it cannot read becomes a finding. */
-  #attempt<T>(reader: () => T): T | undefined {
+  #attempt<T>(reader: () => T, kind: DerKind = "certificate"): T | undefined {
     try {
       return reader();
     } catch (error) {
       if (!(error instanceof X509Error)) throw error;
       const place = this.#count > 0 ? this.#place() : this.#name;
-      const expected = error.code === "MCA_PKCS7_MALFORMED" ? CONVERT_PKCS7 : "an X.509 v3 certificate in strict DER";
+      const expected = kind === "pkcs7" ? CONVERT_PKCS7 : "an X.509 v3 certificate in strict DER";
       this.#problems.push(problem(place, error.message, expected));
       return undefined;
     }
