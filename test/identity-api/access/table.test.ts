@@ -3,6 +3,8 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { accessTable, authorize } from "../../../src/identity-api/access/index.ts";
+import { createWebApp } from "../../../src/identity-api/http/web-app.ts";
+import { silentLogger, silentMetrics } from "../../../src/runtime/index.ts";
 import { anonymous } from "./support.ts";
 
 const PROTO = join(import.meta.dirname, "../../../src/proto/meshca/identity/v1");
@@ -28,6 +30,29 @@ test("every row of our own services is an rpc that exists", () => {
   const methods = new Set(publishedMethods());
   for (const method of accessTable.keys()) {
     if (method.startsWith("/meshca.")) assert(methods.has(method), `${method} does not exist`);
+  }
+});
+
+test("every route of the HTTPS listener has a row, and every row with a path is a route; one without a row is denied", async () => {
+  const routes: string[] = [];
+  const trust = () => {
+    throw new Error("not asked");
+  };
+  const options = { trust, logger: silentLogger, metrics: silentMetrics };
+  const { app, server } = await createWebApp(options, (bare) => {
+    bare.addHook("onRoute", ({ method, url }) => void routes.push(...[method].flat().map((each) => `${each} ${url}`)));
+    bare.register(async (scope) => void scope.get("/v1/forgotten", async () => "secret"));
+  });
+  try {
+    const rows = [...accessTable.keys()].filter((key) => !key.startsWith("/"));
+    const gets = routes.filter((route) => !route.startsWith("HEAD ") && route !== "GET /v1/forgotten");
+    assert.deepEqual(gets.sort(), rows.sort());
+    const { statusCode, body } = await app.inject("/v1/forgotten");
+    assert.equal(statusCode, 403);
+    assert.match(body, /MCA_FORBIDDEN/);
+  } finally {
+    await app.close();
+    server.close();
   }
 });
 
