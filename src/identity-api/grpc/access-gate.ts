@@ -91,6 +91,6 @@ export class AccessGate {
 }
 
 function reasonOf(call: Call): string | undefined {
-  const value = call.metadata.get("mca-reason")[0];
-  return typeof value === "string" && value !== "" ? value : undefined;
+  const value = call.header("mca-reason");
+  return value === "" ? undefined : value;
 }

@@ -8,8 +8,10 @@ import type {
   ServerWritableStream,
 } from "@grpc/grpc-js";
 import type { BoundCounter, BoundHistogram, Clock, Logger, Metrics, RandomSource } from "../../runtime/index.ts";
+import { ApiError } from "../api-error.ts";
 import type { Connection } from "../connection.ts";
 import { describeError, toServiceError } from "../errors.ts";
+import type { DirectAnswer, DirectMethod } from "./direct-unary.ts";
 
 /** One call, as a handler sees it. */
 export interface Call {
@@ -18,7 +20,8 @@ export interface Call {
   readonly connection: Connection;
   /** The caller's `x-request-id` if it is well formed, else one of ours; recorded and logged. */
   readonly requestId: string;
-  readonly metadata: Metadata;
+  /** A header of the request that came once; undefined without it. */
+  header(name: string): string | undefined;
   /** True once nobody waits for the answer any more. */
   cancelled(): boolean;
 }
@@ -37,6 +40,12 @@ export type StreamHandler<Request, Response> = (
   call: Call,
   stream: ServerWritableStream<Request, Response>,
 ) => Promise<void>;
+
+/** As much of a generated method definition as is used here. */
+interface DirectDefinition<Request> {
+  readonly path: string;
+  readonly requestDeserialize: (bytes: Buffer) => Request;
+}
 
 const REQUEST_ID = /^[A-Za-z0-9._-]{1,64}$/;
 const CALL_BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
@@ -75,23 +84,55 @@ export class Calls {
     const duration = this.#duration.bind({ method });
     return (grpcCall, respond) => {
       const call = this.#describe(method, grpcCall);
-      const startedAt = performance.now();
-      this.#inFlight++;
-      const end = (): void => {
-        this.#inFlight--;
-        duration.record((performance.now() - startedAt) / 1000);
-      };
-      run(handler, grpcCall.request, call).then(
-        (response) => {
-          end();
-          respond(null, response);
-        },
-        (error: unknown) => {
-          end();
-          respond(this.#refuse(error, call));
-        },
+      this.#timed(duration, handler, grpcCall.request, call).then(
+        (response) => respond(null, response),
+        (error: unknown) => respond(this.#refuse(error, call)),
       );
     };
+  }
+
+  /** A unary method that is answered without grpc-js (direct-unary.ts). `frame` makes a response's frame. */
+  direct<Request, Response>(
+    { path: method, requestDeserialize: read }: DirectDefinition<Request>,
+    handler: UnaryHandler<Request, Response>,
+    frame: (response: Response) => Buffer,
+  ): DirectMethod {
+    const duration = this.#duration.bind({ method });
+    return {
+      path: method,
+      answer: async (message, from): Promise<DirectAnswer> => {
+        const call: Call = {
+          method,
+          connection: from.connection,
+          requestId: this.#requestId(from.header("x-request-id")),
+          header: (name) => from.header(name),
+          cancelled: () => from.cancelled(),
+        };
+        try {
+          const response = await this.#timed(duration, handler, parse(read, message), call);
+          return { kind: "frame", frame: frame(response) };
+        } catch (error) {
+          const { code, details, metadata } = this.#refuse(error, call);
+          return { kind: "status", status: { code, details, metadata } };
+        }
+      },
+    };
+  }
+
+  async #timed<Request, Response>(
+    duration: BoundHistogram,
+    handler: UnaryHandler<Request, Response>,
+    request: Request,
+    call: Call,
+  ): Promise<Response> {
+    const startedAt = performance.now();
+    this.#inFlight++;
+    try {
+      return await handler(request, call);
+    } finally {
+      this.#inFlight--;
+      duration.record((performance.now() - startedAt) / 1000);
+    }
   }
 
   stream<Request, Response>(
@@ -125,18 +166,22 @@ export class Calls {
     grpcCall: ServerUnaryCall<Request, Response> | ServerWritableStream<Request, Response>,
   ): Call {
     const { metadata } = grpcCall;
-    const given = metadata.get("x-request-id")[0];
-    const requestId =
-      typeof given === "string" && REQUEST_ID.test(given)
-        ? given
-        : Buffer.from(this.#options.random.bytes(12)).toString("base64url");
+    const header = (name: string): string | undefined => {
+      const [value] = metadata.get(name);
+      return typeof value === "string" ? value : undefined;
+    };
     return {
       method,
       connection: this.#options.connectionOf(metadata),
-      requestId,
-      metadata,
+      requestId: this.#requestId(header("x-request-id")),
+      header,
       cancelled: () => grpcCall.cancelled,
     };
+  }
+
+  #requestId(given: string | undefined): string {
+    if (given !== undefined && REQUEST_ID.test(given)) return given;
+    return Buffer.from(this.#options.random.bytes(12)).toString("base64url");
   }
 
   #refuse(error: unknown, call: Call): ReturnType<typeof toServiceError> {
@@ -173,11 +218,16 @@ export class Calls {
   }
 }
 
-/** A handler may also throw before its first await. */
-async function run<Request, Response>(
-  handler: UnaryHandler<Request, Response>,
-  request: Request,
-  call: Call,
-): Promise<Response> {
-  return handler(request, call);
+/** @throws ApiError MCA_REQUEST_INVALID */
+function parse<Request>(read: (bytes: Buffer) => Request, message: Buffer): Request {
+  try {
+    return read(message);
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : "unknown reason";
+    throw new ApiError(
+      "MCA_REQUEST_INVALID",
+      `The message cannot be read: ${why}. Check it against the .proto files.`,
+      { cause },
+    );
+  }
 }

@@ -1,6 +1,7 @@
 // The gRPC server behind our own listeners (TLS port and admin socket): it is handed sockets whose peer has been judged, and
 // carries that judgement to the handlers. Never reads `socket.authorized` and never uses getAuthContext() (spec/tls.md).
 import { AsyncLocalStorage } from "node:async_hooks";
+import type { IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
 import { Duplex } from "node:stream";
 import {
   type Metadata,
@@ -14,6 +15,7 @@ import {
 import { ApiError } from "../api-error.ts";
 import type { Connection } from "../connection.ts";
 import { codedStatus, type PartialStatusObject, statusFor } from "./coded-status.ts";
+import { answerDirectly, type DirectMethod, type DirectUnaryOptions, isPlainCall } from "./direct-unary.ts";
 import { WaitingRequests } from "./waiting-requests.ts";
 
 export interface TransportLimits {
@@ -48,12 +50,15 @@ export class GrpcTransport {
   readonly #sockets = new Map<Duplex, Connection>();
   readonly #accepting = new AsyncLocalStorage<Connection>();
   readonly #peers = new WeakMap<Metadata, Connection>();
+  readonly #options: TransportOptions;
   readonly #waiting: WaitingRequests;
   readonly #sweeper: NodeJS.Timeout;
+  #direct: DirectUnaryOptions | undefined;
   #draining: Promise<void> | undefined;
 
   constructor(options: TransportOptions) {
     const { limits } = options;
+    this.#options = options;
     this.#waiting = new WaitingRequests({
       timeoutMs: limits.requestTimeoutSeconds * 1000,
       maxWaiting: limits.maxWaitingRequests,
@@ -72,12 +77,23 @@ export class GrpcTransport {
       interceptors: [this.#carryPeer(options.onRefused)],
     });
     limitStreamResets(this.server, limits);
+    this.#routeStreams();
     this.#codeEarlyErrors(options.onRefused);
     this.#injector = this.server.createConnectionInjector(ServerCredentials.createInsecure());
   }
 
   add(definition: ServiceDefinition, implementation: UntypedServiceImplementation): void {
     this.server.addService(definition, implementation);
+  }
+
+  /** Answers a unary method without the call objects of grpc-js. The method must have been added as well, for unusual calls. */
+  addDirect(method: DirectMethod): void {
+    this.#direct = {
+      method,
+      maxMessageBytes: this.#options.limits.maxMessageBytes,
+      begin: (end) => this.#waiting.begin(end),
+      onRefused: ({ code }, connection) => this.#options.onRefused({ method: method.path, code, connection }),
+    };
   }
 
   /** Takes over a socket whose peer was judged. */
@@ -122,12 +138,27 @@ export class GrpcTransport {
     this.server.forceShutdown();
   }
 
+  /** Every stream passes here first: the direct method's calls are answered here, all others by grpc-js. */
+  #routeStreams(): void {
+    const handle = privateMethod(this.server, STREAM_HANDLER);
+    const opened = privateMethod(this.server, STREAM_OPENED);
+    Reflect.set(this.server, STREAM_HANDLER, (...given: [unknown, ServerHttp2Stream, IncomingHttpHeaders]) => {
+      const [, stream, headers] = given;
+      const connection = this.#accepting.getStore();
+      if (this.#direct === undefined || connection === undefined || !isPlainCall(headers, this.#direct.method.path)) {
+        handle(...given);
+        return;
+      }
+      // Whatever goes wrong with a stream also closes it, and nothing more can be told to the peer.
+      stream.on("error", () => {});
+      opened(stream);
+      answerDirectly(this.#direct, stream, headers, connection);
+    });
+  }
+
   /** Without a handler no interceptor runs, so an unknown method gets its code here. */
   #codeEarlyErrors(onRefused: TransportOptions["onRefused"]): void {
-    const original: unknown = Reflect.get(this.server, RESPOND_WITH_ERROR);
-    if (typeof original !== "function") {
-      throw new TypeError("this version of grpc-js answers unknown methods elsewhere: see codeEarlyErrors");
-    }
+    const original = privateMethod(this.server, RESPOND_WITH_ERROR);
     Reflect.set(this.server, RESPOND_WITH_ERROR, (error: PartialStatusObject, ...rest: unknown[]) => {
       const coded = codedStatus(error);
       const connection = this.#accepting.getStore();
@@ -135,7 +166,7 @@ export class GrpcTransport {
       if (coded.added !== undefined && connection !== undefined) {
         onRefused({ method: UNKNOWN_METHOD, code: coded.added, connection });
       }
-      Reflect.apply(original, this.server, [coded.status, ...rest]);
+      original(coded.status, ...rest);
     });
   }
 
@@ -191,6 +222,16 @@ const requestTimedOut = (): ApiError =>
 function closeStream(call: object): void {
   const stream: unknown = Reflect.get(call, "stream");
   if (stream instanceof Duplex && "close" in stream && typeof stream.close === "function") stream.close();
+}
+
+/** Private methods by which grpc-js takes a stream, and notes it for its idle timeout. A test notices when they are gone. */
+const STREAM_HANDLER = "_streamHandler";
+const STREAM_OPENED = "onStreamOpened";
+
+function privateMethod(server: Server, name: string): (...given: unknown[]) => unknown {
+  const method: unknown = Reflect.get(server, name);
+  if (typeof method !== "function") throw new TypeError(`this version of grpc-js has no ${name}: see GrpcTransport`);
+  return (...given) => Reflect.apply(method, server, given);
 }
 
 /** The private method by which grpc-js answers a call for which it finds no handler. A test notices when it is gone. */
