@@ -39,8 +39,6 @@ export type PathRule =
   | "path-length"
   | "key-usage"
   | "extended-key-usage"
-  | "subject-alternative-name"
-  | "malformed-extension"
   | "name-constraints"
   | "certificate-policies"
   | "unknown-critical-extension"

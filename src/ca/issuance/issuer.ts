@@ -20,6 +20,7 @@ import type { IssuedX509Svid, ServerSvidRequest, X509SvidRequest } from "./reque
 import { createSerial } from "./serial.ts";
 import type { IssuanceSettings } from "./settings.ts";
 import { signCommitted } from "./sign.ts";
+import { Stage } from "./stage.ts";
 
 export interface IssuerOptions {
   readonly ledger: Ledger;
@@ -54,6 +55,7 @@ export class Issuer {
   readonly #background: BackgroundChecks;
   /** The template and the lint's view of each authority. */
   readonly #templates = new WeakMap<ActiveAuthority, { profile: LeafProfile; issuer: LintIssuer }>();
+  readonly #stage = new Stage();
   readonly #issued;
   readonly #replayed;
 
@@ -93,6 +95,7 @@ export class Issuer {
         `${grant.spiffeId.toString()} is reserved for mesh-ca itself: change the rule ${grant.rule}.`,
       );
     }
+    await this.#stage.enter();
     return await this.#issue({
       csr: readCsr(request.csrDer, grant.spiffeId),
       spiffeId: grant.spiffeId,

@@ -32,6 +32,11 @@ export interface CommitterOptions {
 }
 
 const MAX_BATCH = 256;
+/**
+ * Right after a batch of several the next waits so long for company: fewer transactions for the same certificates. Whoever comes
+ * alone waits for nobody.
+ */
+const GATHER_MS = 2;
 /** How long outcomes and marks may wait for an intent to travel with. */
 const FLUSH_MS = 1_000;
 /** After this long without a connection whoever asks is refused at once. */
@@ -202,8 +207,14 @@ export class Committer {
   async #run(): Promise<void> {
     // Whatever arrives in the same turn of the event loop shares the first batch.
     await new Promise(setImmediate);
+    let crowded = false;
     while (this.#hasWork() && !this.#giveUp.signal.aborted) {
-      if (await this.#resolveUnknown()) await this.#commitWork(this.#takeWork());
+      if (await this.#resolveUnknown()) {
+        if (crowded && !this.#closed) await sleep(GATHER_MS);
+        const work = this.#takeWork();
+        crowded = work.intents.length > 1;
+        await this.#commitWork(work);
+      }
     }
     this.#flushDue = false;
     if (this.#outcomes.size > 0 || this.#marks.size > 0) this.#flushSoon();
