@@ -13,6 +13,7 @@ const tests: readonly ForeignTest[] = [
   { file: "test/foreign/openssl.test.ts", needs: [{ program: "openssl", versionArgs: ["version"] }] },
   { file: "test/foreign/pki-samples.test.ts", needs: [{ program: "openssl", versionArgs: ["version"] }] },
   { file: "test/foreign/sealed-keys.test.ts", needs: [{ program: "openssl", versionArgs: ["version"] }] },
+  { file: "test/foreign/enterprise-pki.test.ts", needs: [{ program: "openssl", versionArgs: ["version"] }] },
   { file: "test/foreign/go.test.ts", needs: [{ program: "go", versionArgs: ["version"] }] },
 ];
 const GLOBAL_SETUP = "test/support/global-setup.ts";

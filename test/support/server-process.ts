@@ -2,12 +2,12 @@
 // bench (from dist/) and for the foreign tool chains (from src/).
 import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, existsSync, openSync, readFileSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { credentials, Metadata } from "@grpc/grpc-js";
 import { capture, nodeFlags, projectRoot } from "../../scripts/lib/command.ts";
 import { TokenServiceClient } from "../../src/proto/gen/meshca/identity/v1/admin.ts";
+import { freePort } from "./ports.ts";
 
 const START_TIMEOUT_MS = 30_000;
 const STOP_TIMEOUT_MS = 20_000;
@@ -149,17 +149,5 @@ function createToken(client: TokenServiceClient, service: string, server: string
     client.createJoinToken(request, new Metadata(), (error, response) =>
       error ? reject(error) : resolve(response.token),
     );
-  });
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const probe = createServer().once("error", reject);
-    probe.listen(0, "127.0.0.1", () => {
-      const address = probe.address();
-      probe.close(() =>
-        typeof address === "object" && address !== null ? resolve(address.port) : reject(new Error("no port")),
-      );
-    });
   });
 }

@@ -11,6 +11,11 @@ const STORED: SqlStatement = {
       ARRAY(SELECT spki_sha256 FROM authority WHERE state IN ('prepared', 'active', 'retired', 'tainted')) AS published
     FROM trust_state`,
 };
+/** The first authority waits for its signature: there is no trust yet. */
+const FIRST_REQUEST: SqlStatement = {
+  name: "",
+  text: "SELECT spki_sha256 AS spki FROM authority WHERE state = 'requested' LIMIT 1",
+};
 /** Entries of changes of trust stand next to those of the transitions that made them. */
 const NEAR_TRANSITIONS: SqlStatement = {
   name: "",
@@ -34,7 +39,11 @@ export const bundleChecks: readonly Check[] = [
     needs: "database",
     look: async (_world, tx) => {
       const stored = await storedIn(tx);
-      if (stored === undefined) return [problem("failed", "no trust state in the database", "one", "npx mesh-ca init")];
+      if (stored === undefined) {
+        const [waiting] = await tx.query<{ spki: Uint8Array }>(FIRST_REQUEST);
+        if (waiting !== undefined) return [skipped("Nothing is published before the first authority is signed.")];
+        return [problem("failed", "no trust state in the database", "one", "npx mesh-ca init")];
+      }
       const [recorded] = await tx.query<{ sequence: bigint | null }>(NEAR_TRANSITIONS);
       const sequence = stored.bundle_sequence;
       if (recorded?.sequence != null && recorded.sequence > sequence) {

@@ -42,7 +42,7 @@ function above(records: readonly AuthorityRecord[]): readonly Chain[] {
 }
 
 function judgeExpiry(chains: readonly Chain[], now: number): readonly Finding[] {
-  if (chains.length === 0) return [ok("the authority is its own root: see authority.active")];
+  if (chains.length === 0) return [ok("no authority has a root above itself: see authority.active")];
   const certificates = new Map(
     chains.flatMap(({ intermediates, anchor }) => [...intermediates, anchor]).map((each) => [each.sha256, each]),
   );
@@ -60,7 +60,7 @@ function judgeExpiry(chains: readonly Chain[], now: number): readonly Finding[] 
 }
 
 function judgeDedicated(chains: readonly Chain[], trustDomain: string): readonly Finding[] {
-  if (chains.length === 0) return [skipped("The authority is its own root.")];
+  if (chains.length === 0) return [skipped("No authority has a root above itself.")];
   const anchors = new Map(chains.map(({ anchor }) => [anchor.sha256, anchor]));
   return [...anchors.values()].map((anchor) => {
     const name = nameToString(anchor.subject);
