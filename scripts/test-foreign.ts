@@ -15,20 +15,31 @@ const tests: readonly ForeignTest[] = [
   { file: "test/foreign/sealed-keys.test.ts", needs: [{ program: "openssl", versionArgs: ["version"] }] },
   { file: "test/foreign/enterprise-pki.test.ts", needs: [{ program: "openssl", versionArgs: ["version"] }] },
   { file: "test/foreign/go.test.ts", needs: [{ program: "go", versionArgs: ["version"] }] },
+  {
+    file: "test/foreign/path-verdict.test.ts",
+    needs: [
+      { program: "go", versionArgs: ["version"] },
+      { program: "openssl", versionArgs: ["version"] },
+    ],
+  },
 ];
 const GLOBAL_SETUP = "test/support/global-setup.ts";
 const TEST_TIMEOUT_MS = 300_000;
 
 const runnable: string[] = [];
 const skipped: string[] = [];
+const versions = new Set<string>();
 for (const test of tests) {
   const missing = test.needs.filter((need) => findProgram(need.program) === undefined).map((need) => need.program);
   if (missing.length > 0) {
     skipped.push(`${test.file}: ${missing.join(" and ")} not found in PATH`);
     continue;
   }
-  for (const need of test.needs)
-    console.log(`${need.program}: ${versionOf(need.program, need.versionArgs) ?? "version unknown"}`);
+  for (const { program, versionArgs } of test.needs) {
+    if (versions.has(program)) continue;
+    versions.add(program);
+    console.log(`${program}: ${versionOf(program, versionArgs) ?? "version unknown"}`);
+  }
   runnable.push(test.file);
 }
 

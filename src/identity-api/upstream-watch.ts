@@ -1,6 +1,6 @@
 // Starts the watch over the revocation of this replica's own chains, and says in /readyz what it finds. What a revocation does is the
 // authorities' matter.
-import { type AuthorityManager, UpstreamWatch } from "../ca/index.ts";
+import { type AuthorityManager, type PublishedAuthority, UpstreamWatch } from "../ca/index.ts";
 import { createRevocationFetch } from "./revocation-fetch.ts";
 import type { ServerBase } from "./server-base.ts";
 
@@ -16,9 +16,7 @@ export function startUpstreamWatch(base: ServerBase, authorities: AuthorityManag
     return undefined;
   }
   const watch = new UpstreamWatch({
-    // Nothing is left to find out about tainted ones.
-    chains: () =>
-      authorities.published().filter(({ state, replica }) => replica === authorities.replica && state !== "tainted"),
+    chains: () => watched(authorities),
     fetch: createRevocationFetch(),
     onRevoked: (revocation) => authorities.reportUpstreamRevocation(revocation),
     intervalSeconds,
@@ -36,4 +34,13 @@ export function startUpstreamWatch(base: ServerBase, authorities: AuthorityManag
     }),
   );
   return watch;
+}
+
+/** The active one last: a successor that is revoked as well must not take over from it first. Nothing is left to learn of tainted ones. */
+function watched(authorities: AuthorityManager): readonly PublishedAuthority[] {
+  const own = authorities.published().filter(({ replica }) => replica === authorities.replica);
+  return [
+    ...own.filter(({ state }) => state === "prepared" || state === "retired"),
+    ...own.filter(({ state }) => state === "active"),
+  ];
 }

@@ -1,6 +1,7 @@
 // Which extensions of a certificate are understood, and which critical ones are not. An extension belongs here only if the
 // path validator or the SPIFFE rules act on it: RFC 5280 section 4.2 makes everything else critical a reason to refuse.
 import {
+  checkPolicyMappings,
   readAuthorityKeyId,
   readBasicConstraints,
   readCertificatePolicies,
@@ -82,6 +83,7 @@ export function readExtensionFields(extensions: readonly Extension[]): Extension
         fields.policy = { ...policyOf(fields), policies: readCertificatePolicies(value) };
         break;
       case oid.policyMappings:
+        checkPolicyMappings(value);
         fields.policy = { ...policyOf(fields), mappings: true };
         break;
       case oid.policyConstraints:

@@ -39,6 +39,8 @@ export type PathRule =
   | "path-length"
   | "key-usage"
   | "extended-key-usage"
+  | "subject-alternative-name"
+  | "malformed-extension"
   | "name-constraints"
   | "certificate-policies"
   | "unknown-critical-extension"

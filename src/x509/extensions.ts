@@ -179,6 +179,18 @@ export function readCertificatePolicies(value: Uint8Array): string[] {
   return [...policies];
 }
 
+/** Section 4.2.1.5. What is mapped to what is not used: a path that would need it is refused. */
+export function checkPolicyMappings(value: Uint8Array): void {
+  const what = "the policy mappings";
+  const reader = enterValue(value, what);
+  do {
+    const mapping = reader.enter(tag.sequence, what);
+    mapping.oid(what);
+    mapping.oid(what);
+    mapping.end(what);
+  } while (!reader.isDone);
+}
+
 /** Section 4.2.1.11: at least one of the two fields. */
 export function readPolicyConstraints(value: Uint8Array): {
   requireExplicitPolicy: number | undefined;

@@ -139,7 +139,7 @@ test("no leaf passes here that the general path validator refuses", () => {
     anchorsOnly: new X509SvidVerifier(trustOf({ authorities: undefined })),
   };
   const issuers = [authority, nextAuthority, sibling, root];
-  const options: fc.Arbitrary<CertificateOptions> = fc.record({
+  const fields = {
     notBefore: fc.constantFrom(now - HOUR, now + HOUR),
     notAfter: fc.constantFrom(now + HOUR, now - HOUR / 2),
     key: fc.constantFrom(testKey(), testKey("rsa-1024"), testKey("ed25519"), testKey("rsa-2048")),
@@ -148,7 +148,9 @@ test("no leaf passes here that the general path validator refuses", () => {
     signWith: fc.constantFrom(...issuers.map(({ key }) => key)),
     issuerName: fc.constantFrom(...issuers.map(({ subject }) => subject)),
     basicConstraints: fc.constantFrom("default" as const, null),
-  });
+  };
+  // Half of them as they should be, or hardly one certificate would have everything right.
+  const options: fc.Arbitrary<CertificateOptions> = fc.record(fields, { requiredKeys: [] });
   let accepted = 0;
   fc.assert(
     fc.property(
@@ -174,5 +176,5 @@ test("no leaf passes here that the general path validator refuses", () => {
     ),
     { numRuns: 400 },
   );
-  assert.ok(accepted > 0);
+  assert.ok(accepted > 3, `${accepted} were accepted`);
 });

@@ -262,6 +262,9 @@ describe("the extensions of a certificate", () => {
     ["certificate policies", "no policy", sequenceOf()],
     ["certificate policies", "a policy twice", sequenceOf(sequenceOf(derOid("1.2.3")), sequenceOf(derOid("1.2.3")))],
     ["certificate policies", "qualifiers that are no sequence", sequenceOf(sequenceOf(derOid("1.2.3"), derNull()))],
+    ["policy mappings", "no mapping", sequenceOf()],
+    ["policy mappings", "a mapping of one policy", sequenceOf(sequenceOf(derOid("1.2.3")))],
+    ["policy mappings", "more than mappings", sequenceOf(sequenceOf(derOid("1.2.3"), derOid("1.2.4"), derNull()))],
     ["policy constraints", "nothing", sequenceOf()],
     ["policy constraints", "a negative number", sequenceOf(derContext(0, Uint8Array.of(0xff), false))],
     ["inhibitAnyPolicy", "a negative number", derElement(tag.integer, Uint8Array.of(0xff))],
@@ -276,6 +279,7 @@ describe("the extensions of a certificate", () => {
     "authority key identifier": oid.authorityKeyId,
     "name constraints": oid.nameConstraints,
     "certificate policies": oid.certificatePolicies,
+    "policy mappings": oid.policyMappings,
     "policy constraints": oid.policyConstraints,
     inhibitAnyPolicy: oid.inhibitAnyPolicy,
   };
@@ -325,7 +329,8 @@ describe("the extensions of a certificate", () => {
       inhibitPolicyMapping: 2,
     });
     assert.equal(read(oid.inhibitAnyPolicy, derSmallInteger(3)).policy?.inhibitAnyPolicy, 3);
-    assert.equal(read(oid.policyMappings, none).policy?.mappings, true);
+    const mapping = sequenceOf(sequenceOf(derOid("1.2.3"), derOid("1.2.4")));
+    assert.equal(read(oid.policyMappings, mapping).policy?.mappings, true);
   });
 
   it("reads name constraints of every kind", () => {

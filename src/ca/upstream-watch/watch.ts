@@ -19,7 +19,7 @@ import type {
 } from "./types.ts";
 
 export interface UpstreamWatchOptions {
-  /** The own authorities that count: prepared, active and retired ones. Asked at each look. */
+  /** The own authorities that count: prepared, retired and active ones; told of in this order. Asked at each look. */
   readonly chains: () => readonly WatchedChain[];
   readonly fetch: RevocationFetch;
   /** Told once for each fact, and again after a restart; told again later where it rejects. */

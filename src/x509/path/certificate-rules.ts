@@ -4,10 +4,14 @@
 import type { PathError } from "../errors.ts";
 import { isEmptyName } from "../name.ts";
 import type { Certificate, PublicKeyInfo } from "../types.ts";
+import { extensionErrors } from "./extension-rules.ts";
 import { broken, throwFirst } from "./finding.ts";
+import { isOnCurve } from "./on-curve.ts";
 
 const MIN_RSA_BITS = 2048;
 const MAX_RSA_BITS = 8192;
+/** What Go verifies with; a larger one makes verifying slow, and no CA has one. */
+const MAX_RSA_EXPONENT = 0x7fff_ffffn;
 const CURVES: ReadonlySet<string> = new Set(["P-256", "P-384", "P-521"]);
 
 // To say "SHA-1" where that is the reason; nothing is decided by these names.
@@ -43,6 +47,7 @@ export function* anyCertificateErrors(certificate: Certificate, time: number): G
   for (const unknown of certificate.unknownCritical) {
     yield broken("unknown-critical-extension", certificate, unknown, "no critical extension that is not understood");
   }
+  yield* extensionErrors(certificate);
   const weakness = weaknessOf(certificate.publicKey);
   if (weakness !== undefined) {
     yield broken("key-strength", certificate, weakness, "P-256, P-384, P-521, Ed25519 or RSA of 2048 to 8192 bits");
@@ -59,7 +64,9 @@ function weaknessOf({ algorithm }: PublicKeyInfo): string | undefined {
     case "rsa": {
       const { modulusBits, exponent } = algorithm;
       if (modulusBits < MIN_RSA_BITS || modulusBits > MAX_RSA_BITS) return `RSA of ${modulusBits} bits`;
-      return exponent >= 3n && exponent % 2n === 1n ? undefined : `the RSA exponent ${exponent}`;
+      return exponent >= 3n && exponent <= MAX_RSA_EXPONENT && exponent % 2n === 1n
+        ? undefined
+        : `the RSA exponent ${exponent}`;
     }
     case "other":
       return `a key of the algorithm ${algorithm.oid}`;
@@ -89,6 +96,10 @@ export function* issuingCertificateErrors(certificate: Certificate): Generator<P
 export function checkEndEntityCertificate(certificate: Certificate, purposes: boolean): void {
   if (certificate.basicConstraints?.ca === true) {
     throw broken("basic-constraints", certificate, "a CA certificate", "an end-entity certificate");
+  }
+  // Whoever verifies with a key finds out by itself; the key of the first certificate nobody has used yet.
+  if (!isOnCurve(certificate.publicKey)) {
+    throw broken("key-strength", certificate, "a point that is not on its curve", "an elliptic curve key");
   }
   const usages = certificate.keyUsage?.usages;
   if (usages?.has("keyCertSign") === true) {

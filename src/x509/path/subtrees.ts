@@ -86,6 +86,9 @@ export function assertComparable(name: GeneralName): void {
 export function assertComparableBase(base: SubtreeBase): void {
   if (base.kind === "dns") dnsWithin("a.test", base.value, "permitted");
   // The empty constraint has no agreed meaning for these two: it refuses once there is a name to compare it with.
+  if (base.kind === "uri" && /^[0-9.]+$/.test(base.value)) {
+    throw new Unparsable(`the URI constraint ${quoted(base.value)}, which is no DNS name`);
+  }
   if (base.kind === "uri" && base.value !== "") hostWithin("a.test", base.value, "permitted");
   if (base.kind === "email" && base.value !== "") emailWithin("a@a.test", base.value, "permitted");
 }

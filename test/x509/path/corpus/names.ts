@@ -156,5 +156,10 @@ export const nameSpecimens: readonly Specimen[] = [
     "a constraint on registered IDs",
     two({}, permitted(derContext(8, Uint8Array.of(42), false))),
   ),
+  bad(
+    "name-constraints",
+    "a URI constraint that is an address",
+    two({ spiffeId: "spiffe://example.test/a" }, excluded(generalNameDer.uri("10.0.0.1"))),
+  ),
   bad("name-constraints", "name constraints in a leaf", two(permitted(generalNameDer.dns("example.test")))),
 ];

@@ -9,6 +9,7 @@ import {
   encodeExtension,
   encodeName,
   oid,
+  publicKeyOf,
 } from "../../../../src/x509/index.ts";
 import {
   type CertificateOptions,
@@ -118,6 +119,20 @@ function selfIssuedLine(others: number): TestCertificate[] {
   return [createLeaf(cas[0] ?? root), ...cas];
 }
 
+/** A key whose point lies beside its curve. */
+function besideTheCurve(): Uint8Array {
+  const spki = publicKeyOf(testKey()).spki.slice();
+  spki[spki.length - 1] = (spki[spki.length - 1] ?? 0) ^ 1;
+  return spki;
+}
+
+const largeExponent = generateKeyPairSync("rsa", { modulusLength: 2048, publicExponent: 0xffff_fffb }).privateKey;
+const uri = (value: string): CertificateOptions => ({ names: [{ kind: "uri", value }] });
+const extension = (id: string, ...parts: readonly Uint8Array[]): CertificateOptions => ({
+  extraExtensions: [encodeExtension(id, false, derSequence(...parts))],
+});
+const location = derContext(6, Buffer.from("http://crl.example.test/"), false);
+
 export const pathSpecimens: readonly Specimen[] = [
   good("a leaf under a root", [createLeaf(root)]),
   good("a leaf under an authority", [leaf, authority]),
@@ -194,6 +209,44 @@ export const pathSpecimens: readonly Specimen[] = [
   bad("key-strength", "a root with RSA 1024", { chain: [createLeaf(smallRoot)], anchors: [smallRoot] }),
   bad("key-strength", "a leaf with a key that cannot sign", [createLeaf(authority, { key: x25519 }), authority]),
   bad("key-strength", "a leaf on another curve", two({ key: testKey("ec-secp256k1") })),
+  bad("key-strength", "a leaf with a point that is not on its curve", two({ spki: besideTheCurve() })),
+  bad("key-strength", "an authority with an RSA exponent that Go does not take", two({}, { key: largeExponent })),
+  good("a URI with user, port, query and fragment", two(uri("https://u:p@a.example.test:8443/x?y=%41#z"))),
+  good("a URI with an IPv6 address", two(uri("https://[2001:db8::1]:1/"))),
+  good("a URN", two(uri("urn:example:a-b"))),
+  good("a URI without a host", two(uri("spiffe:///x"))),
+  ...[
+    "not a uri",
+    "//example.test/relative",
+    "spiffe://example.test./final-dot",
+    "spiffe://a..example.test/",
+    "http://%65xample.test/",
+    "spiffe://example.test/%zz",
+    "spiffe://exa mple.test/",
+    "spiffe://example.test/\u0001",
+    "spiffe://a@b@example.test/",
+    "http://[::g]/",
+    "http://[:::]/",
+    "http://example.test:port/",
+  ].map((value) => bad("subject-alternative-name", `${JSON.stringify(value)} as a URI`, two(uri(value)))),
+  bad("subject-alternative-name", "an authority with a URI that is none", two({}, uri("http://%65xample.test/"))),
+  good(
+    "where to ask for revocations",
+    two(
+      extension(oid.crlDistributionPoints, derSequence(derContext(0, derContext(0, location, true), true))),
+      extension(oid.authorityInfoAccess, derSequence(derOid(oid.ocsp), location)),
+    ),
+  ),
+  bad(
+    "malformed-extension",
+    "CRL distribution points that are none",
+    two(extension(oid.crlDistributionPoints, location)),
+  ),
+  bad(
+    "malformed-extension",
+    "an authority whose information access has no method",
+    two({}, extension(oid.authorityInfoAccess, derSequence(location))),
+  ),
   bad("basic-constraints", "an authority without basic constraints", two({}, { basicConstraints: null })),
   bad("basic-constraints", "an authority that is no CA", two({}, { ca: false, keyUsage: null })),
   bad("basic-constraints", "a leaf that signs leaves", [createLeaf(namedLeaf), namedLeaf, authority]),
