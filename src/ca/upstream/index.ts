@@ -8,7 +8,7 @@ export { type Assembly, type AssemblyTerms, assembleAnswer } from "./assemble.ts
 export { type CeremonyFacts, ceremonySheet } from "./ceremony-sheet.ts";
 export { DiskUpstream, type DiskUpstreamHealth, type DiskUpstreamOptions } from "./disk.ts";
 export { UpstreamError, type UpstreamErrorCode } from "./errors.ts";
-export { type Finding } from "./finding.ts";
+export type { Finding } from "./finding.ts";
 export { judgeUpstreamAnswer } from "./judge.ts";
 export type { DnsGrant } from "./name-permissions.ts";
 export { offlineUpstream } from "./offline.ts";
