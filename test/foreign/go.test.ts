@@ -10,8 +10,12 @@ import type { Readable, Writable } from "node:stream";
 import { after, before, describe, test } from "node:test";
 import { capture, projectRoot } from "../../scripts/lib/command.ts";
 import { type MeshServer, SvidSource } from "../../src/identity-client/index.ts";
+import { publishedAnchors } from "../../src/spiffe/index.ts";
 import { connectTls } from "../../src/tls/index.ts";
+import { createWebLeaf, startWeb, trustWith, WEB_NAME, webRoot } from "../identity-api/http/https-support.ts";
+import { createRoot, freshKey } from "../support/pki.ts";
 import { ServerProcess } from "../support/server-process.ts";
+import { identityOf } from "../tls/support/endpoints.ts";
 
 const GO_FOLDER = join(projectRoot, "test/foreign/go");
 const GO_ID = "spiffe://foreign.test/go";
@@ -73,6 +77,26 @@ describe("go", () => {
     } finally {
       thief.close();
     }
+  });
+
+  test("go-spiffe fetches the bundle by https_web, with every root, and refuses the endpoint under another CA", async () => {
+    const roots = [createRoot({ subject: "One" }), createRoot({ subject: "Two", key: freshKey("rsa-2048") })];
+    const trust = trustWith(roots, 41n, 77);
+    await using web = await startWeb({ trust: () => trust });
+    const names = [
+      { kind: "dns", value: WEB_NAME },
+      { kind: "dns", value: "localhost" },
+    ] as const;
+    web.identity.set(identityOf(createWebLeaf({ names })));
+    const [good, other] = [join(folder, "web-ca.pem"), join(folder, "other-ca.pem")];
+    writeFileSync(good, webRoot.pem);
+    writeFileSync(other, createRoot().pem);
+    const url = `https://localhost:${web.port}/v1/bundle`;
+    const fetched = await go.ask(`bundle example.test ${url} ${good}`);
+    assert.deepEqual([fetched["sequence"], fetched["refreshHintSeconds"]], [41, 77]);
+    const expected = publishedAnchors(trust).map(({ der }) => Buffer.from(der).toString("base64"));
+    assert.deepEqual(fetched["authorities"], expected);
+    await assert.rejects(go.ask(`bundle example.test ${url} ${other}`), /unknown authority/);
   });
 
   test("mTLS from Go to a SvidSource server, and from a SvidSource to a Go server", async () => {

@@ -5,6 +5,7 @@
 //	enrol FILE             redeem the join token in FILE
 //	renew                  a new key and certificate, proved by the present certificate
 //	serve SPIFFE_ID        start an mTLS echo server that accepts that caller only; answers its address
+//	bundle DOMAIN URL FILE  fetch a trust bundle by https_web, with the CAs in FILE
 //	call ADDR SPIFFE_ID    one mTLS connection to a server with that identity: send a line, read it back
 package main
 
@@ -42,6 +43,8 @@ func obey(w *workload, words []string) (answer, error) {
 		return w.renew()
 	case len(words) == 2 && words[0] == "serve":
 		return w.serve(words[1])
+	case len(words) == 4 && words[0] == "bundle":
+		return fetchBundle(words[1], words[2], words[3])
 	case len(words) == 3 && words[0] == "call":
 		return w.call(words[1], words[2])
 	}
