@@ -12,6 +12,7 @@ interface ForeignTest {
 const tests: readonly ForeignTest[] = [
   { file: "test/foreign/openssl.test.ts", needs: [{ program: "openssl", versionArgs: ["version"] }] },
   { file: "test/foreign/pki-samples.test.ts", needs: [{ program: "openssl", versionArgs: ["version"] }] },
+  { file: "test/foreign/revocation.test.ts", needs: [{ program: "openssl", versionArgs: ["version"] }] },
   { file: "test/foreign/sealed-keys.test.ts", needs: [{ program: "openssl", versionArgs: ["version"] }] },
   { file: "test/foreign/enterprise-pki.test.ts", needs: [{ program: "openssl", versionArgs: ["version"] }] },
   { file: "test/foreign/go.test.ts", needs: [{ program: "go", versionArgs: ["version"] }] },
