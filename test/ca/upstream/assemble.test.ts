@@ -143,6 +143,23 @@ test("a root that was issued again under its key, and a certificate issued twice
   }
 });
 
+test("of two paths to roots of the files the one that lasts longest is taken, though it is the longer one", () => {
+  const shortRoot = createRoot({ subject: "Short Root", notAfter: Date.now() + 2 * DAY_MS });
+  const longRoot = createRoot({ subject: "Long Root", notAfter: Date.now() + 90 * DAY_MS });
+  const caKey = freshKey();
+  const until = { subject: "CA", key: caKey, notAfter: Date.now() + 80 * DAY_MS };
+  const direct = createIntermediate(shortRoot, until);
+  const between = createIntermediate(longRoot, { subject: "Between", notAfter: Date.now() + 80 * DAY_MS });
+  const around = createIntermediate(between, until);
+  const mine = createIntermediate(direct, { subject: "Ours", key });
+  for (const given of [
+    [mine, direct, around, between, shortRoot, longRoot],
+    [longRoot, shortRoot, between, around, direct, mine],
+  ]) {
+    assert.deepEqual(pathOf(assemble(given)), hashes(mine, around, between, longRoot));
+  }
+});
+
 test("certificates that issued each other end nowhere, and that is said", () => {
   const keys = [freshKey(), freshKey()];
   const top = createRoot({ subject: "A", key: keys[0] ?? key });

@@ -25,6 +25,7 @@ import {
   encodeCertificate,
   encodeExtension,
   encodeName,
+  keyUsageExtension,
   oid,
   parseCertificate,
 } from "../../../src/x509/index.ts";
@@ -147,6 +148,11 @@ test("each rule of a single certificate names that certificate, wherever it stan
     [/CN=Ours .*X-8.*keyCertSign.*cRLSign/, { authority: { keyUsage: ["keyCertSign"] } }],
     [/CN=Ours .*X-8.*cRLSign.*keyCertSign/, { authority: { keyUsage: ["cRLSign"] } }],
     [/CN=Ours .*X-14/, { authority: { subjectKeyId: null } }],
+    [/CN=Ours .*X-14/, { authority: { subjectKeyId: new Uint8Array() } }],
+    [
+      /CN=Ours .*X-5.*not critical/,
+      { authority: { keyUsage: null, extraExtensions: [keyUsageExtension(["keyCertSign", "cRLSign"], false)] } },
+    ],
     [/CN=Ours .*X-9.*1\.3\.6\.1\.5\.5\.7\.3\.1 .*clientAuth/, { authority: { extendedKeyUsage: [oid.serverAuth] } }],
     [/CN=Issuing .*extended-key-usage.*serverAuth/, { issuing: { extendedKeyUsage: [oid.clientAuth] } }],
     [/CN=Root .*extended-key-usage.*serverAuth/, { root: { extendedKeyUsage: [oid.clientAuth] } }],
@@ -500,10 +506,11 @@ test("hostile names reach the reader escaped and at a bounded length", () => {
   }
 });
 
-test("the path validator has the last word: what it does not accept is not accepted", () => {
-  // A constraint that only the validator applies: the name of the authority itself lies outside of a permitted directory.
+test("a CA whose own name is not permitted is told beside the other faults", () => {
   const permitted = [generalNameDer.directory(encodeName({ organization: "Corp" }))];
-  const judgement = judge(makeChain({ policy: { nameConstraints: nameConstraintsExtension({ permitted }) } }));
-  assert.equal(judgement.kind, "refused");
-  assert.ok(lines(judgement).every((line) => /name-constraints/.test(line)));
+  const changes: Changes = {
+    policy: { nameConstraints: nameConstraintsExtension({ permitted }) },
+    authority: { subjectKeyId: null },
+  };
+  assertRefused(judge(makeChain(changes)), /X-14/, /name-constraints.*directory/);
 });
