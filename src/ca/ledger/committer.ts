@@ -43,6 +43,8 @@ const FLUSH_MS = 1_000;
 const FAIL_FAST_MS = 1_000;
 const RECONNECT_MS = [20, 50, 100, 250, 500, 1_000] as const;
 const SWEEP_MS = 200;
+/** How often an idle committer looks whether it still has its connection. */
+const WATCH_MS = 500;
 const NO_PARTITION = "23514";
 const RETRIED = new Set(["40001", "40P01", "55P03", "57014"]);
 const UNIQUE_VIOLATION = "23505";
@@ -68,6 +70,7 @@ export class Committer {
   #flushTimer: NodeJS.Timeout | undefined;
   #flushDue = false;
   #sweeper: NodeJS.Timeout | undefined;
+  #watch: NodeJS.Timeout | undefined;
   #inFlight: readonly PendingIntent[] = [];
   #unknown: Unknown | undefined;
   #failures = 0;
@@ -107,6 +110,7 @@ export class Committer {
   async open(): Promise<void> {
     await this.#partitions.ensure();
     await this.#use(async () => {});
+    this.#watch = setInterval(() => this.#noticeLoss(), WATCH_MS).unref();
   }
 
   /** @throws LedgerError */
@@ -159,6 +163,7 @@ export class Committer {
   async close(timeoutMs: number): Promise<void> {
     this.#closed = true;
     clearTimeout(this.#flushTimer);
+    clearInterval(this.#watch);
     this.#flushDue = true;
     const deadline = setTimeout(() => {
       this.#giveUp.abort();
@@ -176,6 +181,14 @@ export class Committer {
 
   #isDown(): boolean {
     return this.#downSince !== undefined && performance.now() - this.#downSince > FAIL_FAST_MS;
+  }
+
+  /** The connection may go while nobody wants to commit: whether the database is away is told all the same. */
+  #noticeLoss(): void {
+    if (this.#running !== undefined || this.#downSince !== undefined || !this.#connection.lost) return;
+    this.#downSince = performance.now();
+    this.#downReason = new Error("the connection was lost");
+    this.#wake();
   }
 
   #flushSoon(): void {

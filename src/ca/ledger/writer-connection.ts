@@ -35,6 +35,11 @@ export class WriterConnection {
     return pipeline;
   }
 
+  /** Whether a connection that was open has gone by itself. */
+  get lost(): boolean {
+    return this.#pipeline?.alive === false;
+  }
+
   /** Never uses the present connection again, nor one that is being opened. */
   drop(): void {
     this.#drops += 1;
