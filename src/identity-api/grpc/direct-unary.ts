@@ -38,6 +38,9 @@ export interface DirectUnaryOptions {
 }
 
 const FRAME_HEADER_BYTES = 5;
+/** What may still come on a refused call, unread: a peer that is reset while it sends may never see why it was refused. */
+const REFUSED_BYTES = 4 * 1024 * 1024;
+const REFUSED_MS = 1000;
 const HEADERS: OutgoingHttpHeaders = {
   ":status": 200,
   "content-type": "application/grpc+proto",
@@ -90,6 +93,7 @@ class Exchange implements DirectCall {
   #bytes = 0;
   #waiting: WaitingRequest | undefined;
   #deadline: NodeJS.Timeout | undefined;
+  #reset: NodeJS.Timeout | undefined;
   #answered = false;
 
   constructor(
@@ -131,19 +135,31 @@ class Exchange implements DirectCall {
   }
 
   #receive(chunk: Buffer): void {
-    if (this.#answered) return;
     this.#bytes += chunk.length;
-    if (this.#bytes > FRAME_HEADER_BYTES + this.#options.maxMessageBytes) {
-      const { maxMessageBytes } = this.#options;
+    if (this.#answered) {
+      if (this.#bytes > REFUSED_BYTES) this.#stream.close();
+      return;
+    }
+    this.#chunks.push(chunk);
+    const { maxMessageBytes } = this.#options;
+    if (this.#bytes > FRAME_HEADER_BYTES + maxMessageBytes || this.#announcedBytes() > maxMessageBytes) {
       this.#refuse(
         new ApiError(
           "MCA_MESSAGE_TOO_LARGE",
           `The message is larger than this server takes (${maxMessageBytes} bytes). Send a smaller one.`,
         ),
       );
-      return;
     }
-    this.#chunks.push(chunk);
+  }
+
+  /** The length that the frame's header tells; 0 as long as it has not come. */
+  #announcedBytes(): number {
+    const [first = EMPTY] = this.#chunks;
+    if (first.length >= FRAME_HEADER_BYTES) return first.readUInt32BE(1);
+    if (this.#bytes < FRAME_HEADER_BYTES) return 0;
+    const header = Buffer.concat(this.#chunks);
+    this.#chunks = [header];
+    return header.readUInt32BE(1);
   }
 
   #received(): void {
@@ -191,7 +207,7 @@ class Exchange implements DirectCall {
     this.#options.onRefused(error, this.connection);
     this.#sendStatus(statusFor(error));
     // A peer that never ends its half would keep the stream.
-    this.#stream.close();
+    this.#reset = setTimeout(() => this.#stream.close(), REFUSED_MS);
   }
 
   #timedOut(): void {
@@ -213,6 +229,7 @@ class Exchange implements DirectCall {
   #closed(): void {
     this.#waiting?.done();
     clearTimeout(this.#deadline);
+    clearTimeout(this.#reset);
   }
 }
 

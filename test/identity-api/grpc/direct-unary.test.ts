@@ -83,6 +83,13 @@ test("a message that comes in pieces is put together", async () => {
   assert.equal(trailers["grpc-status"], "0");
 });
 
+test("a message that comes byte by byte is put together, and judged by the length that it announced", async () => {
+  const { trailers } = await call([...frame()].map((byte) => Buffer.of(byte)));
+  assert.equal(trailers["grpc-status"], "0");
+  const { headers } = await call([0, 0xff, 0xff, 0xff, 0xff].map((byte) => Buffer.of(byte)));
+  assert.equal(headers["mca-code"], "MCA_MESSAGE_TOO_LARGE");
+});
+
 test("headers reach the handler, and a request id that is not well formed is replaced", async () => {
   const { body } = await call([frame()], { "mca-reason": "drill", "x-request-id": "no spaces allowed" });
   assert.equal(seen?.reason, "drill");
