@@ -5,7 +5,7 @@ import { AuthorityError } from "./errors.ts";
 import type { Change } from "./journal.ts";
 import type { ProvisionDependencies } from "./provision.ts";
 import { type AuthorityRecord, endOfPath } from "./records.ts";
-import { propagationSeconds, rotationTimes } from "./settings.ts";
+import { propagationSeconds } from "./settings.ts";
 import {
   findStanding,
   type Hindrance,
@@ -114,18 +114,6 @@ export function hindranceOf({ options, view }: ChangeContext): Hindrance | undef
 /** Since when every client knows a prepared authority, Unix milliseconds. */
 export function propagatedAt({ options }: ChangeContext, { preparedAt }: AuthorityRecord): number {
   return (preparedAt ?? options.clock.now()) + propagationSeconds(options.settings) * 1000;
-}
-
-/** When a prepared authority is to take over, Unix milliseconds: at its mark or at 5/6 L of the present one, never before it is known. */
-export function activatesAt(context: ChangeContext, spkiSha256: string): number | undefined {
-  const own = ownRecords(context);
-  const record = own.find((each) => each.spkiSha256 === spkiSha256 && each.state === "prepared");
-  if (record === undefined) return undefined;
-  const known = propagatedAt(context, record);
-  if (record.activateWhenPropagated) return known;
-  const active = own.find(({ state }) => state === "active")?.issued;
-  if (active === undefined || hindranceOf(context) !== undefined) return undefined;
-  return Math.max(known, rotationTimes(active.certificate.notBefore, endOfPath(active)).activateAt);
 }
 
 /** @throws AuthorityError MCA_AUTHORITY_TOO_EARLY */

@@ -10,7 +10,6 @@ import type { UpstreamRevocation } from "../upstream-watch/index.ts";
 import { type ActivateOptions, activateAuthority } from "./activate.ts";
 import type { ActiveAuthority } from "./active-authority.ts";
 import {
-  activatesAt,
   type ChangeContext,
   changeOf,
   hindranceOf,
@@ -134,11 +133,6 @@ export class AuthorityManager {
   /** Every authority whose leaves are to be accepted, of all replicas, oldest first. */
   published(): readonly PublishedAuthority[] {
     return this.#view.published();
-  }
-
-  /** When a prepared authority of this replica is to take over, Unix milliseconds; undefined for others and where nobody knows. */
-  activatesAt(spkiSha256: string): number | undefined {
-    return activatesAt(this.#context, spkiSha256);
   }
 
   /** Every authority as stored, of all replicas, oldest first. */

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
-import { AuthorityManager, type ImportReport } from "../../../src/ca/authority/index.ts";
+import { AuthorityManager, type ImportReport, takeoverTime } from "../../../src/ca/authority/index.ts";
 import { offlineUpstream, selfSignedUpstream, UpstreamError } from "../../../src/ca/upstream/index.ts";
 import { X509SvidVerifier } from "../../../src/spiffe/index.ts";
 import { parseCertificate } from "../../../src/x509/index.ts";
@@ -114,8 +114,8 @@ test("while one waits the present authority issues; the import makes it prepared
     const report = accepted(await authorities.import(files, real));
     assert.equal(report.activated, false);
     assert.equal(report.activatesAt, activatesAt);
-    assert.equal(authorities.activatesAt(request.spkiSha256), activatesAt);
-    assert.equal(authorities.activatesAt(first.spkiSha256), undefined);
+    const takeovers = authorities.records().map((each) => takeoverTime(each, authorities.records(), world.settings));
+    assert.deepEqual(takeovers, [undefined, activatesAt]);
     assert.deepEqual(statesOf(world), ["active", "prepared"]);
     assert.equal(authorities.active().spkiSha256, first.spkiSha256);
     // The same root: the bundle says the same as before.
@@ -286,7 +286,8 @@ test("another root enters the bundle with the prepared authority, and the old on
     await assert.rejects(authorities.pruneRoot(old.root.certificate.sha256, "operator"), refused("MCA_ANCHOR_IN_USE"));
     const { activatesAt } = await authorities.rotate("root change");
     assert.equal(activatesAt, clock.now() + 1_500_000);
-    assert.equal(authorities.activatesAt(request.spkiSha256), activatesAt);
+    const takeovers = authorities.records().map((each) => takeoverTime(each, authorities.records(), world.settings));
+    assert.deepEqual(takeovers, [undefined, activatesAt]);
     clock.advance(1499);
     await rotator.tick();
     assert.deepEqual(statesOf(world), ["active", "prepared"]);
