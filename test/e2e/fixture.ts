@@ -14,6 +14,7 @@ import {
   RegistryServiceClient,
   TokenServiceClient,
 } from "../../src/proto/gen/meshca/identity/v1/admin.ts";
+import { AuthorityServiceClient, ListAuthoritiesRequest } from "../../src/proto/gen/meshca/identity/v1/authority.ts";
 import {
   IdentityServiceClient,
   type IssueX509SvidRequest,
@@ -150,6 +151,17 @@ export function auditOver(address: string, identity: TlsIdentity): AuditServiceC
   return track(new AuditServiceClient(address, channel, { ...meshChannelOptions, ...ownPool }));
 }
 
+export function authoritiesOver(address: string, identity?: TlsIdentity): AuthorityServiceClient {
+  const channel = meshChannelCredentials({ identity: () => identity, verify: () => {} });
+  return track(new AuthorityServiceClient(address, channel, { ...meshChannelOptions, ...ownPool }));
+}
+
+/** The authorities as an operator sees them. */
+export async function authoritiesOf(server: RunningServer, includeRemoved = false) {
+  const { authorities } = local(server);
+  return call(authorities, authorities.listAuthorities, ListAuthoritiesRequest.fromPartial({ includeRemoved }));
+}
+
 /** The admin socket. */
 export function local(server: RunningServer) {
   const address = `unix:${server.adminSocket}`;
@@ -159,6 +171,7 @@ export function local(server: RunningServer) {
     tokens: track(new TokenServiceClient(address, plain, ownPool)),
     registry: track(new RegistryServiceClient(address, plain, ownPool)),
     audit: track(new AuditServiceClient(address, plain, ownPool)),
+    authorities: track(new AuthorityServiceClient(address, plain, ownPool)),
   };
 }
 
