@@ -162,8 +162,16 @@ export async function authoritiesOf(server: RunningServer, includeRemoved = fals
   return call(authorities, authorities.listAuthorities, ListAuthoritiesRequest.fromPartial({ includeRemoved }));
 }
 
-/** The admin socket. */
-export function local(server: RunningServer) {
+const localClients = new WeakMap<RunningServer, ReturnType<typeof openLocal>>();
+
+/** The admin socket: one set of clients for each server, because the socket takes a bounded number of connections. */
+export function local(server: RunningServer): ReturnType<typeof openLocal> {
+  const known = localClients.get(server) ?? openLocal(server);
+  localClients.set(server, known);
+  return known;
+}
+
+function openLocal(server: RunningServer) {
   const address = `unix:${server.adminSocket}`;
   const plain = credentials.createInsecure();
   return {
