@@ -134,6 +134,13 @@ describe("a hostile one", () => {
       assert.match(await failure(url), /redirect/, location);
     }
     assert.equal(reached, 0);
+    // The same server, and a password to go with it.
+    const withPassword = await serve((request, response) => {
+      const location = `http://user:secret@${request.headers.host}/again`;
+      if (request.url === "/") response.writeHead(302, { location }).end();
+      else response.end(crl);
+    });
+    assert.match(await failure(withPassword), /redirect/);
   });
 
   it("that redirects for ever, or a POST, is not followed", async () => {
