@@ -126,11 +126,13 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
 }
 
 const clients = new Set<Client>();
+let localClients = new WeakMap<RunningServer, ReturnType<typeof openLocal>>();
 
 /** Closes every client that the tests of this file opened. */
 export function closeClients(): void {
   for (const client of clients) client.close();
   clients.clear();
+  localClients = new WeakMap();
 }
 
 function track<C extends Client>(client: C): C {
@@ -161,8 +163,6 @@ export async function authoritiesOf(server: RunningServer, includeRemoved = fals
   const { authorities } = local(server);
   return call(authorities, authorities.listAuthorities, ListAuthoritiesRequest.fromPartial({ includeRemoved }));
 }
-
-const localClients = new WeakMap<RunningServer, ReturnType<typeof openLocal>>();
 
 /** The admin socket: one set of clients for each server, because the socket takes a bounded number of connections. */
 export function local(server: RunningServer): ReturnType<typeof openLocal> {
