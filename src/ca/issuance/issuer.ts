@@ -141,6 +141,17 @@ export class Issuer {
   }
 
   async #issue(order: Order): Promise<IssuedX509Svid> {
+    try {
+      return await this.#issueNow(order);
+    } catch (error) {
+      // Another replica has just given our authority up; our successor may have taken over. Nothing was recorded.
+      if (!(error instanceof LedgerError) || error.code !== "MCA_AUTHORITY_NOT_ACTIVE") throw error;
+      await this.#options.authorities.refresh();
+      return await this.#issueNow(order);
+    }
+  }
+
+  async #issueNow(order: Order): Promise<IssuedX509Svid> {
     const { authorities } = this.#options;
     // Usually there is nothing to wait for, and no turn of the event loop is spent.
     for (let wait = this.#background.requireClock() ?? authorities.handover(); wait; wait = authorities.handover()) {

@@ -4,7 +4,7 @@ import type { Clock } from "../../runtime/index.ts";
 import { StoreError } from "../store/index.ts";
 import { isConnectionLoss } from "../store/pg-errors.ts";
 import type { Pipeline, PipelineAnswer } from "../store/pipeline.ts";
-import { type BatchReads, beginBatch, type KnownRules } from "./batch-read.ts";
+import { type BatchReads, beginBatch } from "./batch-read.ts";
 import { sendWrites } from "./batch-write.ts";
 import type { OutcomeReport } from "./intent.ts";
 import type { PendingIntent } from "./intent-queue.ts";
@@ -12,6 +12,7 @@ import type { Quota } from "./ledger.ts";
 import { type LogTip, requireGrown } from "./log-tip.ts";
 import { encodeOutcomes } from "./outcome-queue.ts";
 import { type BatchPlan, planBatch } from "./plan.ts";
+import type { KnownPolicy } from "./policy.ts";
 
 /** What one transaction is to write. */
 export interface Work {
@@ -29,7 +30,7 @@ export interface Written {
 }
 
 export type AttemptResult =
-  | { readonly kind: "committed"; readonly written: Written; readonly rules: KnownRules }
+  | { readonly kind: "committed"; readonly written: Written; readonly policy: KnownPolicy }
   /** The server has said no; nothing was written. */
   | { readonly kind: "refused"; readonly error: StoreError }
   /** The connection was lost before COMMIT was sent; nothing was written. */
@@ -40,7 +41,7 @@ export type AttemptResult =
 export interface AttemptOptions {
   readonly clock: Clock;
   readonly lineageQuota: Quota;
-  readonly rules: KnownRules;
+  readonly policy: KnownPolicy;
   /** The log as this process last saw it. */
   readonly tip: LogTip;
 }
@@ -52,12 +53,12 @@ export async function attemptCommit(pipeline: Pipeline, work: Work, options: Att
   let written: Written;
   let answers: PromiseSettledResult<PipelineAnswer>[];
   try {
-    reads = await beginBatch(pipeline, work.intents, work.marks, options.rules);
+    reads = await beginBatch(pipeline, work.intents, work.marks, options.policy);
     requireGrown(reads.size, options.tip);
     const now = options.clock.now();
     const plan = planBatch(
       work.intents,
-      { ...reads, rules: reads.rules.revisions },
+      { ...reads, rules: reads.policy.rules, authorities: reads.policy.authorities },
       { now, lineageQuota: options.lineageQuota },
     );
     const outcomeIndex = work.outcomes.length === 0 ? undefined : reads.size + BigInt(plan.entries.length);
@@ -70,7 +71,7 @@ export async function attemptCommit(pipeline: Pipeline, work: Work, options: Att
     const ended = await pipeline.send({ name: "", text: "ROLLBACK" }).catch(() => undefined);
     return ended === undefined ? { kind: "lost", error } : { kind: "refused", error };
   }
-  return judge(answers, pipeline.takeWarnings(), written, reads.rules);
+  return judge(answers, pipeline.takeWarnings(), written, reads.policy);
 }
 
 /** COMMIT must answer COMMIT, alone and without a warning. */
@@ -78,7 +79,7 @@ export function judge(
   answers: readonly PromiseSettledResult<PipelineAnswer>[],
   warnings: readonly string[],
   written: Written,
-  rules: KnownRules,
+  policy: KnownPolicy,
 ): AttemptResult {
   const failures = answers.flatMap((answer) => (answer.status === "rejected" ? [asError(answer.reason)] : []));
   const commit = answers.at(-1);
@@ -93,7 +94,7 @@ export function judge(
     };
   }
   if (commit?.value.command === "COMMIT" && failures.length === 0 && warnings.length === 0) {
-    return { kind: "committed", written, rules };
+    return { kind: "committed", written, policy };
   }
   const said = [...failures.map(({ message }) => message), ...warnings].join("; ");
   return {

@@ -9,6 +9,7 @@ import type { SqlStatement } from "../store/index.ts";
 import type { Pipeline, PipelineAnswer } from "../store/pipeline.ts";
 import { LedgerError } from "./errors.ts";
 import type { LineageRow, PreparedIntent } from "./plan.ts";
+import { currentPolicy, type KnownPolicy, READ_RULES } from "./policy.ts";
 import type { TokenState } from "./token.ts";
 
 export const BEGIN: SqlStatement = { name: "ledger_begin", text: "BEGIN" };
@@ -27,10 +28,6 @@ const READ_TOKENS: SqlStatement = {
   text: `SELECT secret_sha256, expires_at, voided_at IS NOT NULL, redeemed_at, redeemed_spki, redeemed_index, lineage
          FROM join_token WHERE secret_sha256 = ANY ($1::bytea[])`,
 };
-const READ_RULES: SqlStatement = {
-  name: "ledger_rules",
-  text: "SELECT name, revision FROM identity_rule WHERE name = ANY ($1::text[])",
-};
 /** A certificate that authenticated a connection is used, as long as it is its lineage's newest. */
 const MARK_USED: SqlStatement = {
   name: "ledger_mark_used",
@@ -41,21 +38,11 @@ const MARK_USED: SqlStatement = {
          WHERE l.id = i.lineage AND l.current_serial = mark.serial AND NOT l.current_used`,
 };
 
-/** Rules as read under the lock; they stay true for as long as the head shows the same policy revision. */
-export interface KnownRules {
-  readonly policyRevision: bigint;
-  readonly revisions: Map<string, bigint>;
-  /** Names that were asked for, found or not. */
-  readonly asked: Set<string>;
-}
-
-export const NO_RULES: KnownRules = { policyRevision: -1n, revisions: new Map(), asked: new Set() };
-
 export interface BatchReads {
   readonly size: bigint;
   readonly lineages: ReadonlyMap<string, LineageRow>;
   readonly tokens: ReadonlyMap<string, TokenState>;
-  readonly rules: KnownRules;
+  readonly policy: KnownPolicy;
 }
 
 /** Begins the transaction, takes the lock, stores `marks` (serials, lower-case hex), and reads. */
@@ -63,7 +50,7 @@ export async function beginBatch(
   pipeline: Pipeline,
   intents: readonly PreparedIntent[],
   marks: readonly string[],
-  known: KnownRules,
+  known: KnownPolicy,
 ): Promise<BatchReads> {
   const lineages = new Set<string>();
   const tokens = new Map<string, Uint8Array>();
@@ -90,27 +77,8 @@ export async function beginBatch(
     size,
     lineages: parseLineages(lineageAnswer),
     tokens: parseTokens(tokenAnswer),
-    rules: await currentRules(pipeline, known, policyRevision, rules, ruleAnswer),
+    policy: await currentPolicy(pipeline, known, policyRevision, rules, ruleAnswer),
   };
-}
-
-async function currentRules(
-  pipeline: Pipeline,
-  known: KnownRules,
-  policyRevision: bigint,
-  names: ReadonlySet<string>,
-  answer: PipelineAnswer | undefined,
-): Promise<KnownRules> {
-  const same = known.policyRevision === policyRevision;
-  if (same && answer === undefined) return known;
-  const read =
-    answer ?? (names.size === 0 ? undefined : await pipeline.send(READ_RULES, [textArray([...names], itself)]));
-  const rules: KnownRules = same ? known : { policyRevision, revisions: new Map(), asked: new Set() };
-  for (const name of names) rules.asked.add(name);
-  for (const [name, revision] of read?.rows ?? []) {
-    if (name != null && revision != null) rules.revisions.set(name, BigInt(revision));
-  }
-  return rules;
 }
 
 export function parseHead(answer: PipelineAnswer): { readonly size: bigint; readonly policyRevision: bigint } {

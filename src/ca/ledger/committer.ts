@@ -6,7 +6,6 @@ import type { BoundCounter, BoundHistogram, Clock, Logger, Metrics } from "../..
 import { type Database, type StoreError, sqlStateOf } from "../store/index.ts";
 import type { Pipeline } from "../store/pipeline.ts";
 import { type AttemptResult, attemptCommit, type Work, type Written } from "./attempt.ts";
-import { NO_RULES } from "./batch-read.ts";
 import { LedgerError } from "./errors.ts";
 import type { CommitResult, Intent, OutcomeReport } from "./intent.ts";
 import { IntentQueue, PendingIntent } from "./intent-queue.ts";
@@ -14,6 +13,7 @@ import type { LedgerHealth, Quota } from "./ledger.ts";
 import { type LogTip, requireSameLog } from "./log-tip.ts";
 import { OutcomeQueue } from "./outcome-queue.ts";
 import { Partitions } from "./partitions.ts";
+import { NO_POLICY } from "./policy.ts";
 import { isRecorded } from "./read-back.ts";
 import { WriterConnection } from "./writer-connection.ts";
 
@@ -64,7 +64,7 @@ export class Committer {
   readonly #seconds: BoundHistogram;
   readonly #batches: BoundCounter;
   #marks = new Set<string>();
-  #rules = NO_RULES;
+  #policy = NO_POLICY;
   #tip: LogTip;
   #running: Promise<void> | undefined;
   #flushTimer: NodeJS.Timeout | undefined;
@@ -248,7 +248,7 @@ export class Committer {
     const result = await this.#attempt(work);
     switch (result.kind) {
       case "committed":
-        this.#rules = result.rules;
+        this.#policy = result.policy;
         this.#committed(work, result.written);
         return;
       case "lost":
@@ -269,7 +269,7 @@ export class Committer {
     const started = performance.now();
     try {
       const result = await this.#use((pipeline) =>
-        attemptCommit(pipeline, work, { clock, lineageQuota, rules: this.#rules, tip: this.#tip }),
+        attemptCommit(pipeline, work, { clock, lineageQuota, policy: this.#policy, tip: this.#tip }),
       );
       if (result.kind === "committed") this.#seconds.record((performance.now() - started) / 1_000);
       return result;

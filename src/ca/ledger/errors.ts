@@ -14,6 +14,8 @@ export type LedgerErrorCode =
   | "MCA_SERIAL_COLLISION"
   /** The rule was changed or deleted since it was evaluated. Evaluate again. */
   | "MCA_RULE_CHANGED"
+  /** The authority was retired, tainted or revoked since the certificate was drawn up. Draw it up under the present one. */
+  | "MCA_AUTHORITY_NOT_ACTIVE"
   | "MCA_LINEAGE_UNKNOWN"
   /** Two holders of one lineage: a key was stolen, or a machine was cloned. */
   | "MCA_LINEAGE_FROZEN"

@@ -17,12 +17,14 @@ export interface LineageRow {
   readonly quota: QuotaState;
 }
 
-/** What was read under the head lock. Keys: lineage ids, hex of token hashes, rule names. */
+/** What was read under the head lock. Keys: lineage ids, hex of token hashes, rule names, hex of key hashes. */
 export interface BatchState {
   readonly size: bigint;
   readonly lineages: ReadonlyMap<string, LineageRow>;
   readonly tokens: ReadonlyMap<string, TokenState>;
   readonly rules: ReadonlyMap<string, bigint>;
+  /** States of those that may sign something. */
+  readonly authorities: ReadonlyMap<string, string>;
 }
 
 export interface PreparedIntent {
@@ -100,6 +102,14 @@ class Planner {
       return refuse(
         "MCA_RULE_CHANGED",
         `The rule ${fields.rule.name} was changed or deleted while this request was under way. Try again.`,
+      );
+    }
+    // A probe is how an authority is tried before anybody trusts it; everything else is for the active one.
+    const wanted = fields.kind === "svid.probe" ? "requested" : "active";
+    if (this.#state.authorities.get(fields.authority) !== wanted) {
+      return refuse(
+        "MCA_AUTHORITY_NOT_ACTIVE",
+        `The authority ${fields.authority} does not sign any more (npx mesh-ca authority list): nothing was recorded. Ask again.`,
       );
     }
     switch (fields.lineage.kind) {

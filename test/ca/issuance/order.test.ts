@@ -109,7 +109,15 @@ test("bytes that change between lint, record and signature are noticed, and noth
 
 test("an intent for one authority is never signed by another", async () => {
   const { linted, intent, authority } = draw();
-  const committed = await commit(new Intent({ ...intent.fields, authority: "cd".repeat(32) }));
+  const other = "cd".repeat(32);
+  await world.owner.query(
+    {
+      name: "",
+      text: "INSERT INTO authority (spki_sha256, replica, state, upstream, created_at) VALUES ($1, 2, 'active', 'test', now())",
+    },
+    [Buffer.from(other, "hex")],
+  );
+  const committed = await commit(new Intent({ ...intent.fields, authority: other }));
   await assert.rejects(signCommitted(committed, linted, authority, world.clock.now()), TypeError);
 });
 

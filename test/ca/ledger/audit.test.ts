@@ -5,13 +5,12 @@ import type { Database } from "../../../src/ca/store/index.ts";
 import { parseCertificate, sha256, toHex } from "../../../src/x509/index.ts";
 import { createLeaf, createRoot } from "../../support/pki.ts";
 import { createTestDatabase, type TestDatabase } from "../../support/postgres.ts";
-import { AUTHORITY, hexOf, intentOf, newSerial, openLedger, START } from "./support.ts";
+import { AUTHORITY, intentOf, newSerial, OTHER_AUTHORITY, openLedger, START } from "./support.ts";
 
 const HOUR = 3_600_000;
 const CART = "spiffe://example.test/ns/shop/sa/cart";
 const PAY = "spiffe://example.test/ns/shop/sa/pay";
 const SHOPPING = "spiffe://example.test/ns/shopping/sa/x";
-const OTHER_AUTHORITY = hexOf("another authority");
 const LINEAGE = "11111111-2222-4333-8444-555555555555";
 
 describe("audit queries", () => {

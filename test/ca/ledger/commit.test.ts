@@ -7,7 +7,7 @@ import { CommittedIntent, markCommitted } from "../../../src/ca/ledger/intent.ts
 import { sqlTime } from "../../../src/ca/store/index.ts";
 import { createTestDatabase, type TestDatabase } from "../../support/postgres.ts";
 import { checkLog } from "./invariants.ts";
-import { hexOf, intentOf, openLedger, reopenLedger, START, TestClock } from "./support.ts";
+import { AUTHORITY, hexOf, intentOf, OTHER_AUTHORITY, openLedger, reopenLedger, START, TestClock } from "./support.ts";
 
 const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString("hex");
 const MINUTE = 60_000;
@@ -41,6 +41,40 @@ afterEach(async () => {
   await ledger.close();
   await checkLog(database.owner);
   await database.close();
+});
+
+describe("who may sign, read again under the lock", () => {
+  const set = (state: string, authority = AUTHORITY) =>
+    database.owner.query(sql(`UPDATE authority SET state = '${state}' WHERE spki_sha256 = '\\x${authority}'`));
+
+  test("an authority that was given up elsewhere a moment ago signs nothing more, whatever this process has heard", async () => {
+    indexOf(await ledger.commit(intentOf()));
+    for (const state of ["retired", "tainted", "revoked", "removed", "prepared", "requested"]) {
+      await set(state);
+      assert.equal(await codeOf(ledger.commit(intentOf())), "MCA_AUTHORITY_NOT_ACTIVE", state);
+    }
+    indexOf(await ledger.commit(intentOf({ authority: OTHER_AUTHORITY })));
+    await set("active");
+    indexOf(await ledger.commit(intentOf()));
+  });
+
+  test("who is refused for its authority does not harm who is not", async () => {
+    await set("revoked");
+    const codes = await Promise.all([
+      codeOf(ledger.commit(intentOf())),
+      codeOf(ledger.commit(intentOf({ authority: OTHER_AUTHORITY }))),
+      codeOf(ledger.commit(intentOf())),
+    ]);
+    assert.deepEqual(codes, ["MCA_AUTHORITY_NOT_ACTIVE", "ok", "MCA_AUTHORITY_NOT_ACTIVE"]);
+  });
+
+  test("an authority that nobody knows signs nothing; one that is being tried signs a probe and nothing else", async () => {
+    assert.equal(await codeOf(ledger.commit(intentOf({ authority: hexOf("nobody") }))), "MCA_AUTHORITY_NOT_ACTIVE");
+    const probe = { kind: "svid.probe", spiffeId: "spiffe://example.test/mesh-ca/probe" } as const;
+    assert.equal(await codeOf(ledger.commit(intentOf(probe))), "MCA_AUTHORITY_NOT_ACTIVE");
+    await set("requested");
+    assert.equal(await codeOf(ledger.commit(intentOf(probe))), "ok");
+  });
 });
 
 describe("commit", () => {

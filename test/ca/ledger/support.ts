@@ -2,11 +2,13 @@
 import { createHash, randomBytes, randomUUID } from "node:crypto";
 import { Intent, type IntentFields, Ledger, type LedgerOptions } from "../../../src/ca/ledger/index.ts";
 import { initialiseLedger } from "../../../src/ca/ledger/initialise.ts";
-import type { Database } from "../../../src/ca/store/index.ts";
+import { type Database, sqlTime } from "../../../src/ca/store/index.ts";
 import { silentLogger } from "../../../src/runtime/index.ts";
 
 export const START = Date.UTC(2026, 6, 1, 12);
 export const AUTHORITY = createHash("sha256").update("authority").digest("hex");
+/** Signs for replica 2. */
+export const OTHER_AUTHORITY = createHash("sha256").update("another authority").digest("hex");
 
 /** A clock that stands still until it is told. */
 export class TestClock {
@@ -56,9 +58,18 @@ export function intentOf(overrides: Partial<IntentFields> = {}): Intent {
   return new Intent(fieldsOf(overrides));
 }
 
-/** Initialises the database and opens a ledger on it. */
+/** Initialises the database, with two authorities that sign, and opens a ledger on it. */
 export async function openLedger(database: Database, options: Partial<LedgerOptions> = {}): Promise<Ledger> {
   await initialiseLedger(database, { trustDomain: "example.test", development: false, createdAt: START });
+  for (const [replica, authority] of [AUTHORITY, OTHER_AUTHORITY].entries()) {
+    await database.query(
+      {
+        name: "",
+        text: "INSERT INTO authority (spki_sha256, replica, state, upstream, created_at) VALUES ($1, $2, 'active', 'test', $3)",
+      },
+      [Buffer.from(authority, "hex"), replica + 1, sqlTime(START)],
+    );
+  }
   return reopenLedger(database, options);
 }
 
