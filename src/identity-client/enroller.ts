@@ -91,7 +91,8 @@ export class Enroller {
         );
       }
       const address = server ?? token.server;
-      return { address, trust: await fetchPinnedTrust({ address, token, callTimeoutMs, signal: this.#signal }) };
+      const pinning = { address, token, known: this.#trust.known, callTimeoutMs };
+      return { address, trust: await fetchPinnedTrust({ ...pinning, signal: this.#signal }) };
     }
     const trust = this.#trust.known;
     if (server === undefined) {

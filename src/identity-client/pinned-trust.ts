@@ -11,6 +11,8 @@ import { readSnapshot } from "./trust-messages.ts";
 export interface PinnedTrustOptions {
   readonly address: string;
   readonly token: JoinToken;
+  /** What was known before: a key that is distrusted stays so, whatever the token pins. */
+  readonly known: TrustSet | undefined;
   readonly callTimeoutMs: number;
   readonly signal?: AbortSignal | undefined;
 }
@@ -22,6 +24,7 @@ export interface PinnedTrustOptions {
 export async function fetchPinnedTrust({
   address,
   token,
+  known,
   callTimeoutMs,
   signal,
 }: PinnedTrustOptions): Promise<TrustSet> {
@@ -34,13 +37,16 @@ export async function fetchPinnedTrust({
         `The server at ${address} did not begin with a snapshot of its trust. Check that it is a mesh-ca server of this version.`,
       );
     }
-    return pinned(message.update.value, token, address);
+    return pinned(message.update.value, { address, token, known });
   } finally {
     link.close();
   }
 }
 
-function pinned(message: Parameters<typeof readSnapshot>[0], token: JoinToken, address: string): TrustSet {
+function pinned(
+  message: Parameters<typeof readSnapshot>[0],
+  { token, address, known }: Pick<PinnedTrustOptions, "token" | "address" | "known">,
+): TrustSet {
   const snapshot = readSnapshot(message, token.trustDomain);
   const pins = new Set(token.pins);
   const authorities = snapshot.authorities
@@ -58,9 +64,10 @@ function pinned(message: Parameters<typeof readSnapshot>[0], token: JoinToken, a
     anchors: authorities,
     authorities,
     intermediates: [],
-    distrustedSpkis: new Set(),
+    distrustedSpkis: known?.distrustedSpkis ?? new Set(),
     revocations: [],
     sequence: 0n,
+    revision: 0n,
     refreshHintSeconds: snapshot.refreshHintSeconds,
   };
   return new X509SvidVerifier(trust).trust;

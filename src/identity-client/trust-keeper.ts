@@ -1,13 +1,14 @@
 // Holds the trust in force, and the one verifier made from it. Trust is learned over verified connections only, and never goes
 // back because a replica lags behind: an older story counts only after it has been told for a minute, and never makes a
-// distrusted key or a revoked certificate good again.
+// distrusted key, an authority that had left or a revoked certificate good again (trust-order.ts).
 import type { Clock, Logger } from "../runtime/index.ts";
 import { type TrustDomain, type TrustSet, type VerifiedX509Svid, X509SvidVerifier } from "../spiffe/index.ts";
 import type { Certificate } from "../x509/index.ts";
 import { IdentityClientError } from "./errors.ts";
-import { sameTrust, type TrustState, trustSetOf, withKnownDistrust } from "./trust-state.ts";
+import { forgottenDistrust, isOlder, olderTrust, withKnownDistrust } from "./trust-order.ts";
+import { sameTrust, type TrustState, trustSetOf } from "./trust-state.ts";
 
-/** How long a lower sequence is taken for a lagging replica rather than for a restored database. */
+/** How long an older story is taken for a lagging replica rather than for a restored database. */
 export const LAGGING_REPLICA_MS = 60_000;
 
 export interface TrustKeeperOptions {
@@ -54,9 +55,9 @@ export class TrustKeeper {
     return () => this.#listeners.delete(listener);
   }
 
-  /** Replaces the trust by what the operator or a token's pins say. */
+  /** Replaces the trust by what the operator or a token's pins say. Distrust stays: it is of keys, whoever set up what anew. */
   replace(trust: TrustSet): void {
-    this.#put(trust);
+    this.#put(this.known === undefined ? trust : withKnownDistrust(trust, this.known));
   }
 
   /**
@@ -66,21 +67,46 @@ export class TrustKeeper {
   learn(state: TrustState): boolean {
     const told = trustSetOf(state);
     const known = this.known;
-    if (known === undefined || told.sequence >= known.sequence) {
+    if (known === undefined || !isOlder(told, known)) {
       this.#olderSince = undefined;
-      this.#put(told);
+      this.#put(known === undefined ? told : this.#keepDistrust(told, known));
       return true;
     }
     const now = this.#clock.now();
     this.#olderSince ??= now;
     if (now - this.#olderSince < LAGGING_REPLICA_MS) return false;
-    this.#logger.warn(
-      { event: "trust.sequence_went_back", known: known.sequence.toString(), told: told.sequence.toString() },
-      "The server has told an older trust for a minute: it is taken, with every known distrust and revocation kept. Was its database restored?",
-    );
     this.#olderSince = undefined;
-    this.#put(withKnownDistrust(told, known));
+    return this.#goBack(told, known);
+  }
+
+  /** An older story that is told for good. */
+  #goBack(told: TrustSet, known: TrustSet): boolean {
+    const trust = olderTrust(told, known);
+    const fields = { event: "trust.went_back", known: orderOf(known), told: orderOf(told) };
+    if (trust === undefined) {
+      this.#logger.error(
+        fields,
+        "The server has told an older trust for a minute, of authorities that had all left: it is not taken. Was its database restored?",
+      );
+      return false;
+    }
+    this.#logger.warn(
+      fields,
+      "The server has told an older trust for a minute: it is taken, but for what had left, and with every known distrust and revocation. Was its database restored?",
+    );
+    this.#put(trust);
     return true;
+  }
+
+  #keepDistrust(told: TrustSet, known: TrustSet): TrustSet {
+    const forgotten = forgottenDistrust(told, known);
+    if (forgotten.length > 0 && told.revision !== known.revision) {
+      this.#logger.warn(
+        { event: "trust.distrust_forgotten", forgotten, told: orderOf(told) },
+        "The server no longer tells that these keys are distrusted: they stay so here. Was its database restored?",
+      );
+    }
+    return withKnownDistrust(told, known);
   }
 
   #inForce(): X509SvidVerifier {
@@ -98,10 +124,15 @@ export class TrustKeeper {
         event: "trust.changed",
         trustDomain: trust.trustDomain.name,
         sequence: trust.sequence.toString(),
+        revision: trust.revision.toString(),
         authorities: trust.authorities?.length ?? 0,
       },
       "The trust in force has changed.",
     );
     for (const listener of [...this.#listeners]) listener();
   }
+}
+
+function orderOf({ revision, sequence }: TrustSet): string {
+  return `revision ${revision}, sequence ${sequence}`;
 }

@@ -92,6 +92,7 @@ export function trustSetOf(state: TrustState): TrustSet {
     distrustedSpkis: state.distrustedSpkis,
     revocations: state.revocations,
     sequence: state.sequence,
+    revision: state.revision,
     refreshHintSeconds: state.refreshHintSeconds,
   };
 }
@@ -109,6 +110,7 @@ export function trustSetOfSnapshot(message: TrustSnapshot): TrustSet {
 export function sameTrust(a: TrustSet, b: TrustSet): boolean {
   return (
     a.sequence === b.sequence &&
+    a.revision === b.revision &&
     sameCertificates(a.anchors, b.anchors) &&
     sameCertificates(a.authorities ?? [], b.authorities ?? []) &&
     (a.authorities === undefined) === (b.authorities === undefined) &&
@@ -123,20 +125,4 @@ export function sameTrust(a: TrustSet, b: TrustSet): boolean {
 function sameCertificates(a: readonly Certificate[], b: readonly Certificate[]): boolean {
   const hashes = new Set(a.map(({ sha256 }) => sha256));
   return hashes.size === new Set(b.map(({ sha256 }) => sha256)).size && b.every(({ sha256 }) => hashes.has(sha256));
-}
-
-/**
- * What to believe when a replica that lags behind, or a restored database, tells an older story than the one already known:
- * the older anchors and authorities, but every distrusted key and every revocation of both.
- */
-export function withKnownDistrust(older: TrustSet, known: TrustSet): TrustSet {
-  const have = new Set(older.revocations.map((revocation) => JSON.stringify(revocation)));
-  return {
-    ...older,
-    distrustedSpkis: new Set([...older.distrustedSpkis, ...known.distrustedSpkis]),
-    revocations: [
-      ...older.revocations,
-      ...known.revocations.filter((revocation) => !have.has(JSON.stringify(revocation))),
-    ],
-  };
 }

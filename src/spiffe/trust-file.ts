@@ -19,6 +19,7 @@ const MEMBERS = new Set([
   "trustDomain",
   "serverId",
   "sequence",
+  "revision",
   "refreshHintSeconds",
   "anchors",
   "authorities",
@@ -34,6 +35,7 @@ export function encodeTrustFile(trust: TrustSet): string {
     trustDomain: trust.trustDomain.name,
     serverId: serverId(trust.trustDomain).toString(),
     sequence: trust.sequence,
+    revision: trust.revision,
     refreshHintSeconds: trust.refreshHintSeconds,
     anchors: trust.anchors.map(encodeCertificate),
     authorities: trust.authorities?.map(encodeCertificate) ?? null,
@@ -60,6 +62,8 @@ export function parseTrustFile(text: string): TrustSet {
   return {
     trustDomain,
     sequence: parseInteger(members, "sequence"),
+    // Files from before it was counted have none.
+    revision: members.has("revision") ? parseInteger(members, "revision") : 0n,
     refreshHintSeconds: Number(parseInteger(members, "refreshHintSeconds")),
     anchors: parseList(members, "anchors").map(parseEncodedCertificate),
     authorities:

@@ -27,7 +27,9 @@ export interface TrustSet {
   /** Keys that are no longer trusted anywhere in a chain: lower-case hex of the SPKI's SHA-256. */
   readonly distrustedSpkis: ReadonlySet<string>;
   readonly revocations: readonly Revocation[];
-  /** `spiffe_sequence`: changes with every change of content. */
+  /** `spiffe_sequence`: grows with every change of the SPIFFE bundle (anchors, refresh hint). */
   readonly sequence: bigint;
+  /** Grows with every change of anything here, as WatchTrust counts it; 0: unknown, older than all others. */
+  readonly revision: bigint;
   readonly refreshHintSeconds: number;
 }

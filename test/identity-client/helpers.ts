@@ -37,6 +37,7 @@ export function trustOf(authorities: readonly TestCertificate[], changes: Partia
     distrustedSpkis: new Set(),
     revocations: [],
     sequence: 1n,
+    revision: 1n,
     refreshHintSeconds: 300,
     ...changes,
   };

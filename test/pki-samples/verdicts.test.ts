@@ -99,6 +99,7 @@ for (const sample of index.samples) {
             revocations: [],
             distrustedSpkis: new Set(),
             sequence: 1n,
+            revision: 1n,
             refreshHintSeconds: 300,
           });
         assert.throws(

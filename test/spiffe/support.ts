@@ -18,6 +18,7 @@ export function trustOf(overrides: Partial<TrustSet> = {}): TrustSet {
     distrustedSpkis: new Set(),
     revocations: [],
     sequence: 1n,
+    revision: 1n,
     refreshHintSeconds: DEFAULT_REFRESH_HINT_SECONDS,
     ...overrides,
   };

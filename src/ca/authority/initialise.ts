@@ -57,6 +57,7 @@ function firstTrust(options: ProvisionDependencies, accepted: Parameters<typeof 
     distrustedSpkis: [],
     prunedAnchors: [],
     sequence: 1n,
+    revision: 1n,
     refreshHintSeconds: options.settings.refreshHintSeconds,
   });
 }

@@ -185,7 +185,7 @@ export class AuthorityView {
     pruned = this.#trust.prunedAnchors,
   ): TrustSet {
     const { trustDomain, settings } = this.#options;
-    const { sequence, distrustedSpkis } = this.#trust;
+    const { sequence, revision, distrustedSpkis } = this.#trust;
     const { refreshHintSeconds } = settings;
     return buildTrustSet({
       trustDomain,
@@ -193,6 +193,7 @@ export class AuthorityView {
       distrustedSpkis,
       prunedAnchors: pruned,
       sequence,
+      revision,
       refreshHintSeconds,
     });
   }

@@ -20,12 +20,13 @@ export interface BundleFields {
   readonly prunedAnchors: readonly string[];
   /** `spiffe_sequence`. */
   readonly sequence: bigint;
+  readonly revision: bigint;
   readonly refreshHintSeconds: number;
 }
 
 /** Puts the bundle together; each certificate once. */
 export function buildTrustSet(fields: BundleFields): TrustSet {
-  const { trustDomain, authorities, prunedAnchors, sequence, refreshHintSeconds } = fields;
+  const { trustDomain, authorities, prunedAnchors, sequence, revision, refreshHintSeconds } = fields;
   return {
     trustDomain,
     anchors: unique(authorities.map(({ anchor }) => anchor)).filter(({ sha256 }) => !prunedAnchors.includes(sha256)),
@@ -34,6 +35,7 @@ export function buildTrustSet(fields: BundleFields): TrustSet {
     distrustedSpkis: new Set(fields.distrustedSpkis),
     revocations: [],
     sequence,
+    revision,
     refreshHintSeconds,
   };
 }

@@ -13,6 +13,7 @@ const build = (authorities: Parameters<typeof buildTrustSet>[0]["authorities"]) 
     distrustedSpkis: ["ab"],
     prunedAnchors: [],
     sequence: 7n,
+    revision: 1n,
     refreshHintSeconds: 300,
   });
 

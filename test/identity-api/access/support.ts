@@ -15,6 +15,7 @@ const trust: TrustSet = {
   distrustedSpkis: new Set(),
   revocations: [],
   sequence: 1n,
+  revision: 1n,
   refreshHintSeconds: 300,
 };
 const svid = new X509SvidVerifier(trust).verify([leaf.certificate], Date.now());

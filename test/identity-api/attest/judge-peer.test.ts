@@ -33,6 +33,7 @@ function trustSet(authorities: readonly TestCertificate[], changes: Partial<Trus
     distrustedSpkis: new Set(),
     revocations: [],
     sequence: 1n,
+    revision: 1n,
     refreshHintSeconds: 300,
     ...changes,
   };

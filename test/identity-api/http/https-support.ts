@@ -36,6 +36,7 @@ export function trustWith(anchors: readonly TestCertificate[], sequence = 1n, re
     distrustedSpkis: new Set(),
     revocations: [],
     sequence,
+    revision: 1n,
     refreshHintSeconds,
   };
 }
