@@ -7,7 +7,7 @@ import { pem, pemWithText, pkcs7, pkcs7Pem } from "./packaging.ts";
 import type { Expectation, Sample, SampleFile } from "./sample.ts";
 
 /** Nobody who sees the root of an enterprise knows what else is beneath it: every chain here is accepted with that warning. */
-const SHARED_ROOT = "dedicated root";
+const SHARED_ROOT = "dedicated-root";
 const ACCEPTED: Expectation = { kind: "accepted", notes: [SHARED_ROOT] };
 /** The root was not among the files; one that is known already was taken. */
 const KNOWN_ROOT = "root";

@@ -6,7 +6,7 @@ import { ServerRefusal } from "../identity-client/index.ts";
 import { type AcceptedImport, type Finding, Finding_Severity } from "../proto/gen/meshca/identity/v1/authority.ts";
 import { type ConnectionOptions, withConnection } from "./connection.ts";
 import { CliError } from "./errors.ts";
-import { facts, print, printJson, table, time } from "./output.ts";
+import { facts, hint, print, printable, printJson, time } from "./output.ts";
 
 /** More is no bundle of certificates. */
 const MAX_BYTES = 4 * 1024 * 1024;
@@ -37,7 +37,7 @@ export async function importFiles(names: readonly string[], options: ImportComma
       return;
     }
     const { findings } = outcome.value;
-    if (!options.json) print(findingsTable(findings));
+    if (!options.json) print(`${findingsText(findings)}\n\n`);
     const errors = findings.filter(({ severity }) => severity !== Finding_Severity.SEVERITY_WARNING).length;
     throw new ServerRefusal(
       "MCA_UPSTREAM_CERTIFICATE_REFUSED",
@@ -51,7 +51,7 @@ function printAccepted(
   { spkiSha256, path, endsAt, warnings, activated, activatesAt }: AcceptedImport,
   dryRun: boolean,
 ) {
-  if (warnings.length > 0) print(`${findingsTable(warnings)}\n`);
+  if (warnings.length > 0) print(`${findingsText(warnings)}\n\n`);
   const when = activated ? "now" : activatesAt === undefined ? "by the rotation" : time(activatesAt);
   print(
     facts([
@@ -61,17 +61,25 @@ function printAccepted(
       [dryRun ? "would sign" : "signs", when],
     ]),
   );
+  if (dryRun) hint("Only judged: nothing was changed.");
 }
 
-function findingsTable(findings: readonly Finding[]): string {
-  const rows = findings.map(({ severity, certificate, rule, found, expected }) => [
-    severity === Finding_Severity.SEVERITY_WARNING ? "warning" : "error",
-    certificate,
-    rule,
-    found,
-    expected,
-  ]);
-  return table(["", "CERTIFICATE", "RULE", "FOUND", "EXPECTED"], rows);
+/** One paragraph for each, errors first: sentences do not fit into the columns of a terminal. */
+function findingsText(findings: readonly Finding[]): string {
+  const isWarning = ({ severity }: Finding): boolean => severity === Finding_Severity.SEVERITY_WARNING;
+  const inOrder = [...findings.filter((each) => !isWarning(each)), ...findings.filter(isWarning)];
+  return inOrder
+    .map((finding) => {
+      const { certificate, rule, found, expected, remedy } = finding;
+      const told: (readonly [string, string])[] = [
+        ["certificate", certificate],
+        ["found", found],
+        ["expected", expected],
+      ];
+      if (remedy !== "") told.push(["what helps", remedy]);
+      return `${isWarning(finding) ? "WARNING" : "ERROR"} ${printable(rule)}\n${facts(told)}`;
+    })
+    .join("\n\n");
 }
 
 async function readFile(name: string): Promise<ImportFile> {

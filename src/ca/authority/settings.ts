@@ -87,7 +87,7 @@ export function checkAuthorityLifetime(settings: AuthoritySettings, now: number,
   for (const { arithmetic, leastSeconds, or } of problemsOf(settings, leftSeconds)) {
     throw impossible(
       `its path ends at ${formatTime(endsAt)}, and ${arithmetic}`,
-      `Have every certificate of the path live at least ${leastSeconds} s more, or ${or}.`,
+      `Have every certificate of the path live at least ${leastSeconds} s (${days(leastSeconds)} days) from now on, or ${or}.`,
     );
   }
 }
@@ -123,6 +123,11 @@ function problemsOf(settings: AuthoritySettings, lifetimeSeconds: number): reado
 /** The shortest lifetime of an authority with which a rotation can be done by these settings, in seconds. */
 export function leastLifetimeSeconds(settings: AuthoritySettings): number {
   return Math.max(...problemsOf(settings, 0).map(({ leastSeconds }) => leastSeconds));
+}
+
+/** Rounded up, with one digit: what somebody types into a CA must be enough. */
+function days(seconds: number): number {
+  return Math.ceil((seconds / 86_400) * 10) / 10;
 }
 
 function impossible(arithmetic: string, remedy: string): AuthorityError {

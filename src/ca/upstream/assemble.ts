@@ -157,8 +157,8 @@ class Assembling {
     return (lowest.length > 0 ? lowest : this.#certificates).map((certificate) => ({
       severity: "error",
       certificate: this.#name(certificate),
-      rule: "it is for the key that we hold",
-      found: `a certificate for the key ${certificate.publicKey.spkiSha256}`,
+      rule: "key",
+      found: `no certificate for the key that was asked for; this one is for the key ${certificate.publicKey.spkiSha256}`,
       expected,
     }));
   }
@@ -171,7 +171,7 @@ class Assembling {
     return {
       severity: "error",
       certificate: this.#name(certificate),
-      rule: "one authority at a time",
+      rule: "one-authority",
       found: `a certificate for the open request ${certificate.publicKey.spkiSha256}, beside one for another`,
       expected: "an import for each request",
     };

@@ -29,7 +29,7 @@ export interface CeremonyFacts {
 const COLUMNS = 100;
 const INDENT = 18;
 
-/** The sheet: about 70 lines of at most 100 columns. */
+/** The sheet: about 65 lines of at most 100 columns. */
 export function ceremonySheet(facts: CeremonyFacts): string {
   const { pathLength = 0, csrFile = "mesh-ca.csr", validityDays: days } = facts;
   return [
@@ -53,9 +53,9 @@ export function ceremonySheet(facts: CeremonyFacts): string {
     "    | jq -r '.data.certificate, .data.issuing_ca' > mesh-ca.pem",
     "  If ttl comes out shorter: vault secrets tune -max-lease-ttl; the issuer's end is the other limit.",
     "",
-    "THEN bring back the certificate with all CAs above it, the root too, as PEM, DER or PKCS#7:",
-    "  npx mesh-ca authority import --dry-run mesh-ca.pem chain.pem root.pem     (changes nothing)",
-    "  npx mesh-ca authority import mesh-ca.pem chain.pem root.pem",
+    "THEN give it back with all CAs above it, the root too, as PEM, DER or PKCS#7. On the server:",
+    '  npx mesh-ca authority import --reason "..." --dry-run mesh-ca.pem chain.pem root.pem',
+    '  npx mesh-ca authority import --reason "..." mesh-ca.pem chain.pem root.pem',
     "",
     "Signed by (CA operator) ____________________________________________   Date ______________________",
     "Witness                 ____________________________________________   Date ______________________",
@@ -73,6 +73,7 @@ function request(facts: CeremonyFacts, csrFile: string): readonly string[] {
     ...field("Requested", formatTime(facts.requestedAt)),
     ...field("CSR SHA-256", sha256Hex(facts.csr)),
     `      compare:    openssl req -in ${csrFile} -outform DER | openssl sha256`,
+    `      Windows:    certutil -decode ${csrFile} csr.der & certutil -hashfile csr.der SHA256`,
     ...field("Key SHA-256", facts.spkiSha256),
     `      compare:    openssl req -in ${csrFile} -noout -pubkey \\`,
     "                    | openssl pkey -pubin -outform DER | openssl sha256",

@@ -27,7 +27,7 @@ export function gapFindings(
     findings.push({
       severity: "error",
       certificate: name(deepest[0] ?? fail()),
-      rule: "bounded work",
+      rule: "bounded-work",
       found: "more certificates with the same names than can be looked through, or a chain of more than 8",
       expected: "the certificate of the authority and its path alone",
     });

@@ -13,6 +13,7 @@ export { judgeUpstreamAnswer } from "./judge.ts";
 export type { DnsGrant } from "./name-permissions.ts";
 export { offlineUpstream } from "./offline.ts";
 export { type ImportedCertificate, type ImportFile, readCertificates } from "./read-certificates.ts";
+export { remedyOf } from "./remedy.ts";
 export { selfSignedUpstream } from "./self-signed.ts";
 export type {
   OfflineUpstream,

@@ -62,7 +62,7 @@ class Judging {
       if (!(error instanceof X509Error)) throw error;
       const source = this.#answer.sources?.get(sha256Hex(der));
       const certificate = source === undefined ? what : `${what} (${source})`;
-      this.#add({ certificate, rule: "X.509 v3", found: error.message, expected: "an X.509 v3 certificate in DER" });
+      this.#add({ certificate, rule: "readable", found: error.message, expected: "an X.509 v3 certificate in DER" });
       return undefined;
     }
   }
@@ -116,7 +116,7 @@ class Judging {
       const verdict = this.#validate(certificate, above, anchor);
       if (verdict instanceof X509Error)
         this.#refuse(certificate, {
-          rule: "RFC 5280 6.1",
+          rule: "path",
           found: verdict.message,
           expected: "a path that our verifier accepts",
         });
@@ -202,9 +202,9 @@ class Judging {
     this.#add(
       {
         certificate: this.#name(anchor),
-        rule: "dedicated root",
-        found: `a root without name constraints: every CA beneath it can issue ${trustDomain.id}/... that verifiers without rule X-16 (all but ours) accept`,
-        expected: `a root dedicated to this trust domain (then there is nothing to do), or constraints that exclude "${trustDomain.name}" from its other CAs`,
+        rule: "dedicated-root",
+        found: `a root without name constraints: every CA beneath it can issue certificates for ${trustDomain.id}/... that all verifiers but mesh-ca's own accept`,
+        expected: `a root for this trust domain alone, or name constraints that exclude the URI host "${trustDomain.name}" in every other CA beneath it`,
       },
       "warning",
     );
@@ -218,7 +218,7 @@ class Judging {
       this.#add(
         {
           certificate: offender === undefined ? finding.certificate : this.#name(offender),
-          rule: "issuer profile",
+          rule: "issuer-profile",
           found: finding.found,
           expected: `${finding.expected} (strict verifiers refuse it: openssl verify -x509_strict, Python 3.13)`,
         },
@@ -232,7 +232,7 @@ class Judging {
     // authority-rules.ts has said these of our own certificate, with the rules that ask more of it.
     if (own && OWN_RULES.has(rule)) return;
     const certificate = offender === undefined ? finding.certificate : this.#name(offender);
-    this.#add({ certificate, rule: own && rule === "extended-key-usage" ? "X-9" : rule, found, expected });
+    this.#add({ certificate, rule, found, expected });
   }
 
   #refuse(certificate: Certificate, rule: BrokenRule): void {

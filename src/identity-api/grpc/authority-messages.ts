@@ -7,6 +7,7 @@ import {
   endOfPath,
   type Finding,
   type ImportReport,
+  remedyOf,
 } from "../../ca/index.ts";
 import {
   type Authority as AuthorityMessage,
@@ -99,13 +100,15 @@ export function importMessage(report: ImportReport, dryRun: boolean): ImportAuth
   }
 }
 
-function findingMessage({ severity, certificate, rule, found, expected }: Finding): FindingMessage {
+function findingMessage(finding: Finding): FindingMessage {
+  const { severity, certificate, rule, found, expected } = finding;
   return {
     severity: severity === "error" ? Finding_Severity.SEVERITY_ERROR : Finding_Severity.SEVERITY_WARNING,
     certificate,
     rule,
     found,
     expected,
+    remedy: remedyOf(finding),
   };
 }
 

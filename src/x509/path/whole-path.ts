@@ -51,11 +51,16 @@ export function* pathLengthErrors(path: readonly Certificate[], target: PathRequ
 
 function tooManyCas(certificate: Certificate, limiting: Certificate): PathError {
   const length = limiting.basicConstraints?.pathLength ?? 0;
-  const expected = `no more CAs below "${labelOf(limiting)}" than its path length of ${length} allows`;
-  return broken("path-length", certificate, "one more CA", expected);
+  const found = `one CA more below "${labelOf(limiting)}" than its path length of ${length} allows`;
+  return broken("path-length", certificate, found, "an issuer whose path length leaves room for this CA");
 }
 
 const PURPOSE_OIDS: Readonly<Record<Purpose, string>> = { serverAuth: oid.serverAuth, clientAuth: oid.clientAuth };
+
+function purposeToString(id: string): string {
+  const name = Object.entries(PURPOSE_OIDS).find(([, value]) => value === id)?.[0];
+  return name === undefined ? id : `${name} (${id})`;
+}
 
 /**
  * Where a certificate of the path lists purposes, each asked one is among them: in CAs a list limits what is beneath
@@ -70,7 +75,9 @@ export function* extendedKeyUsageErrors(
     if (allowed === undefined) continue;
     for (const purpose of purposes) {
       if (!allowed.includes(PURPOSE_OIDS[purpose])) {
-        yield broken("extended-key-usage", certificate, allowed.join(", "), `${purpose} (${PURPOSE_OIDS[purpose]})`);
+        const found = `the extended key usages ${allowed.map(purposeToString).join(", ")}, without ${purpose}`;
+        const expected = `${purpose} (${PURPOSE_OIDS[purpose]}) among them, or no extended key usage`;
+        yield broken("extended-key-usage", certificate, found, expected);
       }
     }
   }

@@ -107,7 +107,7 @@ test("an older certificate of ours beside the new one is left out, and two open 
     requested: [ours, older.certificate.publicKey.spkiSha256],
   });
   assert.ok(both.kind === "refused" && both.findings.length === 2);
-  assert.match(findingsOf(both), /one authority at a time/);
+  assert.match(findingsOf(both), /one-authority/);
 });
 
 test("cross-signed roots: the root of the files wins, then the path that lasts longest; the other one is named", () => {
@@ -184,7 +184,7 @@ test("a web of cross-signed namesakes costs bounded work", () => {
   const started = performance.now();
   const assembly = assemble([mine, ...web]);
   assert.equal(assembly.kind, "refused");
-  assert.match(findingsOf(assembly), /bounded work|loop/);
+  assert.match(findingsOf(assembly), /bounded-work|loop/);
   assert.ok(performance.now() - started < 2000);
 });
 

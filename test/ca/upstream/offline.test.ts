@@ -82,7 +82,8 @@ test("the ceremony sheet is a page that holds what must be compared, set and run
     /certreq -submit/,
     /EJBCA/,
     /use_csr_values=true/,
-    /authority import --dry-run/,
+    /authority import --reason "\.\.\." --dry-run/,
+    /certutil -hashfile/,
   ]) {
     assert.match(sheet, what);
   }

@@ -248,10 +248,12 @@ export interface Finding {
   severity: Finding_Severity;
   /** Which one: its subject, and file and position it came from. */
   certificate: string;
-  /** The rule, by its name in the standard or in the documentation. */
+  /** The rule, in one or two words: "path-length". */
   rule: string;
   found: string;
   expected: string;
+  /** What helps, as a sentence. Empty where found and expected say it, or where nothing has to be done. */
+  remedy: string;
 }
 
 export const Finding_Severity = {
@@ -1902,7 +1904,7 @@ export const ImportAuthorityRequest: MessageFns<ImportAuthorityRequest> = {
 };
 
 function createBaseFinding(): Finding {
-  return { severity: 0, certificate: "", rule: "", found: "", expected: "" };
+  return { severity: 0, certificate: "", rule: "", found: "", expected: "", remedy: "" };
 }
 
 export const Finding: MessageFns<Finding> = {
@@ -1921,6 +1923,9 @@ export const Finding: MessageFns<Finding> = {
     }
     if (message.expected !== "") {
       writer.uint32(42).string(message.expected);
+    }
+    if (message.remedy !== "") {
+      writer.uint32(50).string(message.remedy);
     }
     return writer;
   },
@@ -1978,6 +1983,14 @@ export const Finding: MessageFns<Finding> = {
             message.expected = reader.string();
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.remedy = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1997,6 +2010,7 @@ export const Finding: MessageFns<Finding> = {
       rule: isSet(object.rule) ? globalThis.String(object.rule) : "",
       found: isSet(object.found) ? globalThis.String(object.found) : "",
       expected: isSet(object.expected) ? globalThis.String(object.expected) : "",
+      remedy: isSet(object.remedy) ? globalThis.String(object.remedy) : "",
     };
   },
 
@@ -2017,6 +2031,9 @@ export const Finding: MessageFns<Finding> = {
     if (message.expected !== "") {
       obj.expected = message.expected;
     }
+    if (message.remedy !== "") {
+      obj.remedy = message.remedy;
+    }
     return obj;
   },
 
@@ -2030,6 +2047,7 @@ export const Finding: MessageFns<Finding> = {
     message.rule = object.rule ?? "";
     message.found = object.found ?? "";
     message.expected = object.expected ?? "";
+    message.remedy = object.remedy ?? "";
     return message;
   },
 };
