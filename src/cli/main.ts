@@ -52,9 +52,12 @@ async function program(called: string | undefined): Promise<Command> {
   return root;
 }
 
-/** Otherwise commander would end the process itself, with its own codes. */
+/** Otherwise commander would end the process itself, with its own codes; and its help would say "(default: [])". */
 function throwInsteadOfExit(command: Command): void {
   command.exitOverride();
+  for (const option of command.options) {
+    if (Array.isArray(option.defaultValue)) option.default(option.defaultValue, "none");
+  }
   for (const child of command.commands) throwInsteadOfExit(child);
 }
 

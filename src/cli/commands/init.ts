@@ -108,7 +108,7 @@ async function writeDevelopmentConfig(dataDir: string, trustDomain: string): Pro
   const config = {
     trustDomain,
     dataDir,
-    listen: { grpc: { host: "127.0.0.1" } },
+    listen: { grpc: { host: "127.0.0.1" }, https: { host: "127.0.0.1" } },
     issuance: { minTtlSeconds: 5 },
     attestors: { token: { kind: "join-token" } },
     rules: [

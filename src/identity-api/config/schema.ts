@@ -99,7 +99,7 @@ const authoritySchema = section("The certificate authority of this replica.", {
   lifetimeSeconds: integer(
     604_800,
     { minimum: 60, maximum: 31_536_000, unit: "s" },
-    "Lifetime of an authority's certificate. At least four times issuance.maxTtlSeconds, so that the rotation overlap holds.",
+    "Lifetime of an authority's certificate. More than six times issuance.maxTtlSeconds, so that the rotation overlap holds.",
   ),
   revocationCheck: section(
     "Watching the CRLs and OCSP responders that the certificates of this replica's own authorities and of the CAs above them name. A certificate that the enterprise has revoked stops issuance under it; an address that fails never does.",
