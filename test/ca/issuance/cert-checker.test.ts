@@ -10,6 +10,7 @@ import {
 } from "../../../src/ca/issuance/cert-checker/readers.ts";
 import { getIssuance } from "../../../src/ca/ledger/index.ts";
 import { type LogFields, type Logger, silentLogger, silentMetrics } from "../../../src/runtime/index.ts";
+import { intentOf } from "../ledger/support.ts";
 import { makeCsr } from "./materials.ts";
 import { createWorld, makeGrant, makeRequest, type World } from "./world.ts";
 
@@ -73,6 +74,16 @@ test("a certificate that the authority's key did not sign raises an alarm", asyn
   );
   assert.equal(alarms[0]?.event, CHECK_EVENTS.disagreement);
   assert.equal(alarms[0]?.["alarm"], true);
+});
+
+test("under load, where the newest certificates are still on their way to their outcome, those before them are looked at", async () => {
+  const { checker } = makeChecker({ samplesPerRound: 1 });
+  await issueAndRecord();
+  const issuedAt = world.clock.now();
+  for (let i = 0; i < 20; i++) {
+    await world.ledger.commit(intentOf({ issuedAt, notBefore: issuedAt, notAfter: issuedAt + 3_600_000 }));
+  }
+  assert.equal((await checker.checkNewest()).checked, 1);
 });
 
 test("@peculiar/x509 verifies the signature by itself, and refuses another authority's", async () => {
