@@ -1,11 +1,13 @@
 // The load: many workloads, each renewing in a chain over its own live mTLS connection, a fixed number of calls in flight. Runs
 // as a process of its own and takes its orders from the bench over IPC.
 import type { FromClient, ToClient } from "./messages.ts";
+import { Pacer } from "./paced.ts";
 import { type PreparedKey, prepareKey, Workload } from "./workload.ts";
 
 const ENROLLING_AT_ONCE = 8;
 const workloads: Workload[] = [];
 let prepared: PreparedKey[] = [];
+let pacer: Pacer<Workload> | undefined;
 
 function tell(message: FromClient): void {
   process.send?.(message);
@@ -55,6 +57,18 @@ async function obey(order: ToClient): Promise<void> {
       return tell({ kind: "prepared" });
     case "run":
       return run(order.count, order.inFlight);
+    case "follow":
+      await Promise.all(workloads.map((workload) => workload.follow()));
+      return tell({ kind: "following" });
+    case "pace":
+      pacer = new Pacer(workloads, order.perSecond, (workload) => workload.renew(prepareKey()));
+      return tell({ kind: "pacing" });
+    case "unpace": {
+      if (pacer === undefined) throw new TypeError("nothing was paced");
+      const calls = await pacer.stop();
+      const [least] = workloads.map(({ revision }) => revision).sort((a, b) => Number(a - b));
+      return tell({ kind: "paced", calls, leastRevision: least ?? 0n });
+    }
     case "identity": {
       const first = workloads[0];
       if (first === undefined) throw new TypeError("nobody has enrolled");

@@ -2,7 +2,7 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import type { TlsIdentity } from "../../src/tls/index.ts";
-import type { FromClient, ToClient } from "./messages.ts";
+import type { FromClient, PacedCalls, ToClient } from "./messages.ts";
 
 export interface Run {
   readonly seconds: number;
@@ -21,6 +21,9 @@ export class Load {
     const load = new Load(
       fork(fileURLToPath(new URL("load-client.ts", import.meta.url)), {
         stdio: ["ignore", "inherit", "inherit", "ipc"],
+        serialization: "advanced",
+        // Short collections: what this process loses in them would count as the server's latency.
+        execArgv: ["--max-semi-space-size=2"],
       }),
     );
     await load.answer("ready");
@@ -37,6 +40,20 @@ export class Load {
 
   run(count: number, inFlight: number): Promise<Run> {
     return this.ask({ kind: "run", count, inFlight }, "ran");
+  }
+
+  /** Every workload follows WatchTrust from now on. */
+  async follow(): Promise<void> {
+    await this.ask({ kind: "follow" }, "following");
+  }
+
+  async pace(perSecond: number): Promise<void> {
+    await this.ask({ kind: "pace", perSecond }, "pacing");
+  }
+
+  /** Ends the paced load. `leastRevision`: the revision of trust that every workload has at least been told. */
+  unpace(): Promise<{ readonly calls: PacedCalls; readonly leastRevision: bigint }> {
+    return this.ask({ kind: "unpace" }, "paced");
   }
 
   async identity(): Promise<TlsIdentity> {

@@ -4,6 +4,7 @@
 //   npm run bench -- --short        a short one
 //   npm run bench -- --json FILE    figures for machines as well
 //   npm run bench -- --report-only  ends with 0 even where a budget is missed
+//   npm run bench -- --only PART    issuance, or authority: latencies while the authority changes
 //   npm run bench -- --profile DIR  the server under load writes a CPU profile there (and is slower: no figures to quote)
 import { chmodSync, existsSync, mkdtempSync, rmSync } from "node:fs";
 import { availableParallelism, cpus, release, tmpdir } from "node:os";
@@ -13,6 +14,7 @@ import { parseArgs } from "node:util";
 import { run, stop } from "../../scripts/lib/command.ts";
 import { connect, issue } from "../support/api-client.ts";
 import { ServerProcess } from "../support/server-process.ts";
+import { measureAuthorityChange } from "./authority-change.ts";
 import { measureFloor } from "./floor.ts";
 import { quantileBetween, readHistogram } from "./histogram.ts";
 import { Load } from "./load.ts";
@@ -42,9 +44,17 @@ interface Size {
   readonly rounds: number;
   readonly perRound: number;
   readonly starts: number;
+  readonly authority: { readonly warmUp: number; readonly unchangedSeconds: number; readonly changes: number };
 }
-const WHOLE: Size = { warmUp: 5_000, rounds: 10, perRound: 20_000, starts: 5 };
-const SHORT: Size = { warmUp: 10_000, rounds: 3, perRound: 4_000, starts: 3 };
+const WHOLE: Size = {
+  ...{ warmUp: 5_000, rounds: 10, perRound: 20_000, starts: 5 },
+  authority: { warmUp: 5_000, unchangedSeconds: 10, changes: 4 },
+};
+const SHORT: Size = {
+  ...{ warmUp: 10_000, rounds: 3, perRound: 4_000, starts: 3 },
+  authority: { warmUp: 3_000, unchangedSeconds: 5, changes: 2 },
+};
+const PARTS: readonly string[] = ["issuance", "authority"];
 
 /** One measured round: microseconds of CPU per issued SVID, and the floor measured right before and after it. */
 interface Round {
@@ -63,11 +73,15 @@ const { values: options } = parseArgs({
     json: { type: "string" },
     short: { type: "boolean" },
     "report-only": { type: "boolean" },
+    only: { type: "string" },
     profile: { type: "string" },
   },
 });
 const size = options.short ? SHORT : WHOLE;
 if (!existsSync("/proc/self/stat")) stop("The bench reads CPU times from /proc and runs on Linux only.");
+
+if (options.only !== undefined && !PARTS.includes(options.only)) stop(`--only takes one of: ${PARTS.join(", ")}.`);
+const serverFlags = options.profile === undefined ? [] : ["--cpu-prof", `--cpu-prof-dir=${options.profile}`];
 
 const machine = {
   cpu: cpus()[0]?.model.trim() ?? "unknown",
@@ -81,20 +95,29 @@ if ((await run("npm", ["run", "--silent", "build"])) !== 0) stop("The bench meas
 // 0711: PostgreSQL runs under another user where the bench runs as root, and has to pass through.
 const folder = mkdtempSync(join(tmpdir(), "mesh-ca-bench-"));
 chmodSync(folder, 0o711);
-let figures: Figure[] = [];
+const figures: Figure[] = [];
 let server: ServerProcess | undefined;
 let load: Load | undefined;
 // An interrupted bench leaves no server and no folder behind.
 for (const signal of ["SIGINT", "SIGTERM"] as const)
   process.once(signal, () => void cleanUp().then(() => process.exit(130)));
 try {
-  server = await ServerProcess.initialise(folder, {
-    main: "dist/cli/main.js",
-    trustDomain: "bench.test",
-    config: CONFIG,
-  });
-  load = await Load.start();
-  figures = await measure(server, load);
+  if (options.only !== "authority") {
+    server = await ServerProcess.initialise(folder, {
+      main: "dist/cli/main.js",
+      trustDomain: "bench.test",
+      config: CONFIG,
+    });
+    load = await Load.start();
+    figures.push(...(await measure(server, load)));
+  }
+  if (options.only !== "issuance") {
+    const onServer = (started: ServerProcess): void => {
+      server = started;
+    };
+    const change = { folder, config: CONFIG, workloads: WORKLOADS, serverFlags, onServer, ...size.authority };
+    figures.push(...(await measureAuthorityChange(change)));
+  }
 } catch (error) {
   await cleanUp();
   stop(`The bench could not be run: ${error instanceof Error ? error.message : String(error)}`);
@@ -118,7 +141,7 @@ async function cleanUp(): Promise<void> {
 }
 
 async function measure(target: ServerProcess, client: Load): Promise<Figure[]> {
-  target.spawn(options.profile === undefined ? [] : ["--cpu-prof", `--cpu-prof-dir=${options.profile}`]);
+  target.spawn(serverFlags);
   await target.ready();
   await client.enrol(
     target.address,

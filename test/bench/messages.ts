@@ -8,6 +8,11 @@ export type ToClient =
   | { readonly kind: "prepare"; readonly count: number }
   /** Renew `count` times in all, `inFlight` at once, each connection from its newest certificate. */
   | { readonly kind: "run"; readonly count: number; readonly inFlight: number }
+  /** Follow WatchTrust over each connection, acknowledging what comes. */
+  | { readonly kind: "follow" }
+  /** Begin to renew so often, open loop, until `unpace`. */
+  | { readonly kind: "pace"; readonly perSecond: number }
+  | { readonly kind: "unpace" }
   /** The newest identity of the first workload, to renew with after a restart. */
   | { readonly kind: "identity" };
 
@@ -16,5 +21,16 @@ export type FromClient =
   | { readonly kind: "enrolled" }
   | { readonly kind: "prepared" }
   | { readonly kind: "ran"; readonly seconds: number; readonly p50Ms: number; readonly p99Ms: number }
+  | { readonly kind: "following" }
+  | { readonly kind: "pacing" }
+  | { readonly kind: "paced"; readonly calls: PacedCalls; readonly leastRevision: bigint }
   | { readonly kind: "identity"; readonly identity: TlsIdentity }
   | { readonly kind: "failed"; readonly sentence: string };
+
+/** What became of paced calls. Times are Unix milliseconds of a monotonic clock. */
+export interface PacedCalls {
+  /** When each answered call was due, and how long after that its answer was there. */
+  readonly dueMs: readonly number[];
+  readonly latencyMs: readonly number[];
+  readonly failures: readonly { readonly dueMs: number; readonly sentence: string }[];
+}

@@ -19,6 +19,9 @@ export const budgets: ReadonlyMap<string, number> = new Map([
   ["memory.idle_mb", 120],
   ["memory.loaded_mb", 200],
   ["memory.growth_mb", 10],
+  ["authority.import_max_latency_ms", 100],
+  ["authority.rotate_max_latency_ms", 100],
+  ["authority.change_failed_calls", 0],
 ]);
 
 export function figure(name: string, value: number, unit: string, options: { readonly budget?: null } = {}): Figure {

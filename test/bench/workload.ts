@@ -1,6 +1,10 @@
 // One simulated workload: a live mTLS connection to the TlsIdentity API and a chain of renewals over it.
 import { generateKeyPairSync, type KeyObject } from "node:crypto";
-import type { IdentityServiceClient, IssueX509SvidResponse } from "../../src/proto/gen/meshca/identity/v1/identity.ts";
+import type {
+  IdentityServiceClient,
+  IssueX509SvidResponse,
+  WatchTrustResponse,
+} from "../../src/proto/gen/meshca/identity/v1/identity.ts";
 import type { TlsIdentity } from "../../src/tls/index.ts";
 import { createCsr, encodePem } from "../../src/x509/index.ts";
 import { connect, issue } from "../support/api-client.ts";
@@ -29,6 +33,9 @@ export class Workload {
   private readonly client: IdentityServiceClient;
   private newest: { readonly response: IssueX509SvidResponse; readonly key: KeyObject };
 
+  /** The newest revision of trust that it was told, while it follows. */
+  revision = 0n;
+
   private constructor(client: IdentityServiceClient, response: IssueX509SvidResponse, key: KeyObject) {
     this.client = client;
     this.newest = { response, key };
@@ -49,6 +56,22 @@ export class Workload {
   async renew({ key, csr }: PreparedKey): Promise<void> {
     const response = await issue(this.client, { csr, evidence: { $case: "tlsCertificate", value: {} } });
     this.newest = { response, key };
+  }
+
+  /** Follows WatchTrust over the same connection, as a client of the SDK does. Resolves with the first snapshot. */
+  follow(): Promise<void> {
+    const stream = this.client.watchTrust({ trustDomain: "" });
+    return new Promise((resolve, reject) => {
+      stream.on("data", ({ revision }: WatchTrustResponse) => {
+        resolve();
+        if (revision === this.revision) return;
+        this.revision = revision;
+        // In a moment of its own, as the SDK does.
+        setTimeout(() => this.client.acknowledgeTrust({ revision: this.revision }, () => {}), Math.random() * 4_000);
+      });
+      // A stream that ends is noticed by the revision that this workload is left with.
+      stream.on("error", reject);
+    });
   }
 
   get identity(): TlsIdentity {

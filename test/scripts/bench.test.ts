@@ -1,7 +1,9 @@
 // The arithmetic of the bench, on numbers whose answer is known.
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { quantileBetween, readHistogram } from "../bench/histogram.ts";
+import { Pacer } from "../bench/paced.ts";
 import { cpuSecondsOf, residentMegabytes } from "../bench/process-stats.ts";
 import { figure, median, missed } from "../bench/report.ts";
 
@@ -32,6 +34,27 @@ describe("The bench", () => {
     );
     assert.equal(missed([figure("memory.idle_mb", Number.NaN, "MB")]).length, 1);
     assert.equal(missed([figure("svid.node_cpu_us", 1e9, "us")]).length, 0);
+  });
+
+  test("counts the latency of a paced call from the moment that it was due, however long it had to wait, and keeps failures apart", async () => {
+    let calls = 0;
+    const pacer = new Pacer(["the only workload"], 100, async () => {
+      await sleep(40);
+      if (++calls === 2) throw new Error("the second fails");
+    });
+    await sleep(200);
+    const { dueMs, latencyMs, failures } = await pacer.stop();
+    assert.deepEqual(
+      failures.map(({ sentence }) => sentence),
+      ["the second fails"],
+    );
+    // Due every 10 ms and done every 40: each waits longer than the one before it.
+    assert.ok(dueMs.length >= 5, `${dueMs.length}`);
+    assert.deepEqual(
+      latencyMs.toSorted((a, b) => a - b),
+      latencyMs,
+    );
+    assert.ok((latencyMs.at(-1) ?? 0) > 150, `${latencyMs}`);
   });
 
   test("counts CPU time and memory of a process", () => {

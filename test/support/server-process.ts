@@ -22,6 +22,8 @@ export interface ServerProcessOptions {
 
 export class ServerProcess {
   readonly address: string;
+  /** Of gRPC, in the form that its clients take. */
+  readonly adminSocket: string;
   private readonly operations: string;
   private readonly dataDir: string;
   private readonly configFile: string;
@@ -31,6 +33,7 @@ export class ServerProcess {
   private constructor(folder: string, options: ServerProcessOptions, grpcPort: number, operationsPort: number) {
     this.main = join(projectRoot, options.main);
     this.dataDir = join(folder, "data");
+    this.adminSocket = `unix:${join(this.dataDir, "run/admin.sock")}`;
     this.configFile = join(folder, "mesh-ca.yaml");
     this.address = `localhost:${grpcPort}`;
     this.operations = `http://127.0.0.1:${operationsPort}`;
@@ -102,7 +105,7 @@ export class ServerProcess {
 
   /** Join tokens by the local admin socket, one for each service name. */
   async tokens(services: readonly string[]): Promise<string[]> {
-    const client = new TokenServiceClient(`unix:${join(this.dataDir, "run/admin.sock")}`, credentials.createInsecure());
+    const client = new TokenServiceClient(this.adminSocket, credentials.createInsecure());
     try {
       const made: string[] = [];
       for (const service of services) made.push(await createToken(client, service, this.address));

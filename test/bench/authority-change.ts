@@ -1,0 +1,217 @@
+// What callers notice when the authority changes under a running load: a chain that people signed is imported and activated, and the
+// active authority is rotated, several times each, while 64 workloads renew 500 times a second over mTLS and follow WatchTrust. The
+// load is paced (paced.ts). A stretch of the same load in which nothing changes tells the machine's own noise from that of the change.
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { chainPem } from "../support/pki.ts";
+import { ServerProcess } from "../support/server-process.ts";
+import { Authorities, makeEnterprise } from "./authorities.ts";
+import { Load } from "./load.ts";
+import { monotonicEpochMs } from "./paced.ts";
+import { type Figure, figure } from "./report.ts";
+
+export interface AuthorityChangeOptions {
+  /** Everybody must be able to pass through it (0711). */
+  readonly folder: string;
+  /** Keys of the configuration beside those that are decided here. */
+  readonly config: Readonly<Record<string, unknown>>;
+  readonly workloads: number;
+  /** Flags of node for the server. */
+  readonly serverFlags: readonly string[];
+  /** So many calls first, as fast as they go. */
+  readonly warmUp: number;
+  /** How long nothing changes. */
+  readonly unchangedSeconds: number;
+  /** How often each thing is done. */
+  readonly changes: number;
+  /** Told of each server, so that an interrupted bench leaves none behind. */
+  onServer(server: ServerProcess): void;
+}
+
+const PER_SECOND = 500;
+/** A change's own time goes on for so long after it has returned: clients learn, peers are judged again, successors are told. */
+const AFTERMATH_MS = 1_000;
+const TAKEOVER_TIMEOUT_MS = 20_000;
+const SETTLE_TIMEOUT_MS = 30_000;
+/** A new authority is known to everybody after five seconds here. Keys are sealed, which costs most when they are opened. */
+const QUICK = { refreshHintSeconds: 1, propagationFloorSeconds: 1, rotatorTickSeconds: 1 };
+
+interface Window {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** Latencies in milliseconds, ascending. */
+type Latencies = readonly number[];
+
+interface Outcome {
+  readonly unchanged: Latencies;
+  readonly changed: Latencies;
+  readonly failures: readonly string[];
+}
+
+type Change = (authorities: Authorities, index: number) => Promise<void>;
+
+/** Both kinds of change, each on a server of its own. Takes about a minute with 2 changes and 10 s unchanged. */
+export async function measureAuthorityChange(options: AuthorityChangeOptions): Promise<Figure[]> {
+  const imports = await measureImports(options);
+  const rotations = await measureRotations(options);
+  const unchanged = [...imports.unchanged, ...rotations.unchanged].sort((a, b) => a - b);
+  const failures = [...imports.failures, ...rotations.failures];
+  for (const sentence of new Set(failures)) console.log(`a call failed: ${sentence}`);
+  return [
+    ...latencyFigures("unchanged", unchanged),
+    ...latencyFigures("import", imports.changed),
+    ...latencyFigures("rotate", rotations.changed),
+    figure("authority.change_failed_calls", failures.length, "calls"),
+    figure("authority.change_calls", imports.changed.length + rotations.changed.length, "calls"),
+  ];
+}
+
+async function measureImports(options: AuthorityChangeOptions): Promise<Outcome> {
+  const enterprise = makeEnterprise();
+  // Two ways, in turn: published first and activated when everybody knows it, and both at once.
+  const change: Change = async (authorities, index) => {
+    const emergency = index % 2 === 1;
+    const authority = await authorities.import(enterprise, await authorities.request(), { emergency });
+    if (!emergency) {
+      await sleep(QUICK.refreshHintSeconds * 5_000);
+      await authorities.activate(authority);
+    }
+    await requireActive(authorities, authority);
+  };
+  const begin = async (authorities: Authorities): Promise<void> => {
+    await authorities.import(enterprise, await authorities.request(), { emergency: false });
+  };
+  return await underLoad(options, "import", { upstream: "offline", ...QUICK }, begin, change);
+}
+
+async function measureRotations(options: AuthorityChangeOptions): Promise<Outcome> {
+  const { issuing, root } = makeEnterprise();
+  const certificateFile = join(options.folder, "issuing-ca.pem");
+  const keyFile = join(options.folder, "issuing-ca.key");
+  writeFileSync(certificateFile, chainPem(issuing, root));
+  writeFileSync(keyFile, issuing.keyPem, { mode: 0o600 });
+  const change: Change = async (authorities) => {
+    const { authority } = await authorities.rotate();
+    const deadline = performance.now() + TAKEOVER_TIMEOUT_MS;
+    while ((await authorities.now()).active !== authority) {
+      if (performance.now() > deadline) throw new Error("the successor has not taken over");
+      await sleep(250);
+    }
+  };
+  const authority = { upstream: "disk", disk: { certificateFile, keyFile }, ...QUICK };
+  return await underLoad(options, "rotate", authority, async () => {}, change);
+}
+
+async function underLoad(
+  options: AuthorityChangeOptions,
+  name: string,
+  authority: Readonly<Record<string, unknown>>,
+  begin: (authorities: Authorities) => Promise<void>,
+  change: Change,
+): Promise<Outcome> {
+  const folder = join(options.folder, name);
+  mkdirSync(folder, { mode: 0o711 });
+  const passphraseFile = join(folder, "passphrase");
+  writeFileSync(passphraseFile, "of the bench, and nothing else\n", { mode: 0o600 });
+  const server = await ServerProcess.initialise(folder, {
+    main: "dist/cli/main.js",
+    trustDomain: "bench.test",
+    config: { ...options.config, authority, keys: { passphraseFile } },
+  });
+  options.onServer(server);
+  const authorities = new Authorities(server.adminSocket);
+  let load: Load | undefined;
+  try {
+    server.spawn(options.serverFlags);
+    await begin(authorities);
+    await server.ready();
+    load = await Load.start();
+    const tokens = await server.tokens(Array.from({ length: options.workloads }, (_, index) => `workload-${index}`));
+    await load.enrol(server.address, tokens);
+    await load.follow();
+    await load.prepare(options.warmUp);
+    await load.run(options.warmUp, options.workloads / 2);
+    await settled(server);
+    return await measure(options, name, load, authorities, change);
+  } finally {
+    load?.close();
+    authorities.close();
+    await server.stop();
+  }
+}
+
+/** Waits for what a server does once in its life: it loads the readers that look at issued certificates again. */
+async function settled(server: ServerProcess): Promise<void> {
+  const deadline = performance.now() + SETTLE_TIMEOUT_MS;
+  while (!/^mesh_ca_certificates_checked_total\{[^}]*agreed[^}]*\} [1-9]/m.test(await server.metrics())) {
+    if (performance.now() > deadline) throw new Error("the server has not looked at any issued certificate again");
+    await sleep(250);
+  }
+}
+
+async function measure(
+  options: AuthorityChangeOptions,
+  name: string,
+  load: Load,
+  authorities: Authorities,
+  change: Change,
+): Promise<Outcome> {
+  await load.pace(PER_SECOND);
+  await sleep(AFTERMATH_MS);
+  const unchanged = await timed(() => sleep(options.unchangedSeconds * 1000));
+  const windows: Window[] = [];
+  for (let index = 0; index < options.changes; index++) {
+    windows.push(
+      await timed(async () => {
+        await change(authorities, index);
+        await sleep(AFTERMATH_MS);
+      }),
+    );
+  }
+  const { revision } = await authorities.now();
+  const { calls, leastRevision } = await load.unpace();
+  if (leastRevision !== revision) {
+    throw new Error(`a workload knows the trust of revision ${leastRevision} only, and ${revision} is published`);
+  }
+  const within = (some: readonly Window[]): Latencies =>
+    calls.latencyMs
+      .filter((_, index) => some.some(({ from, to }) => isWithin(calls.dueMs[index], from, to)))
+      .sort((a, b) => a - b);
+  const outcome: Outcome = {
+    unchanged: within([unchanged]),
+    changed: within(windows),
+    failures: calls.failures.map(({ sentence }) => sentence),
+  };
+  const worst = windows.map((window) => within([window]).at(-1)?.toFixed(1));
+  console.log(
+    `${name}: the slowest call of each change ${worst.join(", ")} ms; with nothing changed ${outcome.unchanged.at(-1)?.toFixed(1)} ms`,
+  );
+  return outcome;
+}
+
+function latencyFigures(name: string, latencies: Latencies): Figure[] {
+  const at = (share: number): number => latencies[Math.floor(latencies.length * share)] ?? Number.NaN;
+  return [
+    figure(`authority.${name}_p50_latency_ms`, at(0.5), "ms"),
+    figure(`authority.${name}_p99_latency_ms`, at(0.99), "ms"),
+    figure(`authority.${name}_max_latency_ms`, latencies.at(-1) ?? Number.NaN, "ms"),
+  ];
+}
+
+async function requireActive(authorities: Authorities, wanted: string): Promise<void> {
+  const { active } = await authorities.now();
+  if (active !== wanted) throw new Error(`${wanted} should sign by now, and it is ${active}`);
+}
+
+async function timed(run: () => Promise<unknown>): Promise<Window> {
+  const from = monotonicEpochMs();
+  await run();
+  return { from, to: monotonicEpochMs() };
+}
+
+function isWithin(time: number | undefined, from: number, to: number): boolean {
+  return time !== undefined && time >= from && time < to;
+}
