@@ -38,6 +38,7 @@ export async function openActing(
     logger,
   });
   watchAttestors(attestors, base);
+  await publishRefreshHint(base, authority);
   const context = { trustDomain, attestors: attestors.descriptions, ttl: ttlBounds(config) };
   const registry = await Registry.open({ ledger, database, configRules: config.rules, context, clock, logger });
   lifecycle.add("registry", () => registry.close());
@@ -89,4 +90,16 @@ function foreignDatabase({ config, readiness, logger }: ServerBase, record: Trus
   readiness.add(() => ({ sentence: error.message, ...facts }));
   logger.error({ event: "server.foreign_database", ...facts }, error.message);
   return { kind: "not-acting", error };
+}
+
+/** What clients see of a setting is no reason not to start. */
+async function publishRefreshHint({ logger }: ServerBase, { authorities }: OpenAuthority): Promise<void> {
+  try {
+    await authorities.publishRefreshHint();
+  } catch (error) {
+    logger.warn(
+      { event: "authority.refresh_hint_unpublished", error },
+      "the bundle goes on telling the refresh hint of before; the next start tries again",
+    );
+  }
 }

@@ -147,6 +147,37 @@ test("B-2: authorities that come and go under one enterprise root change nothing
   }
 });
 
+test("B-2: another refresh hint is another content: the sequence moves once, and replicas tell the same", () =>
+  withWorld({}, async (world) => {
+    const { authorities, dependencies, settings } = world;
+    const consumer = new Consumer(world);
+    await consumer.after("init");
+    await consumer.after("start with the same setting", () => authorities.publishRefreshHint());
+    const changed = { ...dependencies, replica: 2, settings: { ...settings, refreshHintSeconds: 77 } };
+    const other = await AuthorityManager.open(changed);
+    await consumer.after("a setting alone tells nothing", () => authorities.refresh());
+    await consumer.after("start with another setting", async () => {
+      await other.publishRefreshHint();
+      await authorities.refresh();
+    });
+    assert.equal(authorities.trustSet().refreshHintSeconds, 77);
+    await consumer.after("and again", async () => {
+      await other.publishRefreshHint();
+      await authorities.refresh();
+    });
+    await other.close();
+    consumer.check();
+    assert.deepEqual(
+      consumer.served.map(({ sequence }) => sequence),
+      [1n, 1n, 1n, 2n, 2n],
+    );
+    const entries = (await world.entries()).filter(({ kind }) => kind === "bundle.changed");
+    assert.deepEqual(
+      entries.map(({ sequence }) => sequence),
+      ["2"],
+    );
+  }));
+
 test("B-1, B-4, B-7: each root is an entry of its own, and nothing is served that the standard does not define", async () => {
   const roots = [
     createRoot({ subject: "One", notBefore: NOW - 3 * DAY }),

@@ -163,7 +163,7 @@ async function recordImport(
   plan: Plan,
   options: ImportOptions,
 ): Promise<void> {
-  const { ledger, clock } = context.options;
+  const { ledger, clock, settings } = context.options;
   const { cause, emergency = false } = options;
   const request = requireOwn(context, spkiSha256);
   const present = ownRecords(context).find(({ state }) => state === "active");
@@ -176,7 +176,7 @@ async function recordImport(
     if (plan.first) {
       await enter();
       await recordActivated(tx, change, false);
-      await beginTrust(tx);
+      await beginTrust(tx, settings.refreshHintSeconds);
       return;
     }
     await changeTrust(tx, clock.now(), async () => {

@@ -45,7 +45,7 @@ export async function initialiseAuthority(options: ProvisionDependencies): Promi
     async record(tx, change, _accepted, prepare) {
       await prepare();
       await recordActivated(tx, change, false);
-      await beginTrust(tx);
+      await beginTrust(tx, options.settings.refreshHintSeconds);
     },
   });
 }

@@ -29,6 +29,7 @@ import type { ProvisionDependencies } from "./provision.ts";
 import { pruneRoot } from "./prune-root.ts";
 import type { AuthorityHealth, PublishedAuthority } from "./published.ts";
 import { type AuthorityRecord, SELECT_LIVING_LEAVES } from "./records.ts";
+import { publishRefreshHint } from "./refresh-hint.ts";
 import { type AuthorityRequest, pendingRequests, type RequestOptions, requestAuthority } from "./requests.ts";
 import { checkRotationSettings } from "./settings.ts";
 import { healthOf, requireReady } from "./standing.ts";
@@ -265,6 +266,16 @@ export class AuthorityManager {
    */
   remove(spkiSha256: string, cause: string): Promise<void> {
     return this.#changeOnce(() => clearAway(this.#options, requireOwn(this.#context, spkiSha256), cause));
+  }
+
+  /**
+   * Makes the configured refresh hint the one that the bundle tells. Once, at start: replicas with different settings must not undo each
+   * other's again and again. @throws LedgerError, StoreError
+   */
+  publishRefreshHint(): Promise<void> {
+    return this.#inOrder(async () => {
+      if (await publishRefreshHint(this.#context)) await this.#view.reload();
+    });
   }
 
   /** Whether what the clock says may be acted on. @throws AuthorityError MCA_CLOCK_SKEW; StoreError */

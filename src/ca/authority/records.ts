@@ -53,6 +53,8 @@ export interface TrustState {
   readonly distrustedSpkis: readonly string[];
   /** SHA-256 of upstream roots that an operator took out of the bundle. Lower-case hex. */
   readonly prunedAnchors: readonly string[];
+  /** As the bundle tells it; undefined until a server has published its setting. */
+  readonly refreshHintSeconds: number | undefined;
 }
 
 const SELECT_AUTHORITIES: SqlStatement = {
@@ -70,7 +72,7 @@ const SELECT_AUTHORITIES: SqlStatement = {
 
 const SELECT_TRUST_STATE: SqlStatement = {
   name: "trust_state_select",
-  text: "SELECT revision, bundle_sequence, distrusted_spkis, pruned_anchors FROM trust_state",
+  text: "SELECT revision, bundle_sequence, distrusted_spkis, pruned_anchors, refresh_hint_seconds FROM trust_state",
 };
 
 /** Whether an authority signed a leaf that is valid at $2. */
@@ -87,13 +89,20 @@ export const COUNT_LIVING_IDENTITIES: SqlStatement = {
 
 export const INSERT_TRUST_STATE: SqlStatement = {
   name: "trust_state_insert",
-  text: "INSERT INTO trust_state (revision, bundle_sequence) VALUES (1, 1)",
+  text: "INSERT INTO trust_state (revision, bundle_sequence, refresh_hint_seconds) VALUES (1, 1, $1)",
 };
 
 export const ADVANCE_TRUST_STATE: SqlStatement = {
   name: "trust_state_advance",
   text: `UPDATE trust_state SET revision = revision + 1, bundle_sequence = bundle_sequence + $1
     RETURNING revision, bundle_sequence`,
+};
+
+/** Answers whether that is a change. */
+export const UPDATE_REFRESH_HINT: SqlStatement = {
+  name: "trust_refresh_hint",
+  text: `UPDATE trust_state SET refresh_hint_seconds = $1 WHERE refresh_hint_seconds IS DISTINCT FROM $1
+    RETURNING refresh_hint_seconds`,
 };
 
 export const NOTIFY_TRUST: SqlStatement = { name: "trust_notify", text: "SELECT pg_notify($1, $2)" };
@@ -200,6 +209,7 @@ interface TrustStateRow {
   readonly bundle_sequence: bigint;
   readonly distrusted_spkis: readonly Uint8Array[];
   readonly pruned_anchors: readonly Uint8Array[];
+  readonly refresh_hint_seconds: number | null;
 }
 
 /** When the path from an authority to its anchor ends: at the earliest notAfter in it. Unix milliseconds. */
@@ -225,6 +235,7 @@ export async function loadTrustState(database: Queryable): Promise<TrustState | 
     sequence: row.bundle_sequence,
     distrustedSpkis: row.distrusted_spkis.map(toHex),
     prunedAnchors: row.pruned_anchors.map(toHex),
+    refreshHintSeconds: row.refresh_hint_seconds ?? undefined,
   };
 }
 

@@ -10,6 +10,7 @@ import {
   SELECT_ANCHORS,
   TRUST_CHANNEL,
   UPDATE_PRUNED,
+  UPDATE_REFRESH_HINT,
   UPDATE_UNPRUNED,
 } from "./records.ts";
 
@@ -22,9 +23,16 @@ export async function changeTrust(tx: LedgerTransaction, now: number, run: () =>
 }
 
 /** The first trust of a trust domain. Refused by the database where there is one. */
-export async function beginTrust(tx: LedgerTransaction): Promise<void> {
-  await tx.query(INSERT_TRUST_STATE);
+export async function beginTrust(tx: LedgerTransaction, refreshHintSeconds: number): Promise<void> {
+  await tx.query(INSERT_TRUST_STATE, [refreshHintSeconds]);
   await tx.query(NOTIFY_TRUST, [TRUST_CHANNEL, "1"]);
+}
+
+/** The bundle tells another refresh hint: that is another content, and so another sequence. */
+export async function publishHint(tx: LedgerTransaction, now: number, refreshHintSeconds: number): Promise<void> {
+  // Another replica may have been faster.
+  const changed = await tx.query(UPDATE_REFRESH_HINT, [refreshHintSeconds]);
+  if (changed.length > 0) await advance(tx, now, true);
 }
 
 export interface PrunedRoot {

@@ -34,7 +34,13 @@ export interface AuthorityViewOptions {
 
 /** Removed authorities stay good for reading an expired certificate (renewal after expiry) for this long. */
 const EXPIRED_TRUST_MS = 90 * 24 * 3600 * 1000;
-const NO_TRUST: TrustState = { revision: 0n, sequence: 0n, distrustedSpkis: [], prunedAnchors: [] };
+const NO_TRUST: TrustState = {
+  revision: 0n,
+  sequence: 0n,
+  distrustedSpkis: [],
+  prunedAnchors: [],
+  refreshHintSeconds: undefined,
+};
 
 /** The authorities of a trust domain as one replica sees them. */
 export class AuthorityView {
@@ -97,6 +103,11 @@ export class AuthorityView {
   /** SHA-256 of the SubjectPublicKeyInfos that are trusted nowhere. Lower-case hex. */
   get distrustedSpkis(): readonly string[] {
     return this.#trust.distrustedSpkis;
+  }
+
+  /** As all replicas tell it; undefined until one has published its setting. */
+  get refreshHintSeconds(): number | undefined {
+    return this.#trust.refreshHintSeconds;
   }
 
   published(): readonly PublishedAuthority[] {
@@ -186,7 +197,7 @@ export class AuthorityView {
   ): TrustSet {
     const { trustDomain, settings } = this.#options;
     const { sequence, revision, distrustedSpkis } = this.#trust;
-    const { refreshHintSeconds } = settings;
+    const refreshHintSeconds = this.refreshHintSeconds ?? settings.refreshHintSeconds;
     return buildTrustSet({
       trustDomain,
       authorities,
