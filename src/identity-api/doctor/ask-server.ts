@@ -7,13 +7,10 @@ import { IdentityServiceClient, type TrustSnapshot } from "../../proto/gen/meshc
 import type { Config } from "../config/index.ts";
 import type { DataDir } from "../data-dir.ts";
 import type { ReadinessState } from "../readiness.ts";
+import { localHostOf } from "./local-host.ts";
 import type { ServerLook } from "./world.ts";
 
 const PATIENCE_MS = 5_000;
-const ANY_ADDRESS: ReadonlyMap<string, string> = new Map([
-  ["0.0.0.0", "127.0.0.1"],
-  ["::", "[::1]"],
-]);
 
 /** Asks the server of this data directory. Never throws. */
 export async function askServer(config: Config, dir: DataDir): Promise<ServerLook> {
@@ -23,7 +20,8 @@ export async function askServer(config: Config, dir: DataDir): Promise<ServerLoo
     return { kind: "stopped", why: `nobody answers on ${path} (${refused}), so that the server does not seem to run.` };
   }
   const { host, port } = config.listen.operations;
-  const operations = `http://${ANY_ADDRESS.get(host) ?? (host.includes(":") ? `[${host}]` : host)}:${port}`;
+  const local = localHostOf(host);
+  const operations = `http://${local.includes(":") ? `[${local}]` : local}:${port}`;
   const known = port !== 0;
   return {
     kind: "running",

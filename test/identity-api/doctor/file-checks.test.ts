@@ -85,6 +85,40 @@ test("files.modes: secrets of the configuration that others can read, and files 
   assert.match(await verdict(config, "files.modes"), /failed.*keys\.passphraseFile .* 0604: others can use it/);
 });
 
+test("files.modes: the issuing CA's key and its passphrase, and the web certificate's key, also behind the links of a mount", async () => {
+  const folder = join(patient.dataDir, "mounted");
+  mkdirSync(folder);
+  const mounted = (name: string, mode: number): string => {
+    const path = join(folder, `..${name}`);
+    writeFileSync(path, "x");
+    chmodSync(path, mode);
+    symlinkSync(path, join(folder, name));
+    return join(folder, name);
+  };
+  const { authority, listen } = patient.config;
+  const disk = {
+    certificateFile: mounted("ca.pem", 0o664),
+    keyFile: mounted("ca.key", 0o644),
+    passphraseFile: mounted("ca.pass", 0o604),
+  };
+  const https = { ...listen.https, certificateFile: mounted("web.pem", 0o646), keyFile: mounted("web.key", 0o640) };
+  const config = { ...patient.config, authority: { ...authority, disk }, listen: { ...listen, https } };
+  const said = await verdict(config, "files.modes");
+  assert.match(said, /failed.*authority\.disk\.certificateFile .* 0664: others can change it/);
+  assert.match(said, /failed.*authority\.disk\.keyFile .* 0644: others can use it/);
+  assert.match(said, /failed.*authority\.disk\.passphraseFile .* 0604: others can use it/);
+  assert.match(said, /failed.*listen\.https\.certificateFile .* 0646: others can change it/);
+  assert.match(said, /warning.*listen\.https\.keyFile .* 0640: its group can read it/);
+  for (const name of readdirSync(folder)) chmodSync(join(folder, name), 0o600);
+  assert.match(await verdict(config, "files.modes"), /^ok/);
+  if (process.getuid?.() !== 0) return; // only root can give files away
+  chownSync(join(folder, "ca.key"), 4711, 4711);
+  assert.match(
+    await verdict(config, "files.modes"),
+    /^failed.*disk\.keyFile .* belongs to user 4711, who can change it/,
+  );
+});
+
 test("files.modes, files.data-dir: what belongs to another user fails", async () => {
   if (process.getuid?.() !== 0) return; // only root can give files away
   chownSync(keyFile(), 4711, 4711);

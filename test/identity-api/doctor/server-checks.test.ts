@@ -5,14 +5,17 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { StoreError } from "../../../src/ca/index.ts";
 import { openDatabase } from "../../../src/ca/store/index.ts";
+import { askBundle } from "../../../src/identity-api/doctor/ask-bundle.ts";
 import { serverChecks } from "../../../src/identity-api/doctor/checks/server.ts";
 import { perform } from "../../../src/identity-api/doctor/doctor.ts";
 import { inSnapshot } from "../../../src/identity-api/doctor/snapshot.ts";
 import type { DoctorWorld, RunningServer } from "../../../src/identity-api/doctor/world.ts";
 import { type Config, examine } from "../../../src/identity-api/index.ts";
 import { silentLogger } from "../../../src/runtime/index.ts";
+import { parseBundle, TrustDomain, type TrustSet } from "../../../src/spiffe/index.ts";
 import { closeClients, enrol, startTestServer, type TestServer, until } from "../../e2e/fixture.ts";
 import { createTestDatabase } from "../../support/postgres.ts";
+import { startWeb, trustWith, webRoot } from "../http/https-support.ts";
 import { resultsOf, verdict } from "./support.ts";
 
 after(closeClients);
@@ -67,6 +70,41 @@ describe("a production server that runs", () => {
     assert.match(await verdict(config, "server.ready"), /^warning.*does not answer/);
   });
 
+  test("bundle.endpoint: what the HTTPS listener serves is what the server tells; closed, off and foreign ones are told", async () => {
+    const at = (https: Partial<Config["listen"]["https"]>): Config => {
+      const { listen } = known(on);
+      const { host, port } = on.server.addresses.https ?? { host: "127.0.0.1", port: 0 };
+      return { ...known(on), listen: { ...listen, https: { ...listen.https, host, port, ...https } } };
+    };
+    assert.match(await verdict(at({}), "bundle.endpoint"), /^ok.*serves sequence 1, as the server tells/);
+    assert.match(await verdict(at({ enabled: false }), "bundle.endpoint"), /^skipped/);
+    assert.match(await verdict(at({ port: 0 }), "bundle.endpoint"), /^skipped/);
+    assert.match(await verdict(at({ port: 1 }), "bundle.endpoint"), /^failed.*cannot be asked/);
+    const told = on.server.addresses.operations.port;
+    assert.match(await verdict(at({ port: told }), "bundle.endpoint"), /^failed.*cannot be asked/);
+
+    // Another program on the port, with a certificate of its own.
+    const files = { certificateFile: "/web.pem", keyFile: "/web.key" };
+    const ours = trustOfBundle(at({}));
+    const cases: readonly (readonly [TrustSet | undefined, RegExp])[] = [
+      [undefined, /^failed.*answers with status 500/],
+      [await ours, /^ok/],
+      [{ ...(await ours), sequence: 7n }, /^failed.*serves sequence 7/],
+      [{ ...(await ours), refreshHintSeconds: 7 }, /^failed.*serves a refresh hint of 7 s/],
+      [{ ...(await ours), anchors: [] }, /^failed.*serves 0 anchors/],
+      [{ ...(await ours), anchors: [webRoot.certificate] }, /^failed.*1 anchors that are not the server's/],
+    ];
+    for (const [trust, said] of cases) {
+      const trustNow = (): TrustSet => {
+        if (trust === undefined) throw new Error("nothing");
+        return trust;
+      };
+      await using web = await startWeb({ trust: trustNow });
+      assert.match(await verdict(at({ port: web.port, ...files }), "bundle.endpoint"), said);
+      assert.match(await verdict(at({ port: web.port }), "bundle.endpoint"), /^failed.*cannot be asked/);
+    }
+  });
+
   test("bundle.served: a server that tells other trust than the database fails", async () => {
     const other = await createTestDatabase();
     try {
@@ -89,6 +127,18 @@ describe("a production server that runs", () => {
     }
   });
 });
+
+/** What the HTTPS listener of a configuration serves. */
+async function trustOfBundle({ listen }: Config): Promise<TrustSet> {
+  const served = await askBundle(listen.https, () => {});
+  if (served.kind === "failed") throw new Error(served.why);
+  const {
+    x509Authorities,
+    sequence = 0n,
+    refreshHintSeconds,
+  } = parseBundle(served.text, TrustDomain.parse("example.test"));
+  return { ...trustWith([], sequence, refreshHintSeconds), anchors: x509Authorities };
+}
 
 async function revisionOf(on: TestServer): Promise<bigint> {
   const rows = await on.database?.owner.query<{ revision: bigint }>({

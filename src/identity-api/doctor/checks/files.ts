@@ -1,6 +1,6 @@
 // The files: is there a data directory, who may read and write what is in it, and is there room on its disk? Nothing is repaired: a
 // key that others could read is a key that others may have.
-import { lstat, readdir, statfs } from "node:fs/promises";
+import { lstat, readdir, stat, statfs } from "node:fs/promises";
 import { join } from "node:path";
 import { type Finding, ok, problem } from "../result.ts";
 import type { Check, DoctorWorld } from "../world.ts";
@@ -58,7 +58,9 @@ async function lookAtModes(world: DoctorWorld): Promise<readonly Finding[]> {
   const findings: Finding[] = [];
   let looked = 0;
   for (const rule of await rulesOf(world)) {
-    const found = await lstat(rule.path).catch((error: unknown) => errnoOf(error));
+    // Mounted secrets are links: what counts is what they point to. What we put there ourselves is never one.
+    const look = isOurs(rule) ? lstat : stat;
+    const found = await look(rule.path).catch((error: unknown) => errnoOf(error));
     if (found === "ENOENT") continue; // whether it has to be there is another check's question
     looked += 1;
     if (typeof found === "string") {
@@ -76,15 +78,24 @@ async function lookAtModes(world: DoctorWorld): Promise<readonly Finding[]> {
 
 function judgeMode(rule: Rule, found: Mode, self: number | undefined): readonly Finding[] {
   const { path, what, kind } = rule;
-  const inside = kind === "private" || kind === "postgres";
+  const inside = isOurs(rule);
   if (found.link) {
-    // Mounted secrets are links; what they point to is their keeper's matter.
-    if (!inside) return [];
     return [problem("failed", `${what} ${path} is a symbolic link`, "the file itself", "put the file itself there")];
   }
   if (kind === "private" && self !== undefined && found.owner !== self) {
     const command = `find out who put it there; if it is right: chown ${self} ${path}`;
     return [problem("failed", `${what} ${path} belongs to user ${found.owner}`, `user ${self}`, command)];
+  }
+  if (kind === "secret" && self !== undefined && found.owner !== self && found.owner !== 0) {
+    const command = `chown ${self} ${path}, if what is in it is right`;
+    return [
+      problem(
+        "failed",
+        `${what} ${path} belongs to user ${found.owner}, who can change it`,
+        `user ${self} or root`,
+        command,
+      ),
+    ];
   }
   const mode = `0${found.mode.toString(8)}`;
   if (kind === "unchanged") {
@@ -104,10 +115,16 @@ function judgeMode(rule: Rule, found: Mode, self: number | undefined): readonly 
   return [];
 }
 
+/** What the server itself has put into its data directory. */
+function isOurs({ kind }: Rule): boolean {
+  return kind === "private" || kind === "postgres";
+}
+
 /** Every file of the configuration that holds a secret, or whose writer would become somebody. */
 async function rulesOf({ config, configFile, dir }: DoctorWorld): Promise<readonly Rule[]> {
   const keys = await readdir(dir.keys).catch((): string[] => []);
   const { urlFile, caFile } = config.database;
+  const { disk } = config.authority;
   const attested = Object.values(config.attestors).flatMap((attestor) =>
     Object.entries(attestor).flatMap(([name, value]) =>
       name.endsWith("File") && typeof value === "string" ? [value] : [],
@@ -126,6 +143,9 @@ async function rulesOf({ config, configFile, dir }: DoctorWorld): Promise<readon
     ...rule("unchanged", "the configuration", configFile),
     ...rule("secret", "database.urlFile", urlFile),
     ...rule("secret", "keys.passphraseFile", config.keys.passphraseFile),
+    ...rule("secret", "authority.disk.keyFile", disk.keyFile),
+    ...rule("secret", "authority.disk.passphraseFile", disk.passphraseFile),
+    ...rule("unchanged", "authority.disk.certificateFile", disk.certificateFile),
     ...rule("secret", "listen.https.keyFile", config.listen.https.keyFile),
     ...rule("unchanged", "listen.https.certificateFile", config.listen.https.certificateFile),
     ...rule("unchanged", "database.caFile", caFile),

@@ -3,6 +3,7 @@ import type { Check } from "../world.ts";
 import { authorityChecks } from "./authorities.ts";
 import { bundleChecks } from "./bundle.ts";
 import { databaseChecks } from "./database.ts";
+import { endpointChecks } from "./endpoint.ts";
 import { fileChecks } from "./files.ts";
 import { keyChecks } from "./keys.ts";
 import { ledgerChecks } from "./ledger.ts";
@@ -21,6 +22,7 @@ export const CHECKS: readonly Check[] = [
   ...rotationChecks,
   ...keyChecks,
   ...bundleChecks,
+  ...endpointChecks,
   ...ledgerChecks,
   ...serverChecks,
   ...recoveryChecks,
