@@ -35,11 +35,18 @@ forbidden.addSubnet("0.0.0.0", 8, "ipv4");
 forbidden.addSubnet("169.254.0.0", 16, "ipv4");
 forbidden.addSubnet("224.0.0.0", 3, "ipv4");
 forbidden.addAddress("100.100.100.200", "ipv4");
+// Oracle's and Azure's, which lie elsewhere.
+forbidden.addAddress("192.0.0.192", "ipv4");
+forbidden.addAddress("168.63.129.16", "ipv4");
 forbidden.addAddress("::", "ipv6");
 forbidden.addSubnet("fe80::", 10, "ipv6");
 forbidden.addSubnet("ff00::", 8, "ipv6");
 forbidden.addAddress("fd00:ec2::254", "ipv6");
+// The same by NAT64 and 6to4, which lead to the IPv4 address that they hold.
 forbidden.addSubnet("64:ff9b::a9fe:0", 112, "ipv6");
+forbidden.addAddress("64:ff9b::a83f:8110", "ipv6");
+forbidden.addAddress("64:ff9b::6464:64c8", "ipv6");
+forbidden.addSubnet("2002:a9fe::", 32, "ipv6");
 
 const FORBIDDEN = "lies at a link-local or metadata address, which is not asked";
 

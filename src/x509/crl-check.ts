@@ -1,5 +1,5 @@
 // Whether a CRL answers for a certificate (RFC 5280 section 6.3.3, for complete CRLs of the certificate's own issuer). Delta and
-// indirect CRLs and those that cover only some reasons are refused: an answer from them would be half an answer.
+// indirect CRLs are refused: an answer from them would be half an answer. One that covers only some reasons can revoke and not acquit.
 // Time is the caller's matter: a CRL past its nextUpdate is still authentic, and what it lists as revoked stays so.
 import { bytesEqual } from "./bytes.ts";
 import type { Crl } from "./crl.ts";
@@ -46,20 +46,28 @@ export function* verifyCrl(crl: Crl, issuer: Certificate): Generator<void, void>
 }
 
 /**
- * Whether a CRL speaks of this certificate at this distribution point.
+ * Whether a CRL speaks of this certificate at this distribution point, so that an entry in it counts. That there is none means
+ * something only where `checkAllReasons` holds, too.
  * @throws X509Error MCA_CRL_UNUSABLE
  */
 export function checkCrlScope(crl: Crl, certificate: Certificate, point: DistributionPoint): void {
   if (crl.isDelta) throw unusable("it is a delta CRL; publish the complete one at the distribution point");
   if (point.indirect) throw unusable("the certificate asks for an indirect CRL, which is not supported");
-  if (point.someReasons) throw unusable("the certificate's distribution point covers only some reasons");
   const scope = crl.issuingDistributionPoint;
   if (scope !== undefined) checkIssuingPoint(scope, certificate, point);
 }
 
+/**
+ * Whether a certificate that a CRL does not list is not revoked for any reason (section 6.3.3 (d): the interim reasons mask).
+ * @throws X509Error MCA_CRL_UNUSABLE
+ */
+export function checkAllReasons(crl: Crl, point: DistributionPoint): void {
+  if (point.someReasons) throw unusable("the certificate's distribution point covers only some reasons");
+  if (crl.issuingDistributionPoint?.onlySomeReasons === true) throw unusable("it covers only some reasons");
+}
+
 function checkIssuingPoint(scope: IssuingDistributionPoint, certificate: Certificate, point: DistributionPoint): void {
   if (scope.indirect) throw unusable("it is an indirect CRL, which is not supported");
-  if (scope.onlySomeReasons) throw unusable("it covers only some reasons");
   if (scope.onlyAttributeCertificates) throw unusable("it covers attribute certificates only");
   const isCa = certificate.basicConstraints?.ca === true;
   if (scope.onlyUserCertificates && isCa) throw unusable("it covers end-entity certificates only");

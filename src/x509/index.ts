@@ -10,7 +10,7 @@ export {
   encodeCertificationRequestInfo,
 } from "./create-csr.ts";
 export { type Crl, parseCrl } from "./crl.ts";
-export { checkCrlScope, verifyCrl } from "./crl-check.ts";
+export { checkAllReasons, checkCrlScope, verifyCrl } from "./crl-check.ts";
 export { findRevoked, type RevokedEntry } from "./crl-entries.ts";
 export { parseCsr } from "./csr.ts";
 export { DerReader } from "./der/reader.ts";

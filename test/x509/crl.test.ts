@@ -7,6 +7,7 @@ import "reflect-metadata";
 import { X509Crl } from "@peculiar/x509";
 import {
   type Certificate,
+  checkAllReasons,
   checkCrlScope,
   crlDistributionPoints,
   type DistributionPoint,
@@ -59,6 +60,7 @@ function judge(options: CrlOptions, issuer: Certificate = root.certificate, poin
   const [own] = crlDistributionPoints(intermediate.certificate);
   assert.ok(own);
   checkCrlScope(crl, intermediate.certificate, point ?? own);
+  checkAllReasons(crl, point ?? own);
   drive(verifyCrl(crl, issuer));
 }
 

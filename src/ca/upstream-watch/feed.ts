@@ -167,7 +167,8 @@ export class Feed {
       if (this.kind === "ocsp" && age === "replayed" && finding.kind === "good" && subject.state === "good") continue;
       this.#set(subject, weigh(what, finding, marks, age, newest));
     }
-    if (age === "current") this.#newest = marks;
+    // What answers for none of them (a delta CRL, another partition) says nothing about the age of what does.
+    if (age === "current" && findings.some(({ kind }) => kind !== "unusable")) this.#newest = marks;
   }
 
   #fail(state: "unreachable" | "unusable", sentence: string, bytes = 0): void {

@@ -2,6 +2,7 @@
 // stranger's list is walked.
 import {
   type Certificate,
+  checkAllReasons,
   checkCrlScope,
   checkOcspResponse,
   type DistributionPoint,
@@ -39,13 +40,14 @@ export async function judgeCrl(
   const serials = asked.map(({ certificate }) => certificate.serial);
   const entries = await inSlices(findRevoked(crl, serials), signal);
   const findings = asked.map(({ certificate, point }, i): Finding => {
+    const entry = entries[i];
     try {
       checkCrlScope(crl, certificate, point);
+      if (entry === undefined) checkAllReasons(crl, point);
     } catch (error) {
       if (!(error instanceof X509Error)) throw error;
       return { kind: "unusable", why: error.message };
     }
-    const entry = entries[i];
     return entry === undefined ? { kind: "good" } : { kind: "revoked", ...entry };
   });
   const { thisUpdate, nextUpdate, number } = crl;

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { createRoot, freshKey } from "../../support/pki.ts";
-import { createCrl, createOcspResponse, crlDistributionPointsExtension } from "../../support/revocation.ts";
+import { createCrl, createOcspResponse, crlDistributionPointsExtension, crlScope } from "../../support/revocation.ts";
 import {
   answer,
   INTERVAL_SECONDS,
@@ -124,6 +124,29 @@ describe("issuance is stopped", () => {
     assert.equal(held.told.length, 0);
     assert.equal(held.states[ISSUING_CRL], "stale");
     assert.match(held.sentenceOf(ISSUING_CRL), /on hold/);
+  });
+
+  it("by a CRL for some reasons that lists the authority: it can revoke, although it cannot acquit", async () => {
+    const scope = crlScope({ someReasons: true });
+    const on = world(answer(revokedCrl("keyCompromise", { scope })));
+    await on.watch.tick();
+    assert.equal(on.told.length, 1);
+    assert.equal(on.states[ISSUING_CRL], "revoked");
+    const point = crlDistributionPointsExtension({ uris: [ISSUING_CRL], someReasons: true });
+    const partial = new TestChain({ beside: chain, extensions: [point] });
+    for (const [revoked, state] of [
+      [[{ serial: partial.authority.certificate.serial }], "revoked"],
+      [[], "unusable"],
+    ] as const) {
+      const other = world(answer(createCrl(issuing, { revoked })));
+      other.chains = [partial];
+      await other.watch.tick();
+      assert.equal(other.states[ISSUING_CRL], state);
+    }
+    on.serve(ISSUING_CRL, answer(createCrl(issuing, { scope })));
+    on.restart();
+    await on.watch.tick();
+    assert.equal(on.states[ISSUING_CRL], "unusable", "that it lists nothing says nothing");
   });
 
   it("at the next look, where acting on it failed", async () => {
@@ -279,6 +302,18 @@ describe("whoever controls the network", () => {
       assert.match(on.sentenceOf(ISSUING_CRL), /older than one that was already seen/);
       for (let i = 0; i < 3; i++) await on.after(INTERVAL_SECONDS);
       assert.equal(on.alarms().length, 1, "told once");
+    }
+  });
+
+  it("cannot make the complete CRL look old by a newer one of the same CA that answers for nothing here", async () => {
+    const now = Date.now();
+    for (const foreign of [{ deltaBase: 1 }, { scope: crlScope({ flags: [1] }) }]) {
+      const on = world(answer(createCrl(issuing, { number: 900, thisUpdate: now - HOUR_MS / 2, ...foreign })));
+      await on.watch.tick();
+      assert.equal(on.states[ISSUING_CRL], "unusable");
+      on.serve(ISSUING_CRL, answer(createCrl(issuing, { number: 7, thisUpdate: now - HOUR_MS })));
+      await on.after(2 * INTERVAL_SECONDS);
+      assert.equal(on.states[ISSUING_CRL], "good");
     }
   });
 
