@@ -6,6 +6,8 @@ import type { Certificate } from "../types.ts";
 import { broken, quoted } from "./finding.ts";
 
 const CHARACTERS = /^[a-z][a-z0-9+.-]*:(?:[a-z0-9\-._~:/?#[\]@!$&'()*+,;=]|%[0-9a-f]{2})*$/i;
+/** Without an authority there is no host that a name constraint could meet. Microsoft Intune writes "ID:Microsoft Endpoint Manager:GUID:...". */
+const OPAQUE = /^[a-z][a-z0-9+.-]*:[^/ -][ -~]*$/i;
 const AUTHORITY = /^[^:]*:\/\/(?:[^/?#@[\]]*@)?([^/?#@]*)(?:[/?#]|$)/;
 /** A name without empty labels or a final dot, and without escapes; or none. */
 const NAMED_HOST = /^(?:[a-z0-9\-_~!$&'()*+,;=]+(?:\.[a-z0-9\-_~!$&'()*+,;=]+)*)?(?::[0-9]*)?$/i;
@@ -29,6 +31,7 @@ export function* extensionErrors(certificate: Certificate): Generator<PathError>
 }
 
 function isUri(text: string): boolean {
+  if (OPAQUE.test(text)) return true;
   if (!CHARACTERS.test(text)) return false;
   const host = AUTHORITY.exec(text)?.[1];
   if (host === undefined) return !/^[^:]*:\/\//.test(text);
