@@ -17,12 +17,12 @@ export interface X509Svid {
  */
 export function parseX509Svid(certificate: Certificate): X509Svid {
   const id = leafId(certificate);
+  // a path length without cA is refused by the reader of certificates.
   if (certificate.basicConstraints?.ca === true) throw broken("X-7", "it is a CA certificate (cA is true)");
   const usages = keyUsages(certificate);
   if (usages.has("keyCertSign")) throw broken("X-7", "its key usage has keyCertSign");
   if (usages.has("cRLSign")) throw broken("X-7", "its key usage has cRLSign");
   if (!usages.has("digitalSignature")) throw broken("X-15", "its key usage has no digitalSignature");
-  if (certificate.basicConstraints?.pathLength !== undefined) throw broken("X-4", "a leaf has a path length");
   const purposes = certificate.extendedKeyUsage?.purposes;
   if (purposes !== undefined && !(purposes.includes(oid.serverAuth) && purposes.includes(oid.clientAuth))) {
     throw broken("X-9", "its extended key usage is not for servers and clients alike");

@@ -8,6 +8,7 @@ import {
   encodeBundleMap,
   parseBundle,
   parseBundleMap,
+  publishedAnchors,
   SpiffeError,
   TrustDomain,
   X509SvidVerifier,
@@ -287,4 +288,60 @@ test("a bundle is read within bounds", () => {
   refuses(`{"keys": [], "x": "${"a".repeat(5 * 1024 * 1024)}"}`, "B-1");
   refuses(`{"keys": [], "x": ${"[".repeat(100)}${"]".repeat(100)}}`, "B-1");
   refuses(`{"keys": [], "spiffe_sequence": ${"9".repeat(100)}}`, "B-1");
+});
+
+test("B-3: the largest refresh hint is one of 31 bits", () => {
+  const hinted = (hint: bigint): string => `{"keys": [], "spiffe_refresh_hint": ${hint}}`;
+  assert.equal(parseBundle(hinted(2n ** 31n - 1n), trustDomain).refreshHintSeconds, 2 ** 31 - 1);
+  refuses(hinted(2n ** 31n), "B-3");
+});
+
+test("B-4: an x5c is a list whose first entry is base64 of a CA certificate", () => {
+  const leaf = createLeaf(root);
+  const withChain = (x5c: unknown): string =>
+    changed(({ keys }) => {
+      Object.assign(keys[0] ?? {}, { x5c });
+    });
+  for (const x5c of ["text", {}, { 0: b64(root.der) }, 7, null]) refuses(withChain(x5c), "B-4");
+  for (const x5c of [[7], [null], ["!"], [b64(root.der).replace(/=*$/, "")]]) {
+    assert.throws(() => parseBundle(withChain(x5c), trustDomain), /does not hold base64|cannot be read/);
+  }
+  const ofLeaf = changed(({ keys }) => {
+    const { x, y } = leaf.key.export({ format: "jwk" });
+    Object.assign(keys[0] ?? {}, { x5c: [b64(leaf.der)], x, y });
+  });
+  assert.throws(() => parseBundle(ofLeaf, trustDomain), /\(rule B-4\).*is not a CA/);
+});
+
+test("B-5: an empty kid is none, for readers and writers", () => {
+  refuses(
+    changed(({ keys }) => {
+      Object.assign(keys[1] ?? {}, { kid: "" });
+    }),
+    "B-5",
+  );
+  assert.throws(() => encodeBundle({ x509Authorities: [], jwtAuthorities: [jwtKey("")] }), /B-5/);
+});
+
+test("B-5: a key parameter that is not base64url is refused, although OpenSSL would read it", () => {
+  for (const change of [(x: unknown) => `${x}=`, () => 7, () => undefined]) {
+    refuses(
+      changed(({ keys }) => {
+        Object.assign(keys[1] ?? {}, { x: change(keys[1]?.["x"]) });
+      }),
+      "B-5",
+    );
+  }
+});
+
+test("B-2: anchors are written by notBefore, then by hash, whatever order they are known in", () => {
+  const early = createRoot({ subject: "Early", notBefore: 1_700_000_000_000 });
+  const twins = ["One", "Two", "Three"].map((subject) => createRoot({ subject, notBefore: 1_750_000_000_000 }));
+  const late = createRoot({ subject: "Late", notBefore: 1_770_000_000_000 });
+  const hashes = (list: readonly { sha256: string }[]): string[] => list.map(({ sha256 }) => sha256);
+  const expected = [early.certificate.sha256, ...hashes(certificatesOf(...twins)).sort(), late.certificate.sha256];
+  const known = certificatesOf(late, ...twins, early);
+  for (const anchors of [known, [...known].reverse()]) {
+    assert.deepEqual(hashes(publishedAnchors({ anchors })), expected);
+  }
 });

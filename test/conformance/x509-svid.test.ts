@@ -78,6 +78,9 @@ test("X-4: a leaf is no CA and has no path length; a signing certificate is a CA
   });
   const noCa = createCertificate(root, { subject: "No CA", ca: false, keyUsage: ["keyCertSign"] });
   assert.throws(() => checkAuthorityCertificate(noCa.certificate, trustDomain), /X-4/);
+  const uri = (value: string) => ({ kind: "uri" as const, value });
+  const two = createIntermediate(root, { names: [uri(trustDomain.id), uri("https://pki.example.test/")] });
+  assert.throws(() => checkAuthorityCertificate(two.certificate, trustDomain), /X-1\b/);
   refusesChain("basic-constraints", { authorities: [noCa.certificate] }, createLeaf(noCa));
 });
 

@@ -60,6 +60,7 @@ test("A change on the stream adds an authority, and a later one removes it", asy
   const delta = { ...noChange, anchorsAdded: [successor.der], authoritiesPut: [published(successor)] };
   server.push({ revision: 2n, update: { $case: "delta", value: delta } });
   await eventually("two authorities", () => source.trust().authorities?.length === 2);
+  assert.equal(source.trust().anchors.length, 2);
   const removal = {
     ...noChange,
     sequence: 3n,

@@ -11,7 +11,7 @@ import { readSnapshot } from "../../src/identity-client/trust-messages.ts";
 import { stateOf } from "../../src/identity-client/trust-state.ts";
 import type { TrustSnapshot } from "../../src/proto/gen/meshca/identity/v1/identity.ts";
 import { silentLogger } from "../../src/runtime/index.ts";
-import { encodeTrustFile, parseTrustFile, type TrustSet } from "../../src/spiffe/index.ts";
+import { encodeTrustFile, parseTrustFile, TrustDomain, type TrustSet } from "../../src/spiffe/index.ts";
 import { fromHex, sha256 } from "../../src/x509/index.ts";
 import { FaultyServer, pinOf } from "../identity-client/faulty-server.ts";
 import { eventually, ManualClock, temporaryDirectory, trustDomain, trustOf } from "../identity-client/helpers.ts";
@@ -260,4 +260,47 @@ test("a trust file from before revisions were counted is read, and is older than
   const { revision, ...fields } = JSON.parse(encodeTrustFile(trustOf([authorityOf(1)], { revision: 5n })));
   assert.equal(revision, 5);
   assert.equal(parseTrustFile(JSON.stringify(fields)).revision, 0n);
+});
+
+test("what is told again as it was is no change: nothing is judged anew, no listener is called, nothing is logged", () => {
+  const present = authorityOf(2);
+  const { keeper, events } = keeperWith([present], { revision: 9n });
+  let changes = 0;
+  keeper.onChange(() => {
+    changes += 1;
+  });
+  const before = keeper.current();
+  assert.equal(keeper.learn(stateTold([present], { revision: 9n })), true);
+  assert.equal(keeper.current(), before);
+  assert.equal(keeper.learn(stateTold([present], { revision: 10n })), true);
+  assert.deepEqual([changes, events, keeper.current().revision], [1, [], 10n]);
+});
+
+test("before anything is known nothing is verified, and the error says so", () => {
+  const keeper = new TrustKeeper({ trust: undefined, clock: new ManualClock(NOW), logger: silentLogger });
+  assert.throws(() => keeper.current(), { code: "MCA_CLIENT_NO_SVID" });
+  const leaf = createLeaf(authorityOf(1), { spiffeId: `spiffe://${trustDomain.name}/cart` });
+  assert.throws(() => keeper.verify([leaf.certificate]), { code: "MCA_CLIENT_NO_SVID" });
+});
+
+test("who knows anchors alone has no authority that could have left, and takes those of an older story", () => {
+  const known = authorityOf(2);
+  const clock = new ManualClock(NOW);
+  const trust = trustOf([known], { authorities: undefined, revision: 9n, sequence: 9n });
+  const keeper = new TrustKeeper({ trust, clock, logger: silentLogger });
+  keeper.learn(stateTold([known], { revision: 5n }));
+  clock.advance(LAGGING_REPLICA_MS);
+  assert.equal(keeper.learn(stateTold([known], { revision: 5n })), true);
+  assert.deepEqual(pins(keeper.current()), pinsOf(known));
+});
+
+test("a trust file whose numbers go both ways is of a restored database: what is kept counts", () => {
+  const present = authorityOf(1);
+  const kept = trustOf([present], { revision: 9n, sequence: 5n });
+  assert.equal(chosen(kept, trustOf([present, authorityOf(0)], { revision: 12n, sequence: 4n })), "kept");
+});
+
+test("a trust file of another trust domain is refused, however new", () => {
+  const other = trustOf([authorityOf(0)], { trustDomain: TrustDomain.parse("other.test"), revision: 99n });
+  assert.throws(() => chooseTrust(trustOf([authorityOf(1)]), other, NOW), { code: "MCA_CLIENT_OPTIONS" });
 });

@@ -132,6 +132,13 @@ test("what is cut, wrapped, changed or of another version is refused", () => {
   }
 });
 
+test("another prefix is refused, and one pin is enough", () => {
+  refuses(`mcajt2.${text.slice(7)}`);
+  refuses(text.slice(7));
+  const [pin = ""] = fields.pins;
+  assert.deepEqual(parseJoinToken(encodeJoinToken({ ...fields, pins: [pin] })).pins, [pin]);
+});
+
 test("any other text is refused with MCA_TOKEN_MALFORMED", () => {
   fc.assert(
     fc.property(fc.string({ unit: "binary" }), fc.boolean(), fc.boolean(), (noise, prefixed, encoded) => {

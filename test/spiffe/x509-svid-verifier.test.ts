@@ -178,3 +178,15 @@ test("no leaf passes here that the general path validator refuses", () => {
   );
   assert.ok(accepted > 3, `${accepted} were accepted`);
 });
+
+test("nothing but a verifier's result passes for one: not null, not a look-alike", () => {
+  for (const value of [null, undefined, 7, {}, { id: "spiffe://example.test/cart" }]) {
+    assert.equal(Verified.is(value), false);
+  }
+});
+
+test("X-11: a leaf that is itself an anchor is not trusted for that", () => {
+  const leaf = createLeaf(authority, { spiffeId: "spiffe://example.test/cart" });
+  const verifier = new X509SvidVerifier(trustOf({ anchors: [leaf.certificate], authorities: undefined }));
+  assert.throws(() => verifier.verify([leaf.certificate], Date.now()), { code: "MCA_SVID_UNTRUSTED" });
+});

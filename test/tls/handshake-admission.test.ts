@@ -105,3 +105,15 @@ test("whatever happens, the bounds hold and nobody is evicted twice", () => {
     }),
   );
 });
+
+test("for one newcomer only the 32 oldest are looked at", () => {
+  for (const [talking, admitted] of [
+    [32, false],
+    [31, true],
+  ] as const) {
+    const places = admission(33);
+    for (let n = 0; n < talking; n++) places.admit(`s${n}`, new Peer(true), 0);
+    for (let n = talking; n < 33; n++) places.admit(`s${n}`, new Peer(), 0);
+    assert.equal(places.admit("new", new Peer(), 300) !== undefined, admitted, `${talking}`);
+  }
+});
