@@ -1,6 +1,8 @@
 // Runs the command of `svid fetch --run` after each change: one at a time, and once more if something changed meanwhile.
-// The command is the operator's own text and goes to the shell; nothing of a certificate becomes part of it.
+// The command is the operator's own text and goes to the shell; nothing of a certificate becomes part of it, and none of our own
+// variables reaches it: a join token or a database's password in the environment was meant for this program alone.
 import { spawn } from "node:child_process";
+import { ENVIRONMENT_PREFIX } from "../runtime/config/index.ts";
 import { hint } from "./output.ts";
 
 export class ChangeCommand {
@@ -37,10 +39,15 @@ export class ChangeCommand {
       const child = spawn(this.#command, {
         shell: true,
         stdio: ["ignore", process.stderr, process.stderr],
-        env: { ...process.env, ...this.#environment },
+        env: { ...foreignVariables(process.env), ...this.#environment },
       });
       child.on("error", (error) => resolve(error.message));
       child.on("exit", (code, signal) => resolve(code ?? signal ?? "unknown"));
     });
   }
+}
+
+/** The environment without what is meant for mesh-ca: each of our variables may hold a secret, or name where one lies. */
+function foreignVariables(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(env).filter(([name]) => !name.startsWith(ENVIRONMENT_PREFIX)));
 }

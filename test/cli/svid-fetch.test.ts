@@ -133,6 +133,28 @@ test("With --watch the files follow each renewal, the command runs each time, an
   assert.equal(folders.length, 2, "the present folder and the one before it");
 });
 
+test("The command of --run gets the environment without the join token, or anything else that is meant for us", async () => {
+  const out = join(temporaryDirectory(), "out");
+  const seen = join(out, "environment");
+  const run = startCli(
+    ["svid", "fetch", "-o", out, "--watch", "--run", `env > ${seen}.tmp && mv ${seen}.tmp ${seen}`],
+    {
+      env: {
+        MESH_CA_JOIN_TOKEN: await token("run"),
+        MESH_CA_DATABASE__URL: "postgres://mesh:hunter2@db.test/mesh",
+        NGINX_PID: "17",
+      },
+    },
+  );
+  await until(() => existsSync(seen), "the command's run", 30_000);
+  run.child.kill("SIGTERM");
+  assert.equal((await run.result).code, 0);
+  const environment = readFileSync(seen, "utf8");
+  assert.doesNotMatch(environment, /mcajt1|hunter2/);
+  assert.deepEqual(environment.match(/^MESH_CA_.*$/gm), [`MESH_CA_SVID=${join(out, "current")}`]);
+  assert.match(environment, /^NGINX_PID=17$/m);
+});
+
 test("An identity that the program wrote reaches the API from elsewhere, and is refused what it may not do", async () => {
   const { folder, file } = await tokenFile("auditor-to-be");
   const out = join(folder, "out");

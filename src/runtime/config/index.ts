@@ -1,6 +1,13 @@
 export { ConfigError, type ConfigErrorCode } from "./errors.ts";
 export { parseConfigText, readConfigFile } from "./file.ts";
 export { type JsonSchema, type SchemaShape, shapeOf } from "./json-schema.ts";
-export { applyEnvironment, applyFlags, type ConfigKey, configKeys, refuseSecrets } from "./overrides.ts";
+export {
+  applyEnvironment,
+  applyFlags,
+  type ConfigKey,
+  configKeys,
+  ENVIRONMENT_PREFIX,
+  refuseSecrets,
+} from "./overrides.ts";
 export { publishJsonSchema, renderConfigurationDocs } from "./publish.ts";
 export { resolveConfig } from "./resolve.ts";
