@@ -19,16 +19,25 @@ export type QuotaDecision =
   | { readonly kind: "exceeded"; readonly retryAfterMs: number };
 
 const HOUR_MS = 3_600_000;
+/** Replicas issue while their clocks are within 10 s of the database's: no honest bucket is further ahead than this. */
+const AHEAD_MS = 60_000;
 
 /** A full bucket. */
 export function fullQuota(settings: QuotaSettings, now: number): QuotaState {
   return { left: settings.burst, at: now };
 }
 
-/** Takes one certificate out of the bucket. A clock that went back neither fills nor empties it. */
+/**
+ * Takes one certificate out of the bucket. A clock that went back neither fills nor empties it. A bucket whose time lies so far ahead
+ * that only a wrong clock can have written it would not fill for years: it begins again at `now`, with one certificate, because what is
+ * refused is not stored and so could never start the bucket's time anew.
+ */
 export function takeQuota(settings: QuotaSettings, state: QuotaState, now: number): QuotaDecision {
-  const elapsed = Math.max(0, now - state.at);
-  const left = Math.min(settings.burst, state.left + (elapsed * settings.perHour) / HOUR_MS);
-  if (left < 1) return { kind: "exceeded", retryAfterMs: Math.ceil(((1 - left) * HOUR_MS) / settings.perHour) };
-  return { kind: "granted", state: { left: left - 1, at: Math.max(now, state.at) } };
+  const { burst, perHour } = settings;
+  const wrong = state.at > now + AHEAD_MS;
+  const at = wrong ? now : Math.max(now, state.at);
+  const filled = wrong ? Math.max(1, state.left) : state.left + (Math.max(0, now - state.at) * perHour) / HOUR_MS;
+  const left = Math.min(burst, filled);
+  if (left < 1) return { kind: "exceeded", retryAfterMs: Math.ceil(((1 - left) * HOUR_MS) / perHour) + at - now };
+  return { kind: "granted", state: { left: left - 1, at } };
 }

@@ -483,9 +483,34 @@ describe("lineages", () => {
     assert.equal(await next("5"), "MCA_QUOTA_EXCEEDED");
     clock.advance(MINUTE);
     assert.equal(await next("5"), "ok");
-    clock.advance(-5 * MINUTE);
+    clock.advance(-MINUTE / 2);
     assert.equal(await next("6"), "MCA_QUOTA_EXCEEDED");
     assert.equal(await frozen(), false, "a quota is not a theft");
+    await strict.close();
+  });
+
+  test("the quota outlives a clock that was years ahead: nobody is locked out, and nobody gets more than one burst", async () => {
+    const strict = await reopenLedger(await database.open("mesh_ca_app"), {
+      clock,
+      lineageQuota: { burst: 3, perHour: 6 },
+    });
+    let serial = serialA;
+    let key = 0;
+    const drain = async () => {
+      for (let taken = 0; ; taken++) {
+        const attempt = renew(serial, `drain ${key++}`, strict);
+        if ((await codeOf(attempt)) !== "ok") return taken;
+        serial = (await attempt).serial;
+      }
+    };
+    const years = 10 * 365 * 24 * 60 * MINUTE;
+    assert.equal(await drain(), 3);
+    clock.advance(years);
+    assert.equal(await drain(), 3, "the present burst, under the wrong clock");
+    clock.advance(-years);
+    assert.equal(await drain(), 1, "what lets the bucket's time begin anew");
+    clock.advance(20 * MINUTE);
+    assert.equal(await drain(), 2);
     await strict.close();
   });
 
