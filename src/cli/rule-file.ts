@@ -1,20 +1,11 @@
 // Reads a rule file into the messages of the registry. Unknown keys are refused here with the nearest known one: the message on
 // the wire could not carry them, and a typing mistake would be lost in silence. What the values mean is the server's to judge.
-import { closest } from "fastest-levenshtein";
-import type { Rule } from "../proto/gen/meshca/identity/v1/admin.ts";
+import { Rule } from "../proto/gen/meshca/identity/v1/admin.ts";
+import { nearestHint } from "../runtime/index.ts";
 import { CliError } from "./errors.ts";
 
-const KEYS = [
-  "name",
-  "priority",
-  "match",
-  "spiffeId",
-  "dnsNames",
-  "ttlSeconds",
-  "roles",
-  "renewAfterExpirySeconds",
-  "maxLineageAgeSeconds",
-] as const;
+/** What the message can carry. */
+const KEYS: readonly string[] = Object.keys(Rule.create());
 
 /** One rule, a list of rules, or {rules: [...]}. @throws CliError MCA_CLI_FILE with file, rule and key */
 export function parseRuleFile(file: string, document: unknown): Rule[] {
@@ -28,8 +19,7 @@ export function parseRuleFile(file: string, document: unknown): Rule[] {
     const where = `rule ${index + 1}`;
     if (!isRecord(item)) return fail(where, "it is not a mapping of keys to values.");
     for (const key of Object.keys(item)) {
-      if (!KEYS.some((known) => known === key))
-        fail(where, `${key} is not a key of a rule. Did you mean ${closest(key, [...KEYS])}?`);
+      if (!KEYS.includes(key)) fail(where, `${key} is not a key of a rule.${nearestHint(key, KEYS)}`);
     }
     const text = (key: string): string => {
       const value = item[key] ?? "";

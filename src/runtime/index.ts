@@ -2,6 +2,7 @@ export { type Clock, type DatabaseClock, formatTime, systemClock } from "./clock
 export { systemdCredential } from "./credentials.ts";
 export { assertNever, MeshCaError, type MeshCaErrorCode, type MeshCaErrorOptions } from "./errors.ts";
 export { closeOnSignal, Lifecycle, type SignalOptions } from "./lifecycle.ts";
+export { LineAllowance } from "./line-allowance.ts";
 export { type LogFields, type Logger, silentLogger } from "./logger.ts";
 export { createLogger, describeErrorForLog, type LoggerOptions, type LogLevel } from "./logging.ts";
 export {
@@ -12,6 +13,7 @@ export {
   type Metrics,
   silentMetrics,
 } from "./metrics.ts";
+export { nearestHint } from "./nearest.ts";
 export { packageRoot } from "./package-root.ts";
 export { createSystemRandom, type RandomSource, randomUuid, systemRandom } from "./random.ts";
 export { createTelemetry, type Telemetry } from "./telemetry.ts";

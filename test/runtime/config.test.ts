@@ -78,13 +78,13 @@ test("an unknown key is refused and the nearest known one is named with its path
   refuses(
     () => resolveConfig(schema, { name: "a", listen: { prot: 1 } }),
     "MCA_CONFIG_UNKNOWN_KEY",
-    /listen\.prot .*Did you mean listen\.port\?/,
+    /listen\.prot .*Did you mean "listen\.port"\?/,
   );
-  refuses(() => resolveConfig(schema, { nam: "a" }), "MCA_CONFIG_UNKNOWN_KEY", /Did you mean name\?/);
+  refuses(() => resolveConfig(schema, { nam: "a" }), "MCA_CONFIG_UNKNOWN_KEY", /Did you mean "name"\?/);
   refuses(
     () => resolveConfig(schema, { name: "a", zzzzzzzz: 1 }),
     "MCA_CONFIG_UNKNOWN_KEY",
-    /Known keys here: name, listen/,
+    /Known here: name, listen/,
   );
   refuses(
     () => resolveConfig(schema, { name: "a", shapes: { x: { kind: "dot", radius: 1 } } }),
@@ -201,14 +201,18 @@ test("an unknown variable with our prefix is refused and the nearest one is name
   refuses(
     () => applyEnvironment({}, schema, { MESH_CA_LISTEN_PORT: "1" }, () => false),
     "MCA_CONFIG_UNKNOWN_KEY",
-    /MESH_CA_LISTEN_PORT.*Did you mean MESH_CA_LISTEN__PORT\?/,
+    /MESH_CA_LISTEN_PORT.*Did you mean "MESH_CA_LISTEN__PORT"\?/,
   );
   applyEnvironment({}, schema, { MESH_CA_OTHER: "1" }, (name) => name === "MESH_CA_OTHER");
 });
 
 test("flags win, unknown ones are refused, and a secret is no flag", () => {
   assert.deepEqual(applyFlags({ listen: { port: 1 } }, schema, { "listen.port": "3" }), { listen: { port: 3 } });
-  refuses(() => applyFlags({}, schema, { "listen.prt": "3" }), "MCA_CONFIG_UNKNOWN_KEY", /Did you mean listen\.port\?/);
+  refuses(
+    () => applyFlags({}, schema, { "listen.prt": "3" }),
+    "MCA_CONFIG_UNKNOWN_KEY",
+    /Did you mean "listen\.port"\?/,
+  );
   refuses(() => applyFlags({}, schema, { password: "s" }), "MCA_CONFIG_SECRET_IN_FILE", /MESH_CA_PASSWORD/);
 });
 

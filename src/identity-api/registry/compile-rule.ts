@@ -1,10 +1,10 @@
 // A definition, judged in this trust domain with these attestors: what it matches and what it builds. Whatever cannot work
 // is refused here, at load, with a RuleError; what depends on a caller's attributes is left to evaluate.ts.
 
+import { nearestHint } from "../../runtime/index.ts";
 import { type DnsTemplate, parseDnsTemplate } from "./dns-template.ts";
 import { RuleError } from "./errors.ts";
 import { type Pattern, parsePattern } from "./glob.ts";
-import { nearestHint } from "./nearest.ts";
 import { parseSpiffeIdTemplate, type SpiffeIdTemplate } from "./spiffe-id-template.ts";
 import { type Refuse, splitAttribute } from "./template.ts";
 import type { AttestorDescription, RuleContext, RuleDefinition } from "./types.ts";

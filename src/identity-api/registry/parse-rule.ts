@@ -1,8 +1,8 @@
 // From plain data (YAML, the API, the database) to a RuleDefinition. Strict: an unknown field, role or type is an error that
 // names the nearest known one, because a misspelt restriction that is ignored is a hole. What the definition means in this
 // trust domain is judged in compile-rule.ts.
+import { nearestHint } from "../../runtime/index.ts";
 import { RuleError } from "./errors.ts";
-import { nearestHint } from "./nearest.ts";
 import type { Refuse } from "./template.ts";
 import { type Role, type RuleDefinition, roles } from "./types.ts";
 

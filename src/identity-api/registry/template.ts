@@ -1,6 +1,6 @@
 // Templates of names: text with placeholders `{trustDomain}` and `{instance.attribute}`. There is no escape: a brace that is
 // not part of a placeholder is refused.
-import { nearestHint } from "./nearest.ts";
+import { nearestHint } from "../../runtime/index.ts";
 import type { Attributes } from "./types.ts";
 
 /** Name of an attestor instance: the prefix of its attributes. `agent` is kept for evidence that a host agent asserts. */

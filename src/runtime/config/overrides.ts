@@ -1,6 +1,6 @@
 // Single keys from outside the file: the environment (MESH_CA_LISTEN__GRPC__PORT) and flags (listen.grpc.port).
 // Text becomes what the schema asks for; lists, maps and groups are written as JSON.
-import { closest } from "fastest-levenshtein";
+import { nearestHint } from "../nearest.ts";
 import { ConfigError } from "./errors.ts";
 import { type JsonSchema, shapeOf } from "./json-schema.ts";
 import { unknownKey } from "./resolve.ts";
@@ -46,7 +46,7 @@ export function applyEnvironment(
     if (key === undefined) {
       throw new ConfigError(
         "MCA_CONFIG_UNKNOWN_KEY",
-        `The environment variable ${name} is not a known setting. Did you mean ${closest(name, [...keys.keys()])}? Unset it otherwise.`,
+        `The environment variable ${name} is not a known setting.${nearestHint(name, [...keys.keys()])} Correct or unset it.`,
       );
     }
     out = withValue(out, key.path, coerce(key.schema, value, name));

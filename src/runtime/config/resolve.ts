@@ -1,7 +1,7 @@
 // Checks a configuration against its schema and fills in the defaults. Fails closed: an unknown key is an error that names
 // the nearest known one. Every error names the path.
-import { closest, distance } from "fastest-levenshtein";
 import { Check } from "typebox/value";
+import { nearestHint } from "../nearest.ts";
 import { ConfigError } from "./errors.ts";
 import { describeValues, type JsonSchema, shapeOf } from "./json-schema.ts";
 
@@ -101,18 +101,11 @@ function invalid(schema: JsonSchema, value: unknown, path: string): ConfigError 
 export function unknownKey(key: string, known: readonly string[], path: string): ConfigError {
   return new ConfigError(
     "MCA_CONFIG_UNKNOWN_KEY",
-    `${join(path, key)} is not a known key. ${nearest(key, known, path)}`,
+    `${join(path, key)} is not a known key.${nearestHint(key, known, path)}`,
     {
       details: { path: join(path, key) },
     },
   );
-}
-
-function nearest(key: string, known: readonly string[], path: string): string {
-  if (known.length === 0) return "No keys are known here.";
-  const candidate = closest(key, [...known]);
-  const near = distance(key.toLowerCase(), candidate.toLowerCase()) <= Math.max(2, Math.ceil(key.length / 2));
-  return near ? `Did you mean ${join(path, candidate)}?` : `Known keys here: ${known.join(", ")}.`;
 }
 
 function join(path: string, key: string): string {
