@@ -24,7 +24,6 @@ import {
   parseCrl,
   type RevokedEntry,
   verifyCrl,
-  X509Error,
 } from "../../src/x509/index.ts";
 import { REVOCATION_REASONS } from "../../src/x509/revocation-reason.ts";
 import { createIntermediate, createRoot, freshKey, testKey } from "../support/pki.ts";
@@ -36,6 +35,7 @@ import {
   crlScope,
   ocspAccessExtension,
 } from "../support/revocation.ts";
+import { refuses } from "./refuses.ts";
 
 const root = createRoot();
 const url = "http://crl.test/root.crl";
@@ -63,15 +63,6 @@ function judge(options: CrlOptions, issuer: Certificate = root.certificate, poin
   checkAllReasons(crl, point ?? own);
   drive(verifyCrl(crl, issuer));
 }
-
-const refuses = (code: string, sentence: RegExp, run: () => unknown): void => {
-  assert.throws(run, (error: unknown) => {
-    assert.ok(error instanceof X509Error, String(error));
-    assert.equal(error.code, code);
-    assert.match(error.message, sentence);
-    return true;
-  });
-};
 
 describe("a CRL", () => {
   it("says who issued it, when, its number, and nothing more than it says", () => {

@@ -18,7 +18,6 @@ import {
   parseOcspResponse,
   tag,
   toHex,
-  X509Error,
 } from "../../src/x509/index.ts";
 import {
   type CertificateOptions,
@@ -29,6 +28,7 @@ import {
   testKey,
 } from "../support/pki.ts";
 import { createOcspResponse, type OcspOptions } from "../support/revocation.ts";
+import { refuses } from "./refuses.ts";
 
 const DAY_MS = 86_400_000;
 const root = createRoot();
@@ -48,15 +48,6 @@ function ask(options: Partial<OcspOptions> = {}, asked: Uint8Array = nonce): Ocs
   const response = parseOcspResponse(createOcspResponse(root, { certificate: intermediate, ...options }));
   return checkOcspResponse(response, { certificate, issuer: root.certificate, nonce: asked, now: Date.now() });
 }
-
-const refuses = (code: string, sentence: RegExp, run: () => unknown): void => {
-  assert.throws(run, (error: unknown) => {
-    assert.ok(error instanceof X509Error, String(error));
-    assert.equal(error.code, code);
-    assert.match(error.message, sentence);
-    return true;
-  });
-};
 
 describe("an OCSP request", () => {
   it("names the certificate by SHA-1 hashes and serial number, and carries the nonce", () => {

@@ -4,6 +4,7 @@ import { formatTime } from "../../runtime/index.ts";
 import { byteaArray } from "../store/binary-array.ts";
 import type { Database, SqlStatement, SqlValue, Transaction } from "../store/index.ts";
 import { isConnectionLoss } from "../store/pg-errors.ts";
+import { LOCK_HEAD } from "./batch-read.ts";
 import { type EncodedEntry, encodeEntry } from "./canonical.ts";
 import type { AdministrativeEntry } from "./entry.ts";
 import { checkEntry } from "./entry-schema.ts";
@@ -11,7 +12,6 @@ import { LedgerError } from "./errors.ts";
 import type { LedgerTransaction } from "./ledger.ts";
 import { type LogTip, requireGrown } from "./log-tip.ts";
 
-const LOCK: SqlStatement = { name: "ledger_lock", text: "SELECT size, policy_revision FROM ledger_lock_head()" };
 const APPEND: SqlStatement = {
   name: "ledger_append",
   text: `
@@ -45,7 +45,7 @@ export async function transact<T>(
   let attempt: Attempt<T> | undefined;
   try {
     return await database.transaction(async (tx) => {
-      const [head] = await tx.query<{ size: bigint | null }>(LOCK);
+      const [head] = await tx.query<{ size: bigint | null }>(LOCK_HEAD);
       if (head?.size == null)
         throw new LedgerError(
           "MCA_LEDGER_CORRUPT",
@@ -121,7 +121,7 @@ class Entries {
     const [first] = this.#entries;
     if (first === undefined) return false;
     return database.transaction(async (tx) => {
-      await tx.query(LOCK);
+      await tx.query(LOCK_HEAD);
       const [row] = await tx.query<{ leaf_hash: Uint8Array }>(LEAF_AT, [this.#from]);
       return row !== undefined && Buffer.compare(row.leaf_hash, first.leafHash) === 0;
     });

@@ -5,17 +5,13 @@ import { type Clock, formatTime, type Logger, MeshCaError } from "../../runtime/
 import type { TrustDomain } from "../../spiffe/index.ts";
 import {
   algorithmIdentifier,
-  authorityKeyIdExtension,
-  basicConstraintsExtension,
   encodeCertificate,
   encodeTbsCertificate,
   keyIdentifier,
-  keyUsageExtension,
   labelOf,
   parseSubjectPublicKeyInfo,
-  subjectAltNameExtension,
-  subjectKeyIdExtension,
 } from "../../x509/index.ts";
+import { authorityExtensions, authorityName, authoritySerial } from "./authority-template.ts";
 import {
   type DiskContents,
   type DiskFiles,
@@ -26,7 +22,6 @@ import {
 } from "./disk-material.ts";
 import { UpstreamError } from "./errors.ts";
 import type { DnsGrant } from "./name-permissions.ts";
-import { authorityName } from "./self-signed.ts";
 import type { OnlineUpstream, UpstreamAnswer, UpstreamRequest } from "./upstream.ts";
 
 export interface DiskUpstreamOptions {
@@ -178,26 +173,21 @@ export class DiskUpstream implements OnlineUpstream {
 function encodeAuthority(request: UpstreamRequest, { path, signer, endsAt }: DiskMaterial): Uint8Array {
   const [issuing] = path;
   const keyId = keyIdentifier(request.publicKey);
-  const serial = new Uint8Array(17);
-  serial[0] = request.replica;
-  serial.set(request.random.bytes(16), 1);
   const now = Math.floor(request.now / 1000) * 1000;
   const begin = Math.max(now - request.clockSkewSeconds * 1000, ...path.map(({ notBefore }) => notBefore));
   return encodeTbsCertificate({
-    serial,
+    serial: authoritySerial(request),
     signatureAlgorithm: signer.algorithm,
     // Byte for byte: verifiers compare names, and some compare octets.
     issuer: issuing.subject,
     notBefore: begin,
     notAfter: Math.min(now + request.lifetimeSeconds * 1000, endsAt),
-    subject: authorityName(request.trustDomain.name, keyId),
+    subject: authorityName(request.trustDomain, keyId),
     spki: request.publicKey.spki,
-    extensions: [
-      basicConstraintsExtension({ ca: true, pathLength: 0, critical: true }),
-      keyUsageExtension(["keyCertSign", "cRLSign"]),
-      subjectAltNameExtension([{ kind: "uri", value: request.trustDomain.id }], false),
-      subjectKeyIdExtension(keyId),
-      authorityKeyIdExtension(issuing.subjectKeyId ?? keyIdentifier(parseSubjectPublicKeyInfo(signer.spki))),
-    ],
+    extensions: authorityExtensions(
+      request.trustDomain,
+      keyId,
+      issuing.subjectKeyId ?? keyIdentifier(parseSubjectPublicKeyInfo(signer.spki)),
+    ),
   });
 }

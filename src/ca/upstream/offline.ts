@@ -10,7 +10,7 @@ import {
   keyUsageExtension,
   subjectKeyIdExtension,
 } from "../../x509/index.ts";
-import { authorityName } from "./self-signed.ts";
+import { authorityName } from "./authority-template.ts";
 import type { OfflineUpstream, UpstreamRequest } from "./upstream.ts";
 
 /** Makes requests and waits for `authority import`. */
@@ -21,7 +21,7 @@ export function offlineUpstream(): OfflineUpstream {
 async function request(of: UpstreamRequest): Promise<{ readonly csr: Uint8Array }> {
   const keyId = keyIdentifier(of.publicKey);
   const info = encodeCertificationRequestInfo({
-    subject: authorityName(of.trustDomain.name, keyId),
+    subject: authorityName(of.trustDomain, keyId),
     spki: of.publicKey.spki,
     extensions: [
       basicConstraintsExtension({ ca: true, pathLength: 0, critical: true }),
