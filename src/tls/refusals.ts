@@ -1,25 +1,20 @@
 // Counts refused connections by code and writes a line for them, at a bounded rate: whoever can be refused a thousand times a
 // second must not be able to fill the disk with it. Every line says how many were left out before it.
-import { type Clock, type Logger, MeshCaError } from "../runtime/index.ts";
+import { type Clock, LineAllowance, type Logger, MeshCaError } from "../runtime/index.ts";
 
 /** The event of every refused connection. */
 const TLS_REFUSED = "tls.refused";
 
-const BURST_LINES = 20;
-const LINES_PER_SECOND = 10;
+const RATE = { burst: 20, perSecond: 10 };
 
 export class Refusals {
   readonly #logger: Logger;
-  readonly #clock: Clock;
   readonly #counts = new Map<string, number>();
-  #lines = BURST_LINES;
-  #filledAt: number;
-  #leftOut = 0;
+  readonly #lines: LineAllowance;
 
   constructor(logger: Logger, clock: Clock) {
     this.#logger = logger;
-    this.#clock = clock;
-    this.#filledAt = clock.now();
+    this.#lines = new LineAllowance(RATE, clock);
   }
 
   /** Refusals so far, by code (`internal` for our own faults). */
@@ -38,22 +33,8 @@ export class Refusals {
       );
       return;
     }
-    if (!this.#takeLine()) {
-      this.#leftOut += 1;
-      return;
-    }
-    const leftOut = this.#leftOut;
-    this.#leftOut = 0;
+    const leftOut = this.#lines.take();
+    if (leftOut === undefined) return;
     this.#logger.warn({ event: TLS_REFUSED, code, remoteAddress, leftOut }, error.message);
-  }
-
-  #takeLine(): boolean {
-    const now = this.#clock.now();
-    const elapsedSeconds = Math.max(0, now - this.#filledAt) / 1000;
-    this.#filledAt = now;
-    this.#lines = Math.min(BURST_LINES, this.#lines + elapsedSeconds * LINES_PER_SECOND);
-    if (this.#lines < 1) return false;
-    this.#lines -= 1;
-    return true;
   }
 }

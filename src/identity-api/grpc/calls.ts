@@ -1,4 +1,4 @@
-// What all handlers share: who calls, the request's id, the error that the caller sees, one log line for each refused call,
+// What all handlers share: who calls, the request's id, the error that the caller sees, the log lines of refused calls,
 // and the counts. A handler is a function from request and call to response; it throws what goes wrong.
 import type {
   handleServerStreamingCall,
@@ -12,6 +12,7 @@ import { ApiError } from "../api-error.ts";
 import type { Connection } from "../connection.ts";
 import { describeError, toServiceError } from "../errors.ts";
 import type { DirectAnswer, DirectMethod } from "./direct-unary.ts";
+import { RefusalLog } from "./refusal-log.ts";
 
 /** One call, as a handler sees it. */
 export interface Call {
@@ -55,10 +56,12 @@ export class Calls {
   readonly #duration: { bind(attributes: Record<string, string>): BoundHistogram };
   readonly #refused: { bind(attributes: Record<string, string>): BoundCounter };
   readonly #refusedByKey = new Map<string, BoundCounter>();
+  readonly #refusals: RefusalLog;
   #inFlight = 0;
 
   constructor(options: CallsOptions) {
     this.#options = options;
+    this.#refusals = new RefusalLog(options.logger, options.clock);
     this.#duration = options.metrics.histogram("mesh_ca_call_seconds", {
       description: "How long unary calls took, answered or refused.",
       unit: "s",
@@ -151,14 +154,17 @@ export class Calls {
     };
   }
 
+  /** Tells what was left out of the log. */
+  close(): void {
+    this.#refusals.close();
+  }
+
   /** Counts and logs a call that never reached its handler. */
   refusedEarly(refusal: { readonly method: string; readonly code: string; readonly connection: Connection }): void {
     const { method, code, connection } = refusal;
     this.#count(method, code);
-    this.#options.logger.warn(
-      { event: "call.refused", method, code, peer: connection.peerName, address: connection.address },
-      "refused before it reached its handler",
-    );
+    const { peerName: peer, address } = connection;
+    this.#refusals.write("warn", { method, code, peer, address }, "refused before it reached its handler");
   }
 
   #describe<Request, Response>(
@@ -188,9 +194,9 @@ export class Calls {
     const { code, level, sentence, details } = describeError(error);
     this.#count(call.method, code);
     const { connection, method, requestId } = call;
-    this.#options.logger[level](
+    this.#refusals.write(
+      level,
       {
-        event: "call.refused",
         method,
         code,
         requestId,
