@@ -62,6 +62,11 @@ export class Connection {
     return endOf(this.#verdict, this.#acceptedAt);
   }
 
+  /** Whether it is known who the peer is: by a certificate, or by the local socket. */
+  get identified(): boolean {
+    return this.#verdict.kind !== "anonymous" && this.#verdict.kind !== "refused";
+  }
+
   /** How the peer is called in the log and as a requester. */
   get peerName(): string {
     return nameOf(this.#verdict);

@@ -207,7 +207,11 @@ const limitsSchema = section("Bounds against overload.", {
     { minimum: 1, maximum: 1_000_000, unit: "resets/s" },
     "How fast the allowance of stream resets fills again.",
   ),
-  maxWatchers: integer(20_000, { minimum: 1, maximum: 1_000_000, unit: "streams" }, "Open WatchTrust streams."),
+  maxWatchers: integer(
+    20_000,
+    { minimum: 1, maximum: 1_000_000, unit: "streams" },
+    "Open WatchTrust streams, and as many of the standard health service. Callers without a certificate have a quarter of them.",
+  ),
   maxIssuancesInFlight: integer(
     2048,
     { minimum: 1, maximum: 100_000, unit: "calls" },

@@ -14,9 +14,10 @@ import { AccessGate } from "./access-gate.ts";
 import { auditService } from "./audit.ts";
 import { authorityService } from "./authority.ts";
 import { Calls } from "./calls.ts";
+import { Health } from "./health.ts";
 import { directIssuance, identityService, identityServiceDefinition } from "./identity.ts";
+import { addReflection } from "./reflection.ts";
 import { registryService } from "./registry.ts";
-import { addHealth, addReflection } from "./standard-services.ts";
 import { tokenService } from "./token.ts";
 import { GrpcTransport } from "./transport.ts";
 import { TrustFeed } from "./trust-feed.ts";
@@ -77,13 +78,17 @@ export function startGrpcFront(options: GrpcFrontOptions): GrpcFront {
   transport.add(TokenServiceService, tokenService({ calls, gate, acting }));
   transport.add(AuditServiceService, auditService({ calls, gate, database: options.database }));
   transport.add(AuthorityServiceService, authorityService({ ...options, calls, gate, watchers }));
-  addHealth(transport.server, options.readiness, logger);
+  const { maxWatchers } = config.limits;
+  const health = new Health({ calls, readiness: options.readiness, maxWatchers, logger });
+  health.addTo(transport.server);
   addReflection(transport.server);
 
   const close = async (graceMs: number): Promise<void> => {
     watchers.close();
+    health.close();
     feed.close();
     await transport.drain(graceMs);
+    calls.close();
   };
   return {
     transport,

@@ -5,6 +5,7 @@
 import { WatchTrustResponse } from "../../proto/gen/meshca/identity/v1/identity.ts";
 import type { Clock, Metrics } from "../../runtime/index.ts";
 import { ApiError } from "../api-error.ts";
+import { type StreamPeer, StreamShares, shuttingDown } from "./stream-shares.ts";
 import type { CurrentTrust, TrustFeed } from "./trust-feed.ts";
 
 export const HEARTBEAT_MS = 5_000;
@@ -13,12 +14,8 @@ const HEARTBEAT_SLOTS = 20;
 /** A watcher that has not read for so long is let go. */
 const SLOW_WATCHER_MS = 30_000;
 
-/** What one connection may take of all streams, and what it may always have: a process may have several sources. */
-const SHARE_OF_A_PEER = 1 / 100;
-const LEAST_OF_A_PEER = 16;
-
 /** Whose stream it is. */
-export interface WatchingPeer {
+export interface WatchingPeer extends StreamPeer {
   /** SPIFFE ID, or "anonymous". */
   readonly peerName: string;
   /** Network address without the port; "local" for the admin socket. */
@@ -81,6 +78,7 @@ export class TrustWatchers {
   readonly #options: TrustWatchersOptions;
   readonly #watchers = new Set<Watcher>();
   readonly #ofPeer = new WeakMap<WatchingPeer, Set<Watcher>>();
+  readonly #shares: StreamShares;
   readonly #now: () => number;
   readonly #timer: NodeJS.Timeout;
   readonly #stopFeed: () => void;
@@ -92,6 +90,7 @@ export class TrustWatchers {
 
   constructor(options: TrustWatchersOptions) {
     this.#options = options;
+    this.#shares = new StreamShares({ what: "trust streams", most: options.maxWatchers });
     this.#now = options.monotonicMs ?? (() => performance.now());
     this.#snapshot = snapshotOf(options.feed.current);
     this.#heartbeat = heartbeatOf(options.feed.current);
@@ -129,14 +128,38 @@ export class TrustWatchers {
    * stream it is (one object for each connection), so that nobody takes the places of all others.
    * @throws ApiError MCA_OVERLOADED, MCA_SHUTTING_DOWN, MCA_WATCH_TOO_SLOW
    */
-  async serve(stream: WatchStream, peer: WatchingPeer): Promise<void> {
-    const own = this.#ofPeer.get(peer) ?? new Set();
-    this.#ofPeer.set(peer, own);
-    const most = Math.max(LEAST_OF_A_PEER, Math.floor(this.#options.maxWatchers * SHARE_OF_A_PEER));
-    if (own.size >= most) {
-      throw new ApiError("MCA_OVERLOADED", `This connection has ${most} trust streams already. End one of them first.`);
-    }
-    await this.#serve(stream, peer, own);
+  serve(stream: WatchStream, peer: WatchingPeer): Promise<void> {
+    return new Promise((resolve, reject) => {
+      if (this.#closed) throw shuttingDown();
+      const own = this.#ofPeer.get(peer) ?? new Set();
+      this.#ofPeer.set(peer, own);
+      const watcher: Watcher = {
+        stream,
+        peer,
+        slot: this.#nextSlot++ % HEARTBEAT_SLOTS,
+        behindSince: undefined,
+        missed: false,
+        acknowledged: 0n,
+        laggingSince: this.#options.clock.now(),
+        end: (error) => {
+          leave();
+          reject(error);
+        },
+      };
+      const giveBack = this.#shares.take(peer, watcher.end);
+      const leave = (): void => {
+        this.#watchers.delete(watcher);
+        own.delete(watcher);
+        giveBack();
+      };
+      this.#watchers.add(watcher);
+      own.add(watcher);
+      stream.once("close", () => {
+        leave();
+        resolve();
+      });
+      this.#send(watcher, this.#snapshot);
+    });
   }
 
   /**
@@ -159,42 +182,6 @@ export class TrustWatchers {
     );
     const watchers = most === 0 ? [] : lagging.sort((a, b) => a.since - b.since).slice(0, most);
     return { watchers, count: lagging.length };
-  }
-
-  #serve(stream: WatchStream, peer: WatchingPeer, own: Set<Watcher>): Promise<void> {
-    return new Promise((resolve, reject) => {
-      if (this.#closed) return reject(shuttingDown());
-      if (this.#watchers.size >= this.#options.maxWatchers) {
-        return reject(
-          new ApiError(
-            "MCA_OVERLOADED",
-            `This server has ${this.#options.maxWatchers} trust watchers already. Try again later, or another replica.`,
-          ),
-        );
-      }
-      const watcher: Watcher = {
-        stream,
-        peer,
-        slot: this.#nextSlot++ % HEARTBEAT_SLOTS,
-        behindSince: undefined,
-        missed: false,
-        acknowledged: 0n,
-        laggingSince: this.#options.clock.now(),
-        end: (error) => {
-          this.#watchers.delete(watcher);
-          own.delete(watcher);
-          reject(error);
-        },
-      };
-      this.#watchers.add(watcher);
-      own.add(watcher);
-      stream.once("close", () => {
-        this.#watchers.delete(watcher);
-        own.delete(watcher);
-        resolve();
-      });
-      this.#send(watcher, this.#snapshot);
-    });
   }
 
   /** Ends every stream with UNAVAILABLE, so that callers come back to another replica. */
@@ -245,11 +232,4 @@ function snapshotOf({ snapshot }: CurrentTrust): WatchTrustResponse {
 
 function heartbeatOf({ snapshot }: CurrentTrust): WatchTrustResponse {
   return { revision: snapshot.revision, update: { $case: "heartbeat", value: {} } };
-}
-
-function shuttingDown(): ApiError {
-  return new ApiError(
-    "MCA_SHUTTING_DOWN",
-    "This server is shutting down. Connect again: another replica, or this one when it is back.",
-  );
 }

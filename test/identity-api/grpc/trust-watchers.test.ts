@@ -69,8 +69,11 @@ let peers = 0;
 /** A connection of its own. */
 function somebody(): WatchingPeer {
   peers += 1;
-  return { peerName: `spiffe://example.test/peer${peers}`, address: "192.0.2.1" };
+  return { peerName: `spiffe://example.test/peer${peers}`, address: "192.0.2.1", identified: true };
 }
+
+/** A connection without a certificate. */
+const stranger = (): WatchingPeer => ({ peerName: "anonymous", address: "192.0.2.66", identified: false });
 
 function start(maxWatchers = 10) {
   mock.timers.enable({ apis: ["setInterval"] });
@@ -201,6 +204,35 @@ test("one connection has a hundredth of all streams and at least sixteen, so tha
   watchers.serve(new Stream(), peer).catch(() => {});
   assert.equal(watchers.size, 17);
   for (const promise of served) promise.catch(() => {});
+  end();
+});
+
+test("callers without a certificate have a quarter of all streams; the oldest of theirs makes room for the newest", async () => {
+  const { watchers, end } = start(40);
+  const sitting = Array.from({ length: 10 }, () => ({ stream: new Stream(), peer: stranger() }));
+  const served = sitting.map(({ stream, peer }) => watchers.serve(stream, peer));
+  const newest = new Stream();
+  watchers.serve(newest, stranger()).catch(() => {});
+  assert.deepEqual(newest.kinds(), ["snapshot"], "who has to learn trust learns it");
+  await assert.rejects(served[0] ?? Promise.resolve(), { code: "MCA_OVERLOADED", message: /certificate/ });
+  assert.equal(watchers.size, 10);
+  for (let known = 0; known < 30; known++) watchers.serve(new Stream(), somebody()).catch(() => {});
+  assert.equal(watchers.size, 40, "the others' places are left");
+  watchers.serve(new Stream(), somebody()).catch(() => {});
+  await assert.rejects(served[1] ?? Promise.resolve(), { code: "MCA_OVERLOADED" });
+  assert.equal(watchers.size, 40, "a known caller takes a stranger's place");
+  for (const promise of served) promise.catch(() => {});
+  end();
+});
+
+test("a stream that ended twice over gives back one place only", async () => {
+  const { watchers, end } = start(1);
+  const stream = new Stream();
+  const served = watchers.serve(stream, stranger());
+  watchers.serve(new Stream(), somebody()).catch(() => {});
+  await assert.rejects(served, { code: "MCA_OVERLOADED" });
+  stream.emit("close");
+  await assert.rejects(watchers.serve(new Stream(), somebody()), { code: "MCA_OVERLOADED" });
   end();
 });
 
