@@ -40,7 +40,15 @@ export async function openActing(
   watchAttestors(attestors, base);
   await publishRefreshHint(base, authority);
   const context = { trustDomain, attestors: attestors.descriptions, ttl: ttlBounds(config) };
-  const registry = await Registry.open({ ledger, database, configRules: config.rules, context, clock, logger });
+  const registry = await Registry.open({
+    ledger,
+    database,
+    replica: config.replica,
+    configRules: config.rules,
+    context,
+    clock,
+    logger,
+  });
   lifecycle.add("registry", () => registry.close());
   authority.dnsNames.follow(() => registry.rules());
   const settings = issuanceSettings(config);

@@ -3,7 +3,7 @@
 // rule's revision in the transaction that records an issuance.
 import type { Database, Ledger, LedgerTransaction, Subscription } from "../../ca/index.ts";
 import type { Clock, Logger } from "../../runtime/index.ts";
-import { applyRules, deleteRule, replaceConfigRules } from "./change-rules.ts";
+import { applyRules, configHashOf, deleteRule, takeOverFile } from "./change-rules.ts";
 import { RuleError } from "./errors.ts";
 import { hashRules } from "./rule-json.ts";
 import { parseRules, RuleSet } from "./rule-set.ts";
@@ -17,6 +17,8 @@ const MAX_APPLIED = 1000;
 export interface RegistryOptions {
   readonly ledger: Ledger;
   readonly database: Database;
+  /** Number of this replica. */
+  readonly replica: number;
   /** The configuration's `rules`, as parsed from YAML. */
   readonly configRules: readonly unknown[];
   readonly context: RuleContext;
@@ -40,6 +42,8 @@ export class Registry {
   readonly #options: RegistryOptions;
   readonly #configHash: string;
   #state: RuleState;
+  /** Of the configuration's rules in `#state`, as they are and not as they were noted. */
+  #foundHash: string;
   #rules: RuleSet;
   #subscription: Subscription | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -51,20 +55,20 @@ export class Registry {
     this.#options = options;
     this.#configHash = configHash;
     this.#state = state;
+    this.#foundHash = configHashOf(state.rules);
     this.#rules = RuleSet.load(state.rules, options.context, state.revision);
   }
 
   /**
-   * Checks the configuration's rules, makes them the database's if they differ, and begins to follow changes.
+   * Checks the configuration's rules, makes them the database's if the file is new, and begins to follow changes.
    * @throws RuleError; RegistryError MCA_RULE_NAME_TAKEN when a rule made by the API has the name of one in the file
    */
   static async open(options: RegistryOptions): Promise<Registry> {
     const definitions = parseRules(options.configRules, options.context).map((rule) => rule.definition);
     const hash = hashRules(definitions);
+    const { ledger, replica, clock } = options;
+    await takeOverFile(ledger, { replica, definitions, hash }, clock.now());
     const configHash = Buffer.from(hash).toString("hex");
-    if ((await readRules(options.database)).configHash !== configHash) {
-      await replaceConfigRules(options.ledger, definitions, hash, options.clock.now());
-    }
     const registry = new Registry(options, configHash, await readRules(options.database));
     registry.#report();
     await registry.#follow();
@@ -83,7 +87,7 @@ export class Registry {
 
   /** Not ready while the database holds the rules of another configuration file. */
   health(): RegistryHealth {
-    const found = this.#state.configHash ?? "none";
+    const found = this.#foundHash;
     const expected = this.#configHash;
     if (found === expected) return { kind: "ready" };
     const sentence =
@@ -176,6 +180,7 @@ export class Registry {
     // Two reads may overtake each other; the revision only grows.
     if (state.revision <= this.#rules.revision) return;
     this.#state = state;
+    this.#foundHash = configHashOf(state.rules);
     this.#rules = RuleSet.load(state.rules, this.#options.context, state.revision, this.#rules);
     this.#report();
   }

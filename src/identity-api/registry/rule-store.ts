@@ -40,6 +40,15 @@ const upsertSet: SqlStatement = {
   text: `INSERT INTO rule_set (source, revision, config_hash) VALUES ($1, $2, $3)
          ON CONFLICT (source) DO UPDATE SET revision = excluded.revision, config_hash = excluded.config_hash`,
 };
+const selectFile: SqlStatement = {
+  name: "registry-select-file",
+  text: "SELECT config_hash FROM rule_file WHERE replica = $1",
+};
+const upsertFile: SqlStatement = {
+  name: "registry-upsert-file",
+  text: `INSERT INTO rule_file (replica, config_hash, loaded_at) VALUES ($1, $2, $3::timestamptz)
+         ON CONFLICT (replica) DO UPDATE SET config_hash = excluded.config_hash, loaded_at = excluded.loaded_at`,
+};
 const notify: SqlStatement = { name: "registry-notify", text: `SELECT pg_notify('${RULES_CHANNEL}', $1)` };
 
 interface RuleRow {
@@ -56,7 +65,7 @@ export interface RuleState {
   readonly rules: readonly StoredRule[];
   /** Grows with every change; 0 before the first. */
   readonly revision: bigint;
-  /** SHA-256 of the configuration's rules, lower-case hex; undefined before the first. */
+  /** SHA-256 of the rules of the configuration file that was taken over last, lower-case hex; undefined before the first. */
   readonly configHash: string | undefined;
 }
 
@@ -76,6 +85,17 @@ export async function readRules(from: Queryable, known: readonly StoredRule[] = 
     rules.push(present ?? { definition: parseRule(row.definition, name), source, revision: ruleRevision });
   }
   return { rules, revision, configHash };
+}
+
+/** The hash of the file with which the replica started last, lower-case hex. */
+export async function lastFileOf(from: Queryable, replica: number): Promise<string | undefined> {
+  const [row] = await from.query<{ readonly config_hash: Uint8Array }>(selectFile, [replica]);
+  return row === undefined ? undefined : Buffer.from(row.config_hash).toString("hex");
+}
+
+/** Remembers with which file the replica has started. `time`: Unix milliseconds. */
+export async function rememberFile(tx: Queryable, replica: number, hash: Uint8Array, time: number): Promise<void> {
+  await tx.query(upsertFile, [replica, hash, sqlTime(time)]);
 }
 
 /** The revision of all rules together. */

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { CommitResult } from "../../../src/ca/ledger/index.ts";
 import { createTestDatabase, type TestDatabase } from "../../support/postgres.ts";
-import { intentOf, openLedger, reopenLedger } from "./support.ts";
+import { intentOf, openLedger, reopenLedger, START, TestClock } from "./support.ts";
 
 const WIDTH = 4_194_304n;
 const sql = (text: string) => ({ name: "", text });
@@ -62,4 +62,61 @@ test("partitions that were pruned are not made again", async () => {
   await database.owner.query(sql("DROP TABLE ledger_entry_p0, issuance_p0, outcome_p0"));
   await (await reopenLedger(database.app)).close();
   assert.ok(!(await partitions()).includes("ledger_entry_p0"));
+});
+
+test("whoever does not know where the log ends is refused, and makes no partition at all", async () => {
+  const before = await partitions();
+  for (const upTo of [5n * WIDTH, 1n << 40n, (1n << 63n) - 1n]) {
+    await assert.rejects(database.app.query(sql(`SELECT ledger_ensure_partitions(${upTo})`)), {
+      code: "MCA_DATABASE_STATEMENT",
+      message: /partitions up to index \d+ were asked for, and the log has not reached 4194304/,
+      details: { sqlState: "MC002" },
+    });
+  }
+  assert.deepEqual(await partitions(), before);
+  await database.app.query(sql(`SELECT ledger_ensure_partitions(${4n * WIDTH})`));
+  assert.equal((await partitions()).length, 4);
+});
+
+test("a clock that is ten years ahead makes no partition: they follow the log, not the time", async () => {
+  const clock = new TestClock();
+  clock.time = START + 10 * 365 * 86_400_000;
+  const before = await partitions();
+  const ledger = await reopenLedger(database.app, { clock });
+  await ledger.commit(intentOf({ issuedAt: clock.time, notBefore: clock.time, notAfter: clock.time + 3_600_000 }));
+  await ledger.close();
+  assert.deepEqual(await partitions(), before);
+});
+
+test("replicas that want the same partition at once take turns, and none of them fails", async () => {
+  await nearTheEnd();
+  const replicas = await Promise.all(Array.from({ length: 6 }, () => database.open("mesh_ca_app")));
+  await Promise.all(
+    replicas.map((replica) => replica.query(sql("SELECT ledger_ensure_partitions(size + 4194304) FROM ledger_head"))),
+  );
+  assert.deepEqual(await partitions(), ["ledger_entry_p0", "ledger_entry_p1"]);
+});
+
+test("a reader that stays for hours, such as pg_dump, holds up neither a new partition nor the commits", async () => {
+  await nearTheEnd();
+  await database.owner.query(sql("DROP TABLE ledger_entry_p1, issuance_p1, outcome_p1"));
+  await database.owner.transaction(async (tx) => {
+    await tx.query(sql("SELECT 1 FROM ledger_entry, issuance, outcome LIMIT 1"));
+    const ledger = await reopenLedger(database.app, { commitTimeoutMs: 5_000 });
+    const indexes = (await Promise.all(Array.from({ length: 10 }, () => ledger.commit(intentOf())))).map(indexOf);
+    assert.equal(indexes.filter((index) => index >= WIDTH).length, 6);
+    await ledger.close();
+  });
+});
+
+test("a partition that was made later has the same keys, indexes and checks as the first", async () => {
+  await database.app.query(sql(`SELECT ledger_ensure_partitions(${3n * WIDTH})`));
+  const shapes = (number: number) =>
+    database.owner.query<{ shape: string }>(
+      sql(`SELECT replace(indexdef, '_p${number}', '') AS shape FROM pg_indexes WHERE tablename LIKE '%\\_p${number}'
+           UNION ALL SELECT replace(conrelid::regclass::text || ' ' || pg_get_constraintdef(oid), '_p${number}', '')
+           FROM pg_constraint WHERE conrelid::regclass::text LIKE '%\\_p${number}' ORDER BY 1`),
+    );
+  assert.ok((await shapes(0)).length > 8);
+  assert.deepEqual(await shapes(2), await shapes(0));
 });

@@ -33,6 +33,7 @@ export class TestDomain {
     const ledger =
       this.#replicas === 0 ? await openLedger(database, { clock }) : await reopenLedger(database, { clock });
     this.#replicas++;
+    const replica = this.#replicas;
     this.#closing.push(ledger);
     return {
       database,
@@ -41,6 +42,7 @@ export class TestDomain {
         const registry = await Registry.open({
           ledger,
           database,
+          replica,
           configRules,
           context,
           clock,

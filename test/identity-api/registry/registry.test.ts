@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, test } from "node:test";
+import type { Registry } from "../../../src/identity-api/registry/index.ts";
 import { silentLogger } from "../../../src/runtime/index.ts";
 import { intentOf } from "../../ca/ledger/support.ts";
 import { deaf, eventually, type Replica, TestDomain, withFaults } from "./database.ts";
@@ -86,6 +87,73 @@ test("a replica with another configuration is not ready, and keeps serving the r
   assert(health.kind === "not-ready" && health.code === "MCA_RULES_DIFFER" && health.found !== health.expected);
   assert.equal(first.rules().evaluate(attributes(cart)).grant?.rule, "new");
   assert.deepEqual(second.health(), { kind: "ready" });
+});
+
+const namesOf = (registry: Registry) => registry.rules().rules.map(({ definition }) => definition.name);
+
+test("a replica that restarts with an old file brings nothing back that another one has replaced, and is not ready", async () => {
+  const old = [rule({ name: "stays" }), rule({ name: "withdrawn" })];
+  await one.registry(old);
+  const two = await domain.replica();
+  const present = await two.registry([rule({ name: "stays" })]);
+  const entries = (await domain.entries()).length;
+  const restarted = await one.registry(old);
+  assert.deepEqual(namesOf(restarted), ["stays"]);
+  const health = restarted.health();
+  assert(health.kind === "not-ready" && health.code === "MCA_RULES_DIFFER");
+  assert.deepEqual(present.health(), { kind: "ready" });
+  assert.equal((await domain.entries()).length, entries);
+});
+
+test("going back on purpose works: a replica whose file has changed since its last start is taken at its word", async () => {
+  const old = [rule({ name: "old" })];
+  const first = await one.registry(old);
+  const two = await domain.replica();
+  await two.registry([rule({ name: "new" })]);
+  const back = await two.registry(old);
+  assert.deepEqual(namesOf(back), ["old"]);
+  await eventually(() => first.health().kind === "ready", "the other replica, which never had another file");
+  const again = await one.registry([rule({ name: "new" })]);
+  assert.deepEqual(namesOf(again), ["new"]);
+});
+
+test("rules of the configuration that were changed or deleted behind the API's back are put right at the next start", async () => {
+  const file = [rule({ name: "a" }), rule({ name: "b" })];
+  await one.registry(file);
+  const before = (await domain.entries()).length;
+  const run = (text: string) => domain.test.owner.query({ name: "", text });
+  await run(`UPDATE identity_rule SET definition = jsonb_set(definition, '{roles}', '["admin"]') WHERE name = 'a'`);
+  await run("DELETE FROM identity_rule WHERE name = 'b'");
+  const registry = await one.registry(file);
+  assert.deepEqual(registry.health(), { kind: "ready" });
+  assert.deepEqual(
+    registry.rules().rules.map(({ definition }) => [definition.name, definition.roles]),
+    [
+      ["a", []],
+      ["b", []],
+    ],
+  );
+  assert.deepEqual(
+    (await domain.entries()).slice(before).map(({ kind, name }) => [kind, name]),
+    [
+      ["rule.applied", "a"],
+      ["rule.applied", "b"],
+      ["rule.set", undefined],
+    ],
+  );
+});
+
+test("a rule that left the file, was made by the API and comes into the file again is refused until the API's is deleted", async () => {
+  await one.registry([rule({ name: "a" })]);
+  const empty = await one.registry([]);
+  await empty.apply([rule({ name: "a" })], "alice");
+  await assert.rejects(one.registry([rule({ name: "a" })]), { code: "MCA_RULE_NAME_TAKEN" });
+  await empty.delete("a", "alice");
+  const registry = await one.registry([rule({ name: "a" })]);
+  assert.deepEqual(
+    registry.rules().rules.map(({ definition, source }) => [definition.name, source]),
+    [["a", "config"]],
+  );
 });
 
 test("a wrong rule in the configuration changes nothing in the database", async () => {
