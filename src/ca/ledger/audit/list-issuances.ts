@@ -47,9 +47,9 @@ async function byIndex(search: Search, range: IndexRange): Promise<Rows> {
   // Issuances without an outcome are rare: look only where some are.
   const ranges = query.withoutOutcome === true ? await rangesWithoutOutcome(search.database, range) : [range];
   const found: IssuanceRow[] = [];
-  for (const { from, until } of newest ? ranges.toReversed() : ranges) {
+  for (const part of newest ? ranges.toReversed() : ranges) {
     if (found.length >= limit) break;
-    const conditions = filters(query).and("i.log_index >= ? AND i.log_index < ?", from, until);
+    const conditions = filters(query, part);
     if (after !== undefined) conditions.and(newest ? "i.log_index < ?" : "i.log_index > ?", after.logIndex);
     found.push(...(await select(search, conditions, newest ? "i.log_index DESC" : "i.log_index")));
   }
@@ -60,27 +60,26 @@ async function byIndex(search: Search, range: IndexRange): Promise<Rows> {
  * The prefix itself and everything below it are two ranges of the index (spiffe_id, log_index): the ID alone, and the IDs
  * from "prefix/" up to "prefix0", since "0" follows "/" in the C collation. Between them lie strangers such as "prefix-a".
  */
-async function byPrefix(search: Search, prefix: string, { from, until }: IndexRange): Promise<Rows> {
+async function byPrefix(search: Search, prefix: string, range: IndexRange): Promise<Rows> {
   const { query, after, limit } = search;
   const newest = query.newestFirst === true;
   const part = (conditions: Conditions): Promise<Rows> => {
-    conditions.and("i.log_index >= ? AND i.log_index < ?", from, until);
     if (after !== undefined) {
       conditions.and(`(i.spiffe_id, i.log_index) ${newest ? "<" : ">"} (?, ?)`, after.spiffeId, after.logIndex);
     }
     return select(search, conditions, newest ? "i.spiffe_id DESC, i.log_index DESC" : "i.spiffe_id, i.log_index");
   };
-  const itself = (): Promise<Rows> => part(filters(query).and("i.spiffe_id = ?", prefix));
+  const itself = (): Promise<Rows> => part(filters(query, range).and("i.spiffe_id = ?", prefix));
   const below = (): Promise<Rows> =>
-    part(filters(query).and("i.spiffe_id >= ? AND i.spiffe_id < ?", `${prefix}/`, `${prefix}0`));
+    part(filters(query, range).and("i.spiffe_id >= ? AND i.spiffe_id < ?", `${prefix}/`, `${prefix}0`));
   const [first, second] = newest ? [below, itself] : [itself, below];
   const rows = await first();
   return rows.length >= limit ? rows : [...rows, ...(await second())];
 }
 
-/** Every filter but requester, prefix and position. */
-function filters(query: IssuanceQuery): Conditions {
-  const conditions = new Conditions();
+/** Every filter but requester and position, within a part of the log. */
+function filters(query: IssuanceQuery, { from, until }: IndexRange): Conditions {
+  const conditions = new Conditions().and("i.log_index >= ? AND i.log_index < ?", from, until);
   if (query.spiffeId !== undefined) conditions.and("i.spiffe_id = ?", query.spiffeId);
   if (query.serial !== undefined) {
     // Through the table of serials, whose unique index is not split into partitions.
@@ -95,7 +94,12 @@ function filters(query: IssuanceQuery): Conditions {
     conditions.and("i.not_before <= ? AND i.not_after > ?", sqlTime(query.validAt), sqlTime(query.validAt - 1_000));
   }
   if (query.withoutOutcome === true) {
-    conditions.and("NOT EXISTS (SELECT 1 FROM outcome o WHERE o.log_index = i.log_index)");
+    // Bounded by itself: PostgreSQL would hash the outcomes of the whole log.
+    conditions.and(
+      "NOT EXISTS (SELECT 1 FROM outcome o WHERE o.log_index = i.log_index AND o.log_index >= ? AND o.log_index < ?)",
+      from,
+      until,
+    );
   }
   return conditions;
 }

@@ -1,12 +1,15 @@
 // From a row of the query table to what auditors see.
 import type { IssuanceRow } from "./query.ts";
 
-/** Columns of `issuance i`, in the forms that `toIssuanceRow` reads. */
+/**
+ * Columns of `issuance i`, in the forms that `toIssuanceRow` reads. The outcome is asked for row by row: PostgreSQL may turn an EXISTS
+ * into a hash of the whole table of outcomes, for the sake of a hundred rows.
+ */
 export const ISSUANCE_COLUMNS = `
   i.log_index, i.kind, i.spiffe_id, encode(i.serial, 'hex') AS serial, i.requester,
   i.lineage, i.rule, i.rule_revision, encode(i.authority, 'hex') AS authority,
   encode(i.spki_sha256, 'hex') AS spki_sha256, i.issued_at, i.not_before, i.not_after,
-  EXISTS (SELECT 1 FROM outcome o WHERE o.log_index = i.log_index) AS has_outcome`;
+  (SELECT o.result FROM outcome o WHERE o.log_index = i.log_index) IS NOT NULL AS has_outcome`;
 
 export interface IssuanceRecordRow {
   readonly log_index: bigint;
