@@ -1,11 +1,12 @@
-// Says on a terminal that something is still going on. Nothing on a pipe, nothing for work that is quick.
+// Says on a terminal that something is still going on. Nothing on a pipe, nothing on a terminal that cannot clear its line (TERM=dumb),
+// nothing for work that is quick. test/foreign/terminal.test.ts looks at it on a real one.
 const FIRST_MS = 400;
 const STEP_MS = 120;
 const FRAMES = ["|", "/", "-", "\\"];
 
 /** Runs `work`, showing `what` and the seconds on standard error if that is a terminal and the work takes long. */
 export async function withProgress<T>(what: string, work: () => Promise<T>): Promise<T> {
-  if (!process.stderr.isTTY) return work();
+  if (!process.stderr.isTTY || process.env["TERM"] === "dumb") return work();
   const started = performance.now();
   let frame = 0;
   const timer = setInterval(() => {

@@ -5,6 +5,7 @@ import { migrateDatabase } from "../../identity-api/index.ts";
 import { createLogger } from "../../runtime/index.ts";
 import { print, printJson } from "../output.ts";
 import { readTextFile } from "../parse.ts";
+import { withProgress } from "../progress.ts";
 import { addConfigOptions, type ConfigOptions, configFor } from "../server-config.ts";
 
 interface MigrateOptions extends ConfigOptions {
@@ -28,7 +29,10 @@ async function migrate(options: MigrateOptions): Promise<void> {
   const { databaseUrlFile, ...others } = options;
   const config = await configFor(others);
   const connectionString = (await readTextFile("--database-url-file", databaseUrlFile)).trim();
-  const { applied } = await migrateDatabase({ config, connectionString, logger: createLogger({ level: "warn" }) });
+  const logger = createLogger({ level: "warn" });
+  const { applied } = await withProgress("migrating the database", () =>
+    migrateDatabase({ config, connectionString, logger }),
+  );
   if (options.json) printJson({ applied });
   else print(applied.length === 0 ? "The schema is up to date." : `Applied migration ${applied.join(", ")}.`);
 }

@@ -5,6 +5,7 @@ import { CliError } from "../errors.ts";
 import { EXIT } from "../exit-status.ts";
 import { facts, print, printJson, table } from "../output.ts";
 import { collect } from "../parse.ts";
+import { withProgress } from "../progress.ts";
 import { addServerConfigOptions, type ConfigOptions, configFileFor, configFor } from "../server-config.ts";
 
 interface DoctorCommandOptions extends ConfigOptions {
@@ -37,7 +38,9 @@ async function doctor(options: DoctorCommandOptions): Promise<void> {
     (value) => ({ kind: "loaded", value }) as const,
     (error: unknown) => ({ kind: "broken", error }) as const,
   );
-  const report = await examine({ config, configFile: fileOf(options), accept: options.accept });
+  const report = await withProgress("examining", () =>
+    examine({ config, configFile: fileOf(options), accept: options.accept }),
+  );
   if (options.json) printJson(report);
   else printReport(report);
   process.exitCode = config.kind === "broken" ? EXIT.usage : EXIT_OF_STATUS[report.status];

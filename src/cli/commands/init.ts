@@ -9,6 +9,7 @@ import { createLogger } from "../../runtime/index.ts";
 import { encodePem } from "../../x509/index.ts";
 import { CliError } from "../errors.ts";
 import { facts, hint, print, printJson, writeOutput } from "../output.ts";
+import { withProgress } from "../progress.ts";
 import {
   addServerConfigOptions,
   CONFIG_FILE_NAME,
@@ -56,7 +57,9 @@ async function run(options: InitOptions): Promise<void> {
   const config = await configFor({ ...options, set });
   const logger = createLogger({ level: config.log.level === "info" ? "warn" : config.log.level });
   const csrFile = options.csr === undefined ? undefined : basename(options.csr);
-  const done = await initialise({ config, development, csrFile, logger });
+  const done = await withProgress("preparing the trust domain", () =>
+    initialise({ config, development, csrFile, logger }),
+  );
   const { request } = done;
   const csr = request === undefined ? undefined : encodePem("CERTIFICATE REQUEST", request.csr);
   if (csr !== undefined && options.csr !== undefined) await writeOutput("--csr", options.csr, csr);
