@@ -79,6 +79,12 @@ handshakes, not by issuance.
 A question by SPIFFE ID, requester, lineage or authority is answered from an index; a serial from the table of serials. Time
 windows and "valid at" use what each block of 4,096 entries holds, so that the blocks that cannot matter are not read.
 \`audit list\` answers at most 1,000 rows a page, by cursor.
+
+Measured on two million issuances of 20,000 workloads in two partitions (2 cores, other work beside it; median of 20 pages of 100
+rows, two statements each): by SPIFFE ID 3 ms, by prefix 3 to 4 ms, by serial 3 ms, by requester 2 to 5 ms, by authority 2 ms,
+by a time window 2 ms, valid at a moment 2 to 3 ms, everything 2 ms; a tenth page costs what the first does. "Without outcome" looks
+through each block of 4,096 that lacks one, 3 ms a block. No plan reads a partition from end to end, which a test holds for
+40,000 rows. \`node test/bench/audit-queries.ts --plans\` measures it again and prints the plans.
 `;
 
 /** The page; `json` is the text of docs/figures.json, undefined where no whole bench has been kept yet. */
