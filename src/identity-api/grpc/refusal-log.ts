@@ -1,15 +1,19 @@
 // The log lines of refused calls, at a bounded rate for each code: the first ones whole, then a line a second, and a count of what was
-// left out. Frozen lineages are bounded for each holder, so that no flood of one hides another. An alarm is no line of this log: whoever
+// left out. What tells of a theft is bounded for each caller, so that no flood of one hides another. An alarm is no line of this log: whoever
 // raises one writes it himself, unbounded. The metric mesh_ca_calls_refused_total counts every refusal.
 import { type Clock, LineAllowance, type Logger } from "../../runtime/index.ts";
 import type { ErrorRow, KnownErrorCode } from "../errors.ts";
 
 const EVENT = "call.refused";
 const RATE = { burst: 20, perSecond: 1 };
-/** Codes that tell of a theft: each caller has lines of its own. */
-const BY_PEER: ReadonlySet<string> = new Set<KnownErrorCode>(["MCA_LINEAGE_FROZEN", "MCA_SVID_REVOKED"]);
+/** Codes that tell of a theft: each caller, by name and address, has lines of its own. */
+const BY_CALLER: ReadonlySet<string> = new Set<KnownErrorCode>([
+  "MCA_LINEAGE_FROZEN",
+  "MCA_SVID_REVOKED",
+  "MCA_TOKEN_REDEEMED",
+]);
 /** So many callers at most have lines of their own; what is beyond shares one allowance. */
-const MAX_PEERS = 10_000;
+const MAX_CALLERS = 10_000;
 /** How often counts are told whose code has not come again. */
 const TELL_MS = 10_000;
 
@@ -18,6 +22,7 @@ export interface Refusal {
   readonly method: string;
   /** SPIFFE ID, or "anonymous". */
   readonly peer: string;
+  readonly address: string;
   readonly [name: string]: unknown;
 }
 
@@ -59,9 +64,9 @@ export class RefusalLog {
     this.tell();
   }
 
-  #allowanceOf({ code, peer }: Refusal): LineAllowance {
-    const own = BY_PEER.has(code) ? `${code} ${peer}` : code;
-    const key = this.#allowances.has(own) || this.#allowances.size < MAX_PEERS ? own : code;
+  #allowanceOf({ code, peer, address }: Refusal): LineAllowance {
+    const own = BY_CALLER.has(code) ? `${code} ${peer} ${address}` : code;
+    const key = this.#allowances.has(own) || this.#allowances.size < MAX_CALLERS ? own : code;
     let allowance = this.#allowances.get(key);
     if (allowance === undefined) {
       allowance = { code, lines: new LineAllowance(RATE, this.#clock) };

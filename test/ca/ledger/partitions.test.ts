@@ -88,13 +88,22 @@ test("a clock that is ten years ahead makes no partition: they follow the log, n
   assert.deepEqual(await partitions(), before);
 });
 
-test("replicas that want the same partition at once take turns, and none of them fails", async () => {
-  await nearTheEnd();
-  const replicas = await Promise.all(Array.from({ length: 6 }, () => database.open("mesh_ca_app")));
-  await Promise.all(
-    replicas.map((replica) => replica.query(sql("SELECT ledger_ensure_partitions(size + 4194304) FROM ledger_head"))),
+test("a replica that wants what another one is just making waits for it, and does not fail", async () => {
+  const ensure = sql(`SELECT ledger_ensure_partitions(${4n * WIDTH})`);
+  const waiting = sql(
+    "SELECT 1 FROM pg_locks WHERE NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
   );
-  assert.deepEqual(await partitions(), ["ledger_entry_p0", "ledger_entry_p1"]);
+  let second: Promise<unknown> = Promise.resolve();
+  await database.app.transaction(async (tx) => {
+    await tx.query(ensure);
+    second = database.app.query(ensure);
+    second.catch(() => {}); // judged below
+    for (let waited = 0; waited < 10_000 && (await database.owner.query(waiting)).length === 0; waited += 20)
+      await sleep(20);
+    assert.equal((await database.owner.query(waiting)).length, 1);
+  });
+  await second;
+  assert.equal((await partitions()).length, 4);
 });
 
 test("a reader that stays for hours, such as pg_dump, holds up neither a new partition nor the commits", async () => {

@@ -9,9 +9,9 @@ function refusalLog() {
   const lines: Record<string, unknown>[] = [];
   const logger = createLogger({ level: "info", destination: { write: (line) => lines.push(JSON.parse(line)) } });
   const log = new RefusalLog(logger, clock);
-  const refuse = (code: string, times = 1, peer = "anonymous") => {
+  const refuse = (code: string, times = 1, peer = "anonymous", address = "192.0.2.66") => {
     for (let time = 0; time < times; time++)
-      log.write("info", { code, method: "/x/Y", peer, requestId: `${time}` }, "no");
+      log.write("info", { code, method: "/x/Y", peer, address, requestId: `${time}` }, "no");
   };
   return { clock, lines, log, refuse };
 }
@@ -49,6 +49,13 @@ test("a frozen lineage is told for each of its holders, whoever else floods the 
   refuse("MCA_LINEAGE_FROZEN", 1, "spiffe://example.test/quiet");
   assert.equal(lines.at(-1)?.["peer"], "spiffe://example.test/quiet");
   assert.equal(lines.filter((line) => line["peer"] === "spiffe://example.test/loud").length, 20);
+});
+
+test("a token that was used already is told for each address, whoever else floods the log with one", () => {
+  const { lines, refuse } = refusalLog();
+  refuse("MCA_TOKEN_REDEEMED", 10_000);
+  refuse("MCA_TOKEN_REDEEMED", 1, "anonymous", "192.0.2.7");
+  assert.deepEqual([lines.length, lines.at(-1)?.["address"]], [21, "192.0.2.7"]);
 });
 
 test("callers without number hold no memory without bound", () => {

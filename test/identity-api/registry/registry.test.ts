@@ -119,11 +119,13 @@ test("going back on purpose works: a replica whose file has changed since its la
 
 test("rules of the configuration that were changed or deleted behind the API's back are put right at the next start", async () => {
   const file = [rule({ name: "a" }), rule({ name: "b" })];
-  await one.registry(file);
-  const before = (await domain.entries()).length;
+  const running = await one.registry(file);
   const run = (text: string) => domain.test.owner.query({ name: "", text });
   await run(`UPDATE identity_rule SET definition = jsonb_set(definition, '{roles}', '["admin"]') WHERE name = 'a'`);
   await run("DELETE FROM identity_rule WHERE name = 'b'");
+  await running.apply([rule({ name: "by-api" })], "alice");
+  assert.equal(running.health().kind, "not-ready", "noticed with the next change");
+  const before = (await domain.entries()).length;
   const registry = await one.registry(file);
   assert.deepEqual(registry.health(), { kind: "ready" });
   assert.deepEqual(
@@ -131,6 +133,7 @@ test("rules of the configuration that were changed or deleted behind the API's b
     [
       ["a", []],
       ["b", []],
+      ["by-api", []],
     ],
   );
   assert.deepEqual(
