@@ -16,6 +16,7 @@ const tests: readonly ForeignTest[] = [
   { file: "test/foreign/sealed-keys.test.ts", needs: [{ program: "openssl", versionArgs: ["version"] }] },
   { file: "test/foreign/enterprise-pki.test.ts", needs: [{ program: "openssl", versionArgs: ["version"] }] },
   { file: "test/foreign/terminal.test.ts", needs: [{ program: "script", versionArgs: ["--version"] }] },
+  { file: "test/foreign/authority-year.test.ts", needs: [{ program: "openssl", versionArgs: ["version"] }] },
   { file: "test/foreign/go.test.ts", needs: [{ program: "go", versionArgs: ["version"] }] },
   {
     file: "test/foreign/path-verdict.test.ts",

@@ -1,25 +1,27 @@
 // A year in the life of a trust domain, with a clock that is moved: the real issuer, ledger, PostgreSQL and rotator, and clients that
-// follow the published trust, each in its own time, one later than the other.
+// follow the published trust by the messages of WatchTrust, each in its own time, one later than the other (year-clients.ts).
 //
-//   await simulateYear({ upstream: "offline", onLeaf: ({ chain, anchors, time }) => ... });
+//   await simulateYear({ upstream: "offline", onLeaf: ({ chain, time }) => ..., onBundle: ({ anchors, time }) => ... });
 //
 // Every leaf is verified by every client at every moment of its life: for one trust set a leaf is valid from one time to another, so that
 // it is enough to look at both ends of each stretch in which neither changes (it was issued, a client learned something, it expired).
+// And whatever else becomes valid stays refused: a leaf for our trust domain by a sibling CA under the enterprise (X-16).
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { AuthorityManager, Rotator } from "../../src/ca/authority/index.ts";
+import { AuthorityError, AuthorityManager, Rotator } from "../../src/ca/authority/index.ts";
 import { propagationSeconds } from "../../src/ca/authority/settings.ts";
 import { DiskUpstream, offlineUpstream, selfSignedUpstream, type Upstream } from "../../src/ca/upstream/index.ts";
 import { silentLogger } from "../../src/runtime/index.ts";
-import { type TrustSet, X509SvidVerifier } from "../../src/spiffe/index.ts";
+import { SpiffeError, type TrustSet, X509SvidVerifier } from "../../src/spiffe/index.ts";
 import { type Certificate, parseCertificate } from "../../src/x509/index.ts";
 import { FakeClock, makeCsr, TRUST_DOMAIN } from "../ca/issuance/materials.ts";
 import { createWorld, makeGrant, makeRequest, type World } from "../ca/issuance/world.ts";
 import { Enterprise } from "./enterprise.ts";
-import { chainPem } from "./pki.ts";
+import { chainPem, createIntermediate, createLeaf, type TestCertificate } from "./pki.ts";
+import { YearClients } from "./year-clients.ts";
 
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
@@ -27,7 +29,6 @@ const DAY = 24 * HOUR;
 const CEREMONY_MS = 3 * DAY;
 /** How long people's signatures last. */
 const OFFLINE_DAYS = 90;
-const STEP_MS = 12 * HOUR;
 
 export type YearUpstream = "self-signed" | "disk" | "offline";
 
@@ -35,9 +36,14 @@ export type YearUpstream = "self-signed" | "disk" | "offline";
 export interface YearLeaf {
   /** Leaf first, without the root. DER. */
   readonly chain: readonly Uint8Array[];
-  /** The bundle of the time. DER. */
+  /** When it was issued, and its last moment. Unix milliseconds. */
+  readonly time: number;
+  readonly notAfter: number;
+}
+
+/** What a foreign verifier may trust from one moment on: the bundle. */
+export interface YearBundle {
   readonly anchors: readonly Uint8Array[];
-  /** A moment at which it is valid, Unix milliseconds. */
   readonly time: number;
 }
 
@@ -45,8 +51,12 @@ export interface YearOptions {
   readonly upstream: YearUpstream;
   /** Called once for each leaf. */
   readonly onLeaf?: (leaf: YearLeaf) => void | Promise<void>;
+  /** Called with each bundle that is published. */
+  readonly onBundle?: (bundle: YearBundle) => void;
   /** 365 if unset. The enterprise changes its root in the middle. */
   readonly days?: number;
+  /** Where nothing happens the clock moves in steps of so many hours. 12 if unset. */
+  readonly stepHours?: number;
 }
 
 export interface YearReport {
@@ -63,23 +73,15 @@ export interface YearReport {
   readonly states: readonly string[];
   /** Sequences of the bundle, in the order in which they were published. */
   readonly sequences: readonly bigint[];
+  /** How often the old root could not be pruned, because something valid chained to it. */
+  readonly pruneRefusals: number;
+  /** Leaves of a sibling CA that a client refused. */
+  readonly siblingsRefused: number;
 }
 
 interface Leaf {
   readonly chain: readonly Certificate[];
   readonly notAfter: number;
-}
-
-/** A client that learns of every change, so much later. */
-class Client {
-  readonly delayMs: number;
-  trust: TrustSet;
-  readonly coming: { readonly at: number; readonly trust: TrustSet }[] = [];
-
-  constructor(delayMs: number, trust: TrustSet) {
-    this.delayMs = delayMs;
-    this.trust = trust;
-  }
 }
 
 /** Lives through it. Throws at the first leaf that a client refuses, and at the first issuance that fails. */
@@ -103,6 +105,7 @@ class EnterpriseCa {
   /** The world's, as soon as there is one. */
   clock = new FakeClock();
   current = new Enterprise({ now: this.clock.now() });
+  #sibling: { readonly of: Enterprise; readonly certificate: TestCertificate } | undefined;
 
   constructor(folder: string) {
     this.#folder = folder;
@@ -115,6 +118,17 @@ class EnterpriseCa {
     const [certificateFile, keyFile] = this.#files;
     const clock = { now: () => this.clock.now() };
     return await DiskUpstream.open({ certificateFile, keyFile, clock, logger: silentLogger });
+  }
+
+  /** Another CA under the present issuing CA: that of another mesh, say. */
+  get sibling(): TestCertificate {
+    const { current } = this;
+    if (this.#sibling?.of !== current) {
+      const { notBefore, notAfter } = current.issuing.certificate;
+      const certificate = createIntermediate(current.issuing, { pathLength: 0, notBefore, notAfter });
+      this.#sibling = { of: current, certificate };
+    }
+    return this.#sibling.certificate;
   }
 
   async changeRoot(now: number): Promise<void> {
@@ -140,7 +154,7 @@ class Year {
   readonly #options: YearOptions;
   readonly #rotator: Rotator;
   readonly #csr = makeCsr().der;
-  #clients: readonly Client[] = [];
+  #clients: YearClients | undefined;
   #leaves: Leaf[] = [];
   readonly #verifiers = new WeakMap<TrustSet, X509SvidVerifier>();
   readonly #signers = new Set<string>();
@@ -148,6 +162,8 @@ class Year {
   readonly #sequences: bigint[] = [];
   #count = 0;
   #verifications = 0;
+  #pruneRefusals = 0;
+  #siblingsRefused = 0;
 
   constructor(world: World, ca: EnterpriseCa, options: YearOptions) {
     this.#world = world;
@@ -163,19 +179,25 @@ class Year {
     const propagationMs = propagationSeconds(settings) * 1000;
     // On the stream at once, by the refresh hint, and a second before an authority may sign that it does not know.
     const delays = [0, 1000, settings.refreshHintSeconds * 1000, propagationMs - 1000];
-    this.#clients = delays.map((delayMs) => new Client(delayMs, authorities.trustSet()));
+    this.#clients = new YearClients(authorities, [
+      ...delays.map((delayMs) => ({ kind: "stream", delayMs }) as const),
+      { kind: "comes-back", everyMs: settings.refreshHintSeconds * 1000 },
+      { kind: "comes-back", everyMs: propagationMs - 1000 },
+    ]);
     this.#learn();
     authorities.onTrustChange(() => this.#learn());
     const begin = clock.now();
     const end = begin + (this.#options.days ?? 365) * DAY;
-    const plans = [...this.#plans(begin, end)];
+    let plans = [...this.#plans(begin, end)];
+    const stepMs = (this.#options.stepHours ?? 12) * HOUR;
     let looks: number[] = [];
     while (clock.now() < end) {
       const now = clock.now();
       const revision = authorities.revision;
       await this.#people();
-      const [plan] = plans;
-      if (plan !== undefined && now >= plan.at && (await plan.act())) plans.shift();
+      for (const plan of plans.filter(({ at }) => at <= now)) {
+        if (await plan.act()) plans = plans.filter((each) => each !== plan);
+      }
       await this.#issue();
       await this.#rotator.tick();
       await this.#issue();
@@ -185,7 +207,7 @@ class Year {
         looks.push(...near.map((after) => now + after));
       }
       looks = looks.filter((at) => at > now);
-      this.#moveTo(Math.min(now + STEP_MS, ...looks));
+      this.#moveTo(Math.min(now + stepMs, ...looks));
     }
     assert.deepEqual(plans, [], "everything that was to happen has happened");
     return {
@@ -201,6 +223,8 @@ class Year {
         .sort(),
       states: authorities.records().map(({ state }) => state),
       sequences: this.#sequences,
+      pruneRefusals: this.#pruneRefusals,
+      siblingsRefused: this.#siblingsRefused,
     };
   }
 
@@ -222,6 +246,8 @@ class Year {
     yield {
       at: begin + length * 0.3,
       act: async () => {
+        // The successor is one that nobody knows yet: where the upstream answers it is made now, else it has just been brought in.
+        if (authorities.answersAtOnce && successor() !== undefined) return false;
         if (!authorities.answersAtOnce && successor() === undefined) {
           await authorities.request("forced rotation");
           return false;
@@ -235,6 +261,22 @@ class Year {
       act: async () => {
         await this.#ca.changeRoot(clock.now());
         return true;
+      },
+    };
+    // The old root is to leave the bundle as soon as it can, and not before: somebody tries again and again.
+    let old: string | undefined;
+    yield {
+      at: begin + length * 0.5,
+      act: async () => {
+        old ??= authorities.published().find(({ state }) => state === "active")?.anchor.sha256 ?? "";
+        try {
+          await authorities.pruneRoot(old, "the enterprise has a new root");
+          return true;
+        } catch (error) {
+          if (!(error instanceof AuthorityError) || error.code !== "MCA_ANCHOR_IN_USE") throw error;
+          this.#pruneRefusals += 1;
+          return false;
+        }
       },
     };
     // A suspicion: everything under the active authority is renewed, and its leaves stay good until then.
@@ -273,8 +315,7 @@ class Year {
       this.#count += 1;
       this.#verify([leaf], clock.now());
       this.#leaves.push(leaf);
-      const anchors = authorities.trustSet().anchors.map(({ der }) => der);
-      await this.#options.onLeaf?.({ chain, anchors, time: clock.now() });
+      await this.#options.onLeaf?.({ chain, time: clock.now(), notAfter });
     }
   }
 
@@ -286,7 +327,8 @@ class Year {
     assert.ok(last === undefined || trust.sequence >= last, "the sequence only grows");
     if (trust.sequence !== last) this.#sequences.push(trust.sequence);
     for (const { sha256 } of trust.anchors) this.#roots.add(sha256);
-    for (const client of this.#clients) client.coming.push({ at: clock.now() + client.delayMs, trust });
+    this.#options.onBundle?.({ anchors: trust.anchors.map(({ der }) => der), time: clock.now() });
+    this.#clients?.learn(clock.now());
     this.#follow(clock.now());
   }
 
@@ -300,36 +342,48 @@ class Year {
   /** Lets clients learn and leaves expire, in order, until `until`. */
   #follow(until: number): void {
     for (;;) {
-      const news = this.#clients.flatMap(({ coming }) => coming.slice(0, 1).map(({ at }) => at));
-      const at = Math.min(...news, ...this.#leaves.map(({ notAfter }) => notAfter));
+      const news = this.#clients?.nextNewsAt ?? Number.POSITIVE_INFINITY;
+      const at = Math.min(news, ...this.#leaves.map(({ notAfter }) => notAfter));
       if (at > until) return;
       // Before anything changes at this moment: the end of the stretch.
       this.#verify(this.#leaves, at);
       this.#leaves = this.#leaves.filter(({ notAfter }) => notAfter > at);
-      let learned = false;
-      for (const client of this.#clients) {
-        const [next] = client.coming;
-        if (next === undefined || next.at > at) continue;
-        client.coming.shift();
-        client.trust = next.trust;
-        learned = true;
-      }
-      if (learned) this.#verify(this.#leaves, at);
+      if (this.#clients?.hear(at) !== true) continue;
+      this.#verify(this.#leaves, at);
+      this.#refuseSibling(at);
     }
   }
 
   #verify(leaves: readonly Leaf[], time: number): void {
-    for (const trust of new Set(this.#clients.map((client) => client.trust))) {
-      let verifier = this.#verifiers.get(trust);
-      if (verifier === undefined) {
-        verifier = new X509SvidVerifier(trust);
-        this.#verifiers.set(trust, verifier);
-      }
+    for (const verifier of this.#eachVerifier()) {
       for (const { chain } of leaves) {
         const { id } = verifier.verify(chain, time);
         assert.ok(id.trustDomain.equals(TRUST_DOMAIN));
         this.#verifications += 1;
       }
+    }
+  }
+
+  /** Everything about it is right but for its CA, which is none of ours. */
+  #refuseSibling(time: number): void {
+    if (this.#options.upstream === "self-signed") return;
+    const { sibling } = this.#ca;
+    const leaf = createLeaf(sibling, { spiffeId: `${TRUST_DOMAIN.id}/cart`, notBefore: time, notAfter: time + HOUR });
+    const chain = [leaf, sibling, this.#ca.current.issuing].map(({ certificate }) => certificate);
+    for (const verifier of this.#eachVerifier()) {
+      assert.throws(() => verifier.verify(chain, time), SpiffeError);
+      this.#siblingsRefused += 1;
+    }
+  }
+
+  *#eachVerifier(): Iterable<X509SvidVerifier> {
+    for (const trust of this.#clients?.trusts() ?? []) {
+      let verifier = this.#verifiers.get(trust);
+      if (verifier === undefined) {
+        verifier = new X509SvidVerifier(trust);
+        this.#verifiers.set(trust, verifier);
+      }
+      yield verifier;
     }
   }
 }
