@@ -21,19 +21,14 @@ function parseTrailerCode(error: ServiceError): MeshCaErrorCode | undefined {
 export function fromServiceError(error: unknown, address: string, verdict?: Error): MeshCaError {
   if (error instanceof MeshCaError) return error;
   if (!isServiceError(error)) {
+    if (verdict !== undefined) return untrusted(address, verdict);
     return new IdentityClientError("MCA_SERVER_UNAVAILABLE", `The call to ${address} failed. Try again.`, {
       cause: error,
     });
   }
   const code = parseTrailerCode(error);
   if (code !== undefined) return new ServerRefusal(code, plain(error.details), error.code, { cause: error });
-  if (verdict !== undefined) {
-    return new IdentityClientError(
-      "MCA_SERVER_UNTRUSTED",
-      `Whoever answers at ${address} did not prove to be the expected server: ${verdict.message}`,
-      { cause: verdict },
-    );
-  }
+  if (verdict !== undefined) return untrusted(address, verdict);
   switch (error.code) {
     case status.UNAVAILABLE:
     case status.DEADLINE_EXCEEDED:
@@ -52,6 +47,14 @@ export function fromServiceError(error: unknown, address: string, verdict?: Erro
         { cause: error },
       );
   }
+}
+
+function untrusted(address: string, verdict: Error): IdentityClientError {
+  return new IdentityClientError(
+    "MCA_SERVER_UNTRUSTED",
+    `Whoever answers at ${address} did not prove to be the expected server: ${verdict.message}`,
+    { cause: verdict },
+  );
 }
 
 /** What a log line says of a failure that is expected to pass: no stack. */

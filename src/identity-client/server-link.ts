@@ -31,6 +31,7 @@ export class ServerLink {
   #verdict: Error | undefined;
   #presented: readonly Certificate[] | undefined;
   readonly #calls = new Set<{ cancel(): void }>();
+  #closed = false;
 
   constructor({ address, judge, identity, callTimeoutMs }: ServerLinkOptions) {
     this.address = address;
@@ -69,6 +70,7 @@ export class ServerLink {
    */
   issue(request: IssueX509SvidRequest, signal?: AbortSignal): Promise<IssueX509SvidResponse> {
     return new Promise((resolve, reject) => {
+      this.#requireOpen();
       let late = false;
       const call = this.#client.issueX509Svid(request, (error, response) => {
         clearTimeout(timer);
@@ -92,6 +94,7 @@ export class ServerLink {
   /** Says which revision of trust was taken over. @throws ServerRefusal, IdentityClientError */
   acknowledgeTrust(revision: bigint): Promise<void> {
     return new Promise((resolve, reject) => {
+      this.#requireOpen();
       const call = this.#client.acknowledgeTrust({ revision }, (error) => {
         clearTimeout(timer);
         this.#calls.delete(call);
@@ -118,8 +121,14 @@ export class ServerLink {
 
   /** Ends every call and the connection. */
   close(): void {
+    this.#closed = true;
     for (const call of [...this.#calls]) call.cancel();
     this.#client.close();
+  }
+
+  /** Somebody else may have given the link up while a call was being prepared: gRPC's own error would say nothing of why. */
+  #requireOpen(): void {
+    if (this.#closed) throw this.explain(new Error("the connection was given up"));
   }
 
   #late(cause: Error): Error {
