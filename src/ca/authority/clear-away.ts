@@ -32,6 +32,6 @@ export async function clearAway(
       else await remove();
     });
   }
-  await keyStore.destroy(record.spkiSha256);
-  await ledger.transact(async (tx) => recordKeyDestroyed(tx, change()));
+  const was = await keyStore.destroy(record.spkiSha256);
+  await ledger.transact((tx) => recordKeyDestroyed(tx, change(), was));
 }

@@ -13,6 +13,7 @@ import {
   UPDATE_CERTIFICATE,
   UPDATE_CSR,
   UPDATE_DISTRUSTED,
+  UPDATE_KEY_DESTROYED,
   UPDATE_SCHEDULED,
   UPDATE_STATE,
   UPDATE_TAINT,
@@ -132,9 +133,11 @@ export async function recordRevoked(tx: LedgerTransaction, change: Change, distr
   await moveTo(tx, change, from, "revoked", logIndex);
 }
 
-/** The private key is gone for good. */
-export function recordKeyDestroyed(tx: LedgerTransaction, change: Change): void {
+/** The private key is gone for good. Told once, unless there `was` a key again, which somebody had put back. */
+export async function recordKeyDestroyed(tx: LedgerTransaction, change: Change, was: boolean): Promise<void> {
   const { spkiSha256, replica, now } = change;
+  const first = await tx.query(UPDATE_KEY_DESTROYED, [fromHex(spkiSha256), sqlTime(now)]);
+  if (first.length === 0 && !was) return;
   tx.append({ kind: "authority.key-destroyed", time: now, authority: spkiSha256, replica });
 }
 

@@ -79,8 +79,8 @@ async function abandon(dependencies: ProvisionDependencies, change: () => Change
   const { spkiSha256 } = change();
   try {
     if (recorded) await ledger.transact((tx) => recordState(tx, { ...change(), cause: "abandoned" }, "removed"));
-    await keyStore.destroy(spkiSha256);
-    if (recorded) await ledger.transact(async (tx) => recordKeyDestroyed(tx, change()));
+    const was = await keyStore.destroy(spkiSha256);
+    if (recorded) await ledger.transact((tx) => recordKeyDestroyed(tx, change(), was));
   } catch (error) {
     logger.warn(
       { event: "authority.abandon_failed", authority: spkiSha256, error },

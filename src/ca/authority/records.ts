@@ -40,6 +40,8 @@ export interface AuthorityRecord {
   readonly renewSpreadSeconds: number | undefined;
   /** Of one whose chain the upstream revoked: which certificate, and who says so. */
   readonly upstreamRevocation: string | undefined;
+  /** When the destruction of its private key was recorded, Unix milliseconds. */
+  readonly keyDestroyedAt: number | undefined;
 }
 
 /** The certificates of an authority: those that its leaves are verified by. */
@@ -65,7 +67,7 @@ const SELECT_AUTHORITIES: SqlStatement = {
       max(t.at) FILTER (WHERE t.to_state = 'retired') AS retired_at,
       max(t.at) FILTER (WHERE t.to_state = 'tainted') AS tainted_at,
       max(t.cause) FILTER (WHERE t.to_state = 'requested') AS cause,
-      a.csr, a.activate_when_propagated, a.renew_spread_seconds, a.upstream_revocation
+      a.csr, a.activate_when_propagated, a.renew_spread_seconds, a.upstream_revocation, a.key_destroyed_at
     FROM authority a LEFT JOIN authority_transition t USING (spki_sha256)
     GROUP BY a.spki_sha256 ORDER BY a.created_at, min(t.id)`,
 };
@@ -146,6 +148,12 @@ export const UPDATE_TAINT: SqlStatement = {
   text: "UPDATE authority SET renew_spread_seconds = $2, upstream_revocation = $3 WHERE spki_sha256 = $1",
 };
 
+export const UPDATE_KEY_DESTROYED: SqlStatement = {
+  name: "authority_set_key_destroyed",
+  text: `UPDATE authority SET key_destroyed_at = $2 WHERE spki_sha256 = $1 AND key_destroyed_at IS NULL
+    RETURNING spki_sha256`,
+};
+
 export const UPDATE_DISTRUSTED: SqlStatement = {
   name: "trust_state_distrust",
   text: `UPDATE trust_state SET distrusted_spkis = distrusted_spkis || $1::bytea
@@ -202,6 +210,7 @@ interface AuthorityRow {
   readonly activate_when_propagated: boolean;
   readonly renew_spread_seconds: number | null;
   readonly upstream_revocation: string | null;
+  readonly key_destroyed_at: number | null;
 }
 
 interface TrustStateRow {
@@ -266,6 +275,7 @@ function parseRow(row: AuthorityRow): AuthorityRecord {
     activateWhenPropagated: row.activate_when_propagated,
     renewSpreadSeconds: row.renew_spread_seconds ?? undefined,
     upstreamRevocation: row.upstream_revocation ?? undefined,
+    keyDestroyedAt: row.key_destroyed_at ?? undefined,
   };
 }
 

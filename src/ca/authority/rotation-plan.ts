@@ -61,14 +61,17 @@ function* succession(own: readonly AuthorityRecord[], situation: RotationSituati
 }
 
 function* cleaning(own: readonly AuthorityRecord[], situation: RotationSituation): Iterable<RotationStep> {
-  const { now, settings } = situation;
+  const { now, settings, ready } = situation;
   const lastLeafMs = (settings.maxLeafTtlSeconds + settings.clockSkewSeconds) * 1000;
   const successor = successorIn(own, situation);
   for (const record of own) {
     const { state, spkiSha256, retiredAt, taintedAt, issued } = record;
-    if (issued === undefined) continue;
+    if (state === "revoked") yield { kind: "destroy", spkiSha256, cause: "it was revoked" };
+    // Where nothing can be issued, the clock may be what is wrong. Nobody is served by an end that is told early: what is over has
+    // expired for everybody.
+    if (issued === undefined || !ready) continue;
     const isOver = now > Math.min((retiredAt ?? taintedAt ?? now) + lastLeafMs, endOfPath(issued));
-    if (state === "prepared" && !isOfUse(record, situation)) {
+    if (state === "prepared" && hasEnded(record, situation)) {
       yield { kind: "give-up", spkiSha256, cause: "it ended before it was needed" };
     } else if (
       state === "prepared" &&
@@ -81,8 +84,6 @@ function* cleaning(own: readonly AuthorityRecord[], situation: RotationSituation
       yield { kind: "clear", spkiSha256, cause: OVER };
     } else if (state === "tainted" && isOver) {
       yield { kind: "revoke", spkiSha256, cause: OVER };
-    } else if (state === "revoked") {
-      yield { kind: "destroy", spkiSha256, cause: "it was revoked" };
     }
   }
 }
@@ -97,7 +98,13 @@ function isKnown({ preparedAt }: AuthorityRecord, { now, settings }: RotationSit
   return preparedAt !== undefined && now >= preparedAt + propagationSeconds(settings) * 1000;
 }
 
-/** Whether a prepared authority could still issue something. */
-function isOfUse({ issued }: AuthorityRecord, { now, settings }: RotationSituation): boolean {
-  return issued !== undefined && endOfPath(issued) - now >= settings.minLeafTtlSeconds * 1000;
+/** Whether a prepared authority could take over. One of a time to come was made under a clock that was set back since. */
+function isOfUse(record: AuthorityRecord, situation: RotationSituation): boolean {
+  const { issued } = record;
+  return issued !== undefined && issued.certificate.notBefore <= situation.now && !hasEnded(record, situation);
+}
+
+/** Whether it can issue nothing any more. */
+function hasEnded({ issued }: AuthorityRecord, { now, settings }: RotationSituation): boolean {
+  return issued === undefined || endOfPath(issued) - now < settings.minLeafTtlSeconds * 1000;
 }

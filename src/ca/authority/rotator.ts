@@ -2,8 +2,9 @@
 // 5/6 L but never before the propagation time has passed, remove and destroy the key when the last leaf has expired. What is due
 // says rotation-plan.ts; the manager changes state; this only looks at the clock, tries again, and raises alarms.
 import { type Clock, formatTime, type Logger, MeshCaError, type Metrics, silentMetrics } from "../../runtime/index.ts";
+import { Backoff } from "./backoff.ts";
 import type { AuthorityManager } from "./manager.ts";
-import type { AuthorityRecord } from "./records.ts";
+import { type AuthorityRecord, endOfPath } from "./records.ts";
 import { nextStep, type RotationStep } from "./rotation-plan.ts";
 import type { AuthoritySettings } from "./settings.ts";
 
@@ -15,7 +16,12 @@ export interface RotatorOptions {
   readonly metrics?: Metrics;
 }
 
+/** What fails is tried again at least this often, and sixty times in the life of the authority that signs. */
 const MAX_BACKOFF_MS = 3_600_000;
+const TRIES_IN_A_LIFE = 60;
+/** Looking costs little, and nothing else is done while it fails. */
+const MAX_LOOK_BACKOFF_MS = 60_000;
+const LOOK = "look";
 
 /** Looks at the clock every tick. */
 export class Rotator {
@@ -23,18 +29,17 @@ export class Rotator {
   #timer: NodeJS.Timeout | undefined;
   #running: Promise<unknown> = Promise.resolve();
   #closed = false;
-  /** Failures in a row; back to 0 with each success. */
-  #failures = 0;
-  #waitUntil = 0;
+  readonly #backoff: Backoff;
   #alarmed = "";
 
   constructor(options: RotatorOptions) {
     this.#options = options;
+    this.#backoff = new Backoff(options.settings.rotatorTickSeconds * 1000);
     const metrics = options.metrics ?? silentMetrics;
     metrics.gauge(
       "mesh_ca_rotation_failures",
       { description: "Steps of the authority rotation that failed in a row" },
-      () => [{ value: this.#failures }],
+      () => [{ value: this.#backoff.failures }],
     );
     metrics.gauge(
       "mesh_ca_authority_request_age_seconds",
@@ -65,33 +70,64 @@ export class Rotator {
     await this.#running;
   }
 
-  /** Does what is due now. Never throws: what fails is logged, and tried again later and later. */
+  /**
+   * Does what is due now, and answers what was done. Never throws: what fails is logged, and tried again later and later, while
+   * everything else goes on.
+   */
   async tick(): Promise<readonly RotationStep[]> {
-    const { authorities, clock, settings, logger } = this.#options;
-    const now = clock.now();
-    // A wait that lies far ahead is a clock that was set back.
-    if (now < this.#waitUntil && this.#waitUntil - now <= MAX_BACKOFF_MS) return [];
+    if (!this.#backoff.isDue(LOOK, this.#options.clock.now())) return [];
+    let due: readonly RotationStep[];
     try {
-      await authorities.refresh();
-      const own = authorities.records().filter(({ replica }) => replica === authorities.replica);
-      const ready = authorities.isHealthyEnoughToRotate();
-      const { answersAtOnce } = authorities;
-      const due = [...nextStep(own, { ready, now, settings, answersAtOnce }), ...(await this.#leftovers(own))];
-      if (due.some(({ kind }) => kind !== "nothing" && kind !== "overdue")) await authorities.requireSameClocks();
-      for (const step of due) await this.#do(step);
-      this.#failures = 0;
-      this.#waitUntil = 0;
-      return due;
+      due = await this.#look();
+      this.#backoff.succeeded(LOOK);
     } catch (error) {
-      this.#failures += 1;
-      const backoff = Math.min(settings.rotatorTickSeconds * 1000 * 2 ** Math.min(this.#failures, 20), MAX_BACKOFF_MS);
-      this.#waitUntil = now + backoff;
-      logger.error(
-        { event: "authority.rotation_failed", failures: this.#failures, error, alarm: true },
-        "a step of the authority rotation failed; the present authority goes on signing until its end",
-      );
+      this.#failed(LOOK, error, MAX_LOOK_BACKOFF_MS);
       return [];
     }
+    this.#backoff.forgetBut((what) => due.some((step) => nameOf(step) === what));
+    const done: RotationStep[] = [];
+    for (const step of due) if (await this.#try(step)) done.push(step);
+    return done;
+  }
+
+  async #look(): Promise<readonly RotationStep[]> {
+    const { authorities, clock, settings } = this.#options;
+    await authorities.refresh();
+    const own = authorities.records().filter(({ replica }) => replica === authorities.replica);
+    const ready = authorities.isHealthyEnoughToRotate();
+    const { answersAtOnce } = authorities;
+    const planned = nextStep(own, { ready, now: clock.now(), settings, answersAtOnce });
+    const due = [...planned, ...(await this.#leftovers(own))];
+    if (due.some(({ kind }) => kind !== "nothing" && kind !== "overdue")) await authorities.requireSameClocks();
+    return due;
+  }
+
+  async #try(step: RotationStep): Promise<boolean> {
+    const { authorities, clock } = this.#options;
+    const what = nameOf(step);
+    if (!this.#backoff.isDue(what, clock.now())) return false;
+    try {
+      await this.#do(step);
+      this.#backoff.succeeded(what);
+      return true;
+    } catch (error) {
+      const active = authorities
+        .records()
+        .find((each) => each.replica === authorities.replica && each.state === "active");
+      const { issued } = active ?? {};
+      const lifeMs = issued === undefined ? Number.POSITIVE_INFINITY : endOfPath(issued) - issued.certificate.notBefore;
+      this.#failed(what, error, Math.min(MAX_BACKOFF_MS, lifeMs / TRIES_IN_A_LIFE));
+      return false;
+    }
+  }
+
+  #failed(what: string, error: unknown, maxMs: number): void {
+    const { clock, logger } = this.#options;
+    const failures = this.#backoff.failed(what, clock.now(), maxMs);
+    logger.error(
+      { event: "authority.rotation_failed", step: what, failures, error, alarm: true },
+      "a step of the authority rotation failed; the present authority goes on signing until its end",
+    );
   }
 
   async #do(step: RotationStep): Promise<void> {
@@ -152,7 +188,7 @@ export class Rotator {
       logger.info({ event: "authority.activated", authority: spkiSha256 }, "another authority signs from now on");
     } catch (error) {
       if (!(error instanceof MeshCaError) || error.code !== "MCA_AUTHORITY_KEY_MISSING") throw error;
-      // The present one is healthy, so that another successor can still be made; this one will never sign.
+      // Another successor can still be made; this one will never sign.
       await authorities.retire(spkiSha256, "its key is missing");
       this.#alarmOnce(
         `key ${spkiSha256}`,
@@ -161,13 +197,14 @@ export class Rotator {
     }
   }
 
-  /** What a crash left: keys of removed authorities, and requests that nobody waits for. */
+  /** What a crash left: keys of removed authorities, or their end without a record, and requests that nobody waits for. */
   async #leftovers(own: readonly AuthorityRecord[]): Promise<readonly RotationStep[]> {
     const stored = await this.#options.authorities.storedKeys();
     return own
       .filter(
-        ({ state, spkiSha256, csr }) =>
-          (state === "removed" && stored.has(spkiSha256)) || (state === "requested" && csr === undefined),
+        ({ state, spkiSha256, csr, keyDestroyedAt }) =>
+          (state === "removed" && (keyDestroyedAt === undefined || stored.has(spkiSha256))) ||
+          (state === "requested" && csr === undefined),
       )
       .map(({ spkiSha256 }) => ({ kind: "destroy", spkiSha256, cause: "left over from an interruption" }));
   }
@@ -177,4 +214,9 @@ export class Rotator {
     this.#alarmed = key;
     this.#options.logger.error({ event: "authority.rotation_alarm", alarm: true }, sentence);
   }
+}
+
+/** One name for the same step at each look. */
+function nameOf(step: RotationStep): string {
+  return "spkiSha256" in step ? `${step.kind} ${step.spkiSha256}` : step.kind;
 }

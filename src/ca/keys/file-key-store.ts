@@ -91,10 +91,10 @@ export class FileKeyStore implements KeyStore {
     return attempt.result.signer;
   }
 
-  async destroy(spkiSha256: string): Promise<void> {
+  async destroy(spkiSha256: string): Promise<boolean> {
     requireName(spkiSha256);
     this.#attempts.delete(spkiSha256);
-    await destroyPrivateFile(this.#directory, spkiSha256 + SUFFIX);
+    return await destroyPrivateFile(this.#directory, spkiSha256 + SUFFIX);
   }
 
   async list(): Promise<readonly StoredKey[]> {

@@ -27,7 +27,7 @@ export interface KeyStore {
   create(purpose: KeyPurpose, algorithm: KeyAlgorithm): Promise<CreatedKey>;
   /** Opens a key by the SHA-256 of its SubjectPublicKeyInfo. Throws MCA_KEY_NOT_FOUND, MCA_KEY_STORE_INSECURE, MCA_KEY_MISMATCH, ... */
   open(spkiSha256: string): Promise<Signer>;
-  /** Destroys a key for good. A key that is not there is no error. */
-  destroy(spkiSha256: string): Promise<void>;
+  /** Destroys a key for good; answers whether there was one. A key that is not there is no error. */
+  destroy(spkiSha256: string): Promise<boolean>;
   list(): Promise<readonly StoredKey[]>;
 }

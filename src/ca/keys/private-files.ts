@@ -102,8 +102,11 @@ async function readChecked(
   }
 }
 
-/** Overwrites and removes a private file. Overwriting helps only on media that write in place; removal is what counts. */
-export async function destroyPrivateFile(directory: string, name: string): Promise<void> {
+/**
+ * Overwrites and removes a private file; answers whether there was one. Overwriting helps only on media that write in place; removal
+ * is what counts.
+ */
+export async function destroyPrivateFile(directory: string, name: string): Promise<boolean> {
   const path = join(directory, name);
   try {
     const file = await open(path, constants.O_WRONLY | constants.O_NOFOLLOW);
@@ -116,8 +119,9 @@ export async function destroyPrivateFile(directory: string, name: string): Promi
     }
     await unlink(path);
     await syncDirectory(directory);
+    return true;
   } catch (error) {
-    if (errorCode(error) === "ENOENT") return;
+    if (errorCode(error) === "ENOENT") return false;
     throw unavailable(`The key file ${path} cannot be destroyed`, error);
   }
 }

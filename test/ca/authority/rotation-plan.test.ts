@@ -92,6 +92,7 @@ function record(state: AuthorityState, times: Partial<AuthorityRecord> = {}): Au
     activateWhenPropagated: false,
     renewSpreadSeconds: undefined,
     upstreamRevocation: undefined,
+    keyDestroyedAt: undefined,
     ...times,
   };
 }
