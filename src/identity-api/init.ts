@@ -98,6 +98,7 @@ async function run(init: Initialising): Promise<Initialised> {
     keyStore: await openKeyStore(config, { random, logger }),
     upstream: await openUpstream(config, { trustDomain, dnsGrants, clock, logger }),
     dnsGrants,
+    dedicatedRoot: config.operations.dedicatedRoot,
     ...probing(clock),
     clock,
     random,

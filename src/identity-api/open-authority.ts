@@ -58,6 +58,7 @@ export async function openAuthority(base: ServerBase): Promise<OpenAuthority> {
     keyStore: await openKeyStore(config, { random, logger }),
     upstream,
     dnsGrants,
+    dedicatedRoot: config.operations.dedicatedRoot,
     ...probing(clock),
     clock,
     random,

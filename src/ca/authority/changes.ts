@@ -157,11 +157,14 @@ export function successorOf({ view }: ChangeContext, replica: number): Authority
 }
 
 /** @throws AuthorityError MCA_AUTHORITY_NO_SUCCESSOR */
-export function noSuccessor({ options }: ChangeContext, why: string): AuthorityError {
-  const { upstream } = options;
-  const command = upstream.answersAtOnce
-    ? "npx mesh-ca authority prepare"
-    : "npx mesh-ca authority csr, have it signed, then npx mesh-ca authority import FILE";
+export function noSuccessor(context: ChangeContext, why: string): AuthorityError {
+  const { upstream } = context.options;
+  const command =
+    hindranceOf(context) !== undefined
+      ? recoveryCommand(upstream)
+      : upstream.answersAtOnce
+        ? "npx mesh-ca authority prepare"
+        : "npx mesh-ca authority csr, have it signed, then npx mesh-ca authority import FILE";
   return new AuthorityError("MCA_AUTHORITY_NO_SUCCESSOR", `${why} First: ${command}`, {
     details: { command, recovery: recoveryCommand(upstream) },
   });

@@ -8,7 +8,6 @@ import {
   type AcceptedAuthority,
   assembleAnswer,
   type Finding,
-  type ImportedCertificate,
   type ImportFile,
   judgeUpstreamAnswer,
   readCertificates,
@@ -23,6 +22,7 @@ import {
   requireSuccession,
 } from "./changes.ts";
 import { requireSameClocks } from "./clocks.ts";
+import { decidedAgainst, findKnown } from "./import-findings.ts";
 import { recordActivated, recordImported, recordPrepared, recordScheduled, recordState } from "./journal.ts";
 import { without } from "./prepare.ts";
 import { tryAuthority } from "./probe.ts";
@@ -68,7 +68,7 @@ export async function importAuthority(
 ): Promise<ImportReport> {
   const certificates = readCertificates(files);
   await requireSameClocks(context.options);
-  const known = findKnown(context, certificates);
+  const known = findKnown(certificates, context.view.records, context.options.replica);
   if (known !== undefined) return { kind: "refused", findings: [known] };
   const { view } = context;
   const assembly = assembleAnswer(certificates, {
@@ -81,7 +81,7 @@ export async function importAuthority(
   if (judgement.kind === "refused") return { kind: "refused", findings: [...judgement.findings, ...notes] };
   const accepted = judgement.authority;
   const warnings = [...judgement.warnings, ...notes];
-  const ours = [...distrusted(context, accepted, options)];
+  const ours = [...decidedAgainst(accepted, view, options.recovery === true)];
   if (ours.length > 0) return { kind: "refused", findings: [...ours, ...warnings] };
   // The request was the explicit step to another upstream, if it was one.
   if (view.hasTrust) requireSuccession(context, { ...options, changeUpstream: true });
@@ -188,57 +188,6 @@ async function recordImport(
       await recordActivated(tx, change, emergency);
     });
   });
-}
-
-/** A certificate for a key that is ours, but for which nothing is awaited here. */
-function findKnown(context: ChangeContext, certificates: readonly ImportedCertificate[]): Finding | undefined {
-  const { replica } = context.options;
-  for (const { certificate, source } of certificates) {
-    const record = context.view.records.find((each) => each.spkiSha256 === certificate.publicKey.spkiSha256);
-    if (record === undefined) continue;
-    const finding = { severity: "error", certificate: `${nameToString(certificate.subject)}, ${source}` } as const;
-    if (record.replica !== replica) {
-      return {
-        ...finding,
-        rule: "replica",
-        found: `a certificate for a key of replica ${record.replica}`,
-        expected: `one for a request of replica ${replica}; bring this one to replica ${record.replica}`,
-      };
-    }
-    if (record.state === "requested") continue;
-    const same = record.issued?.certificate.sha256 === certificate.sha256;
-    return {
-      ...finding,
-      rule: "request",
-      found: `${same ? "this certificate, which was brought in before" : "a certificate for a key that has one"}: the authority ${record.spkiSha256} is ${record.state} since ${formatTime(record.since)}`,
-      expected: "a certificate for a request that waits (npx mesh-ca authority list)",
-    };
-  }
-  return undefined;
-}
-
-/** What an operator decided against before. */
-function* distrusted(context: ChangeContext, accepted: AcceptedAuthority, options: ImportOptions): Iterable<Finding> {
-  const { distrustedSpkis, prunedAnchors } = context.view;
-  for (const { subject, publicKey } of [accepted.certificate, ...accepted.intermediates, accepted.anchor]) {
-    if (!distrustedSpkis.includes(publicKey.spkiSha256)) continue;
-    yield {
-      severity: "error",
-      certificate: nameToString(subject),
-      rule: "distrusted",
-      found: `the key ${publicKey.spkiSha256}, which was revoked`,
-      expected: "a path without it",
-    };
-  }
-  if (prunedAnchors.includes(accepted.anchor.sha256) && options.recovery !== true) {
-    yield {
-      severity: "error",
-      certificate: nameToString(accepted.anchor.subject),
-      rule: "pruned",
-      found: "a root that was taken out of the bundle",
-      expected: "another root, or --recover, which brings this one back",
-    };
-  }
 }
 
 function rootOf({ certificate, anchor }: AcceptedAuthority) {

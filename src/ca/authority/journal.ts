@@ -9,6 +9,7 @@ import {
   INSERT_AUTHORITY,
   INSERT_TRANSITION,
   parseState,
+  SELECT_PRUNED,
   SELECT_STATE,
   UPDATE_CERTIFICATE,
   UPDATE_CSR,
@@ -58,6 +59,7 @@ export async function recordPrepared(
   const { spkiSha256 } = change;
   const { certificate, intermediates, anchor } = accepted;
   const from = await requireTransition(tx, spkiSha256, "prepared");
+  await requireInBundle(tx, anchor.sha256);
   const logIndex = tx.append({ kind: "authority.prepared", ...entryOf(change), ...chainOf(accepted) });
   await tx.query(UPDATE_CERTIFICATE, [
     fromHex(spkiSha256),
@@ -101,6 +103,7 @@ export async function recordActivated(tx: LedgerTransaction, change: Change, eme
 
 /** It is to sign as soon as every client knows it. */
 export async function recordScheduled(tx: LedgerTransaction, change: Change): Promise<void> {
+  await requireTransition(tx, change.spkiSha256, "active");
   tx.append({ kind: "authority.scheduled", ...entryOf(change) });
   await tx.query(UPDATE_SCHEDULED, [fromHex(change.spkiSha256)]);
 }
@@ -139,6 +142,16 @@ export async function recordKeyDestroyed(tx: LedgerTransaction, change: Change, 
   const first = await tx.query(UPDATE_KEY_DESTROYED, [fromHex(spkiSha256), sqlTime(now)]);
   if (first.length === 0 && !was) return;
   tx.append({ kind: "authority.key-destroyed", time: now, authority: spkiSha256, replica });
+}
+
+/** Another replica may have taken the root out of the bundle since this certificate was judged: nobody could verify under it. */
+async function requireInBundle(tx: LedgerTransaction, anchor: string): Promise<void> {
+  if ((await tx.query(SELECT_PRUNED, [fromHex(anchor)])).length === 0) return;
+  throw new AuthorityError(
+    "MCA_ANCHOR_UNKNOWN",
+    `The root ${anchor} was taken out of the bundle meanwhile. Have the authority signed under another root, or bring this one back: --recover`,
+    { details: { anchor } },
+  );
 }
 
 async function requireTransition(

@@ -1,4 +1,6 @@
 // Makes a successor and publishes it, and forced rotation: the same, and it signs as soon as every client knows it.
+
+import { refusedError } from "../upstream/index.ts";
 import {
   type ChangeContext,
   changeOf,
@@ -11,6 +13,7 @@ import {
   type SuccessionOptions,
   successorOf,
 } from "./changes.ts";
+import { decidedAgainst } from "./import-findings.ts";
 import { recordActivated, recordScheduled, recordState } from "./journal.ts";
 import { provisionAuthority } from "./provision.ts";
 import { hindranceError } from "./standing.ts";
@@ -37,8 +40,13 @@ export async function prepareAuthority(
   const provision = async (): Promise<void> => {
     made = await provisionAuthority(context.options, {
       cause,
-      trustWith: (accepted) =>
-        context.view.trustSetWith(accepted, without(prunedAnchors, allowed, accepted.anchor.sha256)),
+      trustWith(accepted) {
+        const stayOut = without(prunedAnchors, allowed, accepted.anchor.sha256);
+        const { distrustedSpkis } = context.view;
+        const against = [...decidedAgainst(accepted, { distrustedSpkis, prunedAnchors: stayOut }, false)];
+        if (against.length > 0) throw refusedError(against);
+        return context.view.trustSetWith(accepted, stayOut);
+      },
       async record(tx, change, accepted, prepare) {
         await changeTrust(tx, clock.now(), async () => {
           if (allowed.recovery || allowed.changeUpstream) await unprune(tx, accepted.anchor.sha256);

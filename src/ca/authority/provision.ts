@@ -32,6 +32,8 @@ export interface ProvisionDependencies {
   readonly logger: Logger;
   /** Which DNS names rules may grant, now: the name constraints of an upstream must permit them. Default: none. */
   dnsGrants?(): readonly DnsGrant[];
+  /** Somebody has said that the root serves this trust domain alone. Default: nobody has, and imports warn of it. */
+  readonly dedicatedRoot?: boolean;
   /** Tries probes with OpenSSL, by a TLS handshake. Default: node:crypto, link by link. */
   readonly probeVerifier?: ProbeVerifier;
 }
@@ -85,6 +87,7 @@ export function acceptanceTerms(dependencies: ProvisionDependencies, spkiSha256:
     trustDomain,
     now,
     dnsGrants: dependencies.dnsGrants?.() ?? [],
+    dedicatedRoot: dependencies.dedicatedRoot ?? false,
     checkLifetime: (endsAt) => checkAuthorityLifetime(settings, now, endsAt),
   };
 }

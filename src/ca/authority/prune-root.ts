@@ -1,12 +1,13 @@
 // Takes an old upstream root out of the bundle, by name. While something valid chains to it that would be an outage, and is refused;
 // a root of which only retired authorities with no living leaf are left goes, and they with it.
 import { formatTime } from "../../runtime/index.ts";
-import { nameToString } from "../../x509/index.ts";
+import { type Certificate, fromHex, nameToString, toHex } from "../../x509/index.ts";
+import type { LedgerTransaction } from "../ledger/index.ts";
 import { type ChangeContext, changeOf } from "./changes.ts";
 import { clearAway } from "./clear-away.ts";
 import { AuthorityError } from "./errors.ts";
 import { recordState } from "./journal.ts";
-import { type AuthorityRecord, endOfPath } from "./records.ts";
+import { type AuthorityRecord, endOfPath, SELECT_PUBLISHED_UNDER } from "./records.ts";
 import { isPublished } from "./state.ts";
 import { changeTrust, recordPruned } from "./trust-journal.ts";
 
@@ -40,6 +41,7 @@ export async function pruneRoot(
   const retired = published.filter(({ state }) => state === "retired");
   await ledger.transact((tx) =>
     changeTrust(tx, clock.now(), async () => {
+      await requireNoOther(tx, anchor, published);
       for (const record of retired) await recordState(tx, changeOf(context, record, cause), "removed");
       await recordPruned(tx, { anchor: sha256, subject: nameToString(anchor.subject), now: clock.now(), cause });
     }),
@@ -49,6 +51,23 @@ export async function pruneRoot(
     if (record.replica === context.options.replica)
       await clearAway(context.options, { ...record, state: "removed" }, cause);
   }
+}
+
+/** Another replica may have prepared an authority under it since this one looked. @throws AuthorityError MCA_ANCHOR_IN_USE */
+async function requireNoOther(
+  tx: LedgerTransaction,
+  { sha256, subject }: Certificate,
+  looked: readonly AuthorityRecord[],
+): Promise<void> {
+  const rows = await tx.query<{ spki_sha256: Uint8Array }>(SELECT_PUBLISHED_UNDER, [fromHex(sha256)]);
+  const found = rows.map(({ spki_sha256 }) => toHex(spki_sha256));
+  const others = found.filter((each) => !looked.some(({ spkiSha256 }) => spkiSha256 === each));
+  if (others.length === 0) return;
+  throw new AuthorityError(
+    "MCA_ANCHOR_IN_USE",
+    `The root "${nameToString(subject)}" stays in the bundle: the authority ${others.join(", ")} was prepared under it meanwhile.`,
+    { details: { anchor: sha256, authorities: others.join(", ") } },
+  );
 }
 
 async function inUse(

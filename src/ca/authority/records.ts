@@ -179,6 +179,19 @@ export const SELECT_ANCHORS: SqlStatement = {
     WHERE a.state IN ('prepared', 'active', 'retired', 'tainted') AND NOT sha256(a.anchor) = ANY (t.pruned_anchors)`,
 };
 
+/** Published authorities under an anchor, by its SHA-256. */
+export const SELECT_PUBLISHED_UNDER: SqlStatement = {
+  name: "authority_published_under",
+  text: `SELECT spki_sha256 FROM authority
+    WHERE state IN ('prepared', 'active', 'retired', 'tainted') AND sha256(anchor) = $1`,
+};
+
+/** Whether an anchor is out of the bundle although an authority leads to it. */
+export const SELECT_PRUNED: SqlStatement = {
+  name: "trust_state_pruned",
+  text: "SELECT 1 AS pruned FROM trust_state WHERE $1::bytea = ANY (pruned_anchors)",
+};
+
 /** Tokens that are waiting to be redeemed; nobody need know what they pin any more. */
 export const VOID_TOKENS: SqlStatement = {
   name: "authority_void_tokens",

@@ -3,6 +3,7 @@ export {
   type AcceptedAuthority,
   acceptUpstreamAnswer,
   type Judgement,
+  refusedError,
 } from "./accept.ts";
 export { type Assembly, type AssemblyTerms, assembleAnswer } from "./assemble.ts";
 export { type CeremonyFacts, ceremonySheet } from "./ceremony-sheet.ts";

@@ -278,7 +278,7 @@ export const configSchema = Type.Object(
     quotas: quotasSchema,
     limits: limitsSchema,
     operations: section(
-      "What the operators say of their operations. The server does nothing with it; `mesh-ca doctor` compares.",
+      "What the operators say of their operations. The server decides nothing by it; `mesh-ca doctor` compares.",
       {
         recoveryTimeSeconds: Type.Union([Type.Integer({ minimum: 1, maximum: 2_592_000 }), Type.Null()], {
           default: null,
@@ -288,7 +288,7 @@ export const configSchema = Type.Object(
         }),
         dedicatedRoot: flag(
           false,
-          "The enterprise root signs for this trust domain alone, or every other CA under it is kept out by name constraints.",
+          "The enterprise root signs for this trust domain alone, or every other CA under it is kept out by name constraints: imports and doctor do not warn of it.",
         ),
       },
     ),

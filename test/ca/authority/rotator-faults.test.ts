@@ -1,8 +1,8 @@
 // The rotator when things go wrong: one step that fails, a clock that jumps.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { AuthorityManager } from "../../../src/ca/authority/index.ts";
 import { Backoff } from "../../../src/ca/authority/backoff.ts";
+import { AuthorityManager } from "../../../src/ca/authority/index.ts";
 import { selfSignedUpstream, type Upstream, UpstreamError } from "../../../src/ca/upstream/index.ts";
 import { makeRequest } from "../issuance/world.ts";
 import { DAY, keysOf, rotatorOf, snapshotOf, statesOf, withOfflineWorld, withWorld } from "./support.ts";
