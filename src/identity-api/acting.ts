@@ -5,6 +5,7 @@ import { TrustDomain } from "../spiffe/index.ts";
 import { createAttestors, JoinTokens } from "./attest/index.ts";
 import type { OpenAuthority } from "./open-authority.ts";
 import { type Acting, notIssuing } from "./parts.ts";
+import { RecordedSvids } from "./recorded-svids.ts";
 import { Registry } from "./registry/index.ts";
 import { ReplicaLock } from "./replica-lock.ts";
 import { RuleQuotas } from "./rule-quotas.ts";
@@ -61,11 +62,13 @@ export async function openActing(
   startUpstreamWatch(base, authorities);
   watchReadiness(readiness, { authorities, ledger, registry, issuer });
   watchAuthorities(authorities, base);
+  const records = new RecordedSvids({ lineages: ledger.lineages, clock, logger, metrics });
+  readiness.addNotes(() => records.notes());
   const issuance = new SvidIssuance({
     attestors,
     registry,
     issuer,
-    ledger,
+    records,
     quotas: new RuleQuotas(config.quotas.rule, clock),
     maxInFlight: config.limits.maxIssuancesInFlight,
     clock,
@@ -84,7 +87,7 @@ export async function openActing(
     clock,
     random,
   });
-  return { kind: "acting", parts: { attestors, registry, tokens, issuance, issuer } };
+  return { kind: "acting", parts: { attestors, registry, tokens, issuance, issuer, records } };
 }
 
 function foreignDatabase({ config, readiness, logger }: ServerBase, record: TrustDomainRecord): Acting {

@@ -12,6 +12,7 @@ export type ApiErrorCode =
   | "MCA_NOT_FOUND"
   | "MCA_TRUST_DOMAIN_UNKNOWN"
   | "MCA_NOT_RENEWABLE"
+  | "MCA_SVID_UNRECORDED"
   | "MCA_RULE_QUOTA_EXCEEDED"
   | "MCA_WATCH_TOO_SLOW"
   // The same over HTTPS.

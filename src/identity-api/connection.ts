@@ -2,6 +2,7 @@
 // since then. A connection over which a child was issued counts from then on as authenticated by that child, because the CSR
 // proved possession of its key; it still ends when the first leaf ends (architecture.md, Lineage).
 import type { Lineage } from "../ca/index.ts";
+import type { Certificate } from "../x509/index.ts";
 import type { PeerVerdict } from "./attest/index.ts";
 
 /** The certificate by which a connection counts as authenticated. */
@@ -40,9 +41,14 @@ export class Connection {
   /** By which certificate the caller counts as authenticated now; undefined for callers without an SVID. */
   get presented(): PresentedLeaf | undefined {
     if (this.#adopted !== undefined) return this.#adopted;
+    const { leaf } = this;
+    return leaf === undefined ? undefined : { serial: leaf.serialHex, notAfter: leaf.notAfter };
+  }
+
+  /** The verified SVID that the peer showed at the handshake. */
+  get leaf(): Certificate | undefined {
     const verdict = this.#verdict;
-    if (verdict.kind !== "svid" && verdict.kind !== "expired-svid") return undefined;
-    return { serial: verdict.svid.leaf.serialHex, notAfter: verdict.svid.leaf.notAfter };
+    return verdict.kind === "svid" || verdict.kind === "expired-svid" ? verdict.svid.leaf : undefined;
   }
 
   /** A child was issued over this connection: from now on it is the certificate that the caller presents. */

@@ -82,6 +82,7 @@ export const errorTable: Readonly<Record<KnownErrorCode, ErrorRow>> = {
   MCA_DEADLINE_EXCEEDED: row(status.DEADLINE_EXCEEDED, 504, "warn"),
   MCA_TRUST_DOMAIN_UNKNOWN: notFound,
   MCA_NOT_RENEWABLE: conflict,
+  MCA_SVID_UNRECORDED: row(status.FAILED_PRECONDITION, 409, "error"),
   MCA_RULE_QUOTA_EXCEEDED: exhausted,
   MCA_WATCH_TOO_SLOW: row(status.UNAVAILABLE, 503, "info"),
   MCA_METHOD_NOT_ALLOWED: row(status.UNIMPLEMENTED, 405, "info"),

@@ -29,7 +29,10 @@ export async function openTlsPort(
     identity,
     attestors: parts.attestors,
     transport: front.transport,
-    markUsed: (serial) => ledger.lineages.markUsed(serial),
+    shown(leaf, { verdict, peerName, address }) {
+      if (verdict.kind === "svid") ledger.lineages.markUsed(leaf.serialHex);
+      parts.records.look(leaf, peerName, address);
+    },
     limits: config.limits,
     clock,
     logger,

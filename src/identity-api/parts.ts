@@ -4,6 +4,7 @@ import type { Issuer } from "../ca/index.ts";
 import type { MeshCaError } from "../runtime/index.ts";
 import { ApiError } from "./api-error.ts";
 import type { Attestors, JoinTokens } from "./attest/index.ts";
+import type { RecordedSvids } from "./recorded-svids.ts";
 import type { Registry } from "./registry/index.ts";
 import type { SvidIssuance } from "./svid-issuance.ts";
 
@@ -13,6 +14,7 @@ export interface ActingParts {
   readonly tokens: JoinTokens;
   readonly issuance: SvidIssuance;
   readonly issuer: Issuer;
+  readonly records: RecordedSvids;
 }
 
 /** Either everything is there, or the reason why not. */

@@ -1,11 +1,12 @@
 // From a call to an identity: which evidence, which grant, which place in which lineage; then the issuer. Knows no gRPC.
-import type { Grant, IssuedX509Svid, Issuer, Ledger, Lineage, LineageStep, X509SvidRequest } from "../ca/index.ts";
+import type { Grant, IssuedX509Svid, Issuer, Lineage, LineageStep, X509SvidRequest } from "../ca/index.ts";
 import { LedgerError } from "../ca/index.ts";
 import { type Clock, type Logger, type RandomSource, randomUuid } from "../runtime/index.ts";
 import { ApiError } from "./api-error.ts";
 import type { Attestors, EstablishedEvidence } from "./attest/index.ts";
 import type { Connection, PresentedLeaf } from "./connection.ts";
 import { Places } from "./places.ts";
+import type { RecordedSvids } from "./recorded-svids.ts";
 import type { Registry, RuleSet } from "./registry/index.ts";
 import type { RuleQuotas } from "./rule-quotas.ts";
 
@@ -30,7 +31,7 @@ export interface SvidIssuanceOptions {
   readonly attestors: Attestors;
   readonly registry: Registry;
   readonly issuer: Issuer;
-  readonly ledger: Ledger;
+  readonly records: RecordedSvids;
   readonly quotas: RuleQuotas;
   readonly maxInFlight: number;
   readonly clock: Clock;
@@ -114,9 +115,15 @@ export class SvidIssuance {
     return issued;
   }
 
-  /** The lineage of the certificate by which the caller counts as authenticated. @throws ApiError MCA_NOT_RENEWABLE */
+  /**
+   * The lineage of the certificate by which the caller counts as authenticated: that of the one shown at the handshake.
+   * @throws ApiError MCA_NOT_RENEWABLE, MCA_SVID_UNRECORDED
+   */
   async lineageOf(connection: Connection, presented: PresentedLeaf): Promise<Lineage> {
-    connection.lineage ??= await this.#options.ledger.lineages.findBySerial(presented.serial);
+    const { leaf } = connection;
+    if (connection.lineage === undefined && leaf !== undefined) {
+      connection.lineage = await this.#options.records.lineageOf(leaf, connection.peerName, connection.address);
+    }
     if (connection.lineage === undefined) {
       throw new ApiError(
         "MCA_NOT_RENEWABLE",

@@ -2,6 +2,7 @@
 // and again when trust changes; a connection whose certificate is no longer good is closed.
 import type { Clock, Logger, Metrics } from "../runtime/index.ts";
 import { createTlsListener, type TlsListener } from "../tls/index.ts";
+import type { Certificate } from "../x509/index.ts";
 import type { Attestors } from "./attest/index.ts";
 import { Connection } from "./connection.ts";
 import type { GrpcTransport } from "./grpc/transport.ts";
@@ -13,8 +14,8 @@ export interface TlsPortOptions {
   readonly identity: ServerIdentity;
   readonly attestors: Attestors;
   readonly transport: GrpcTransport;
-  /** A certificate authenticated a connection (ledger.lineages.markUsed). */
-  markUsed(serialHex: string): void;
+  /** A verified SVID of ours, perhaps an expired one, was shown on a new connection. */
+  shown(leaf: Certificate, connection: Connection): void;
   readonly limits: {
     readonly maxConnections: number;
     readonly maxHandshakes: number;
@@ -138,15 +139,14 @@ export class TlsPort {
   }
 
   #make(): TlsListener<Connection> {
-    const { identity, attestors, transport, limits, clock, logger, markUsed } = this.#options;
+    const { identity, attestors, transport, limits, clock, logger, shown } = this.#options;
     return createTlsListener<Connection>({
       identity,
       alpn: ["h2"],
       missingAlpn: "h2",
       judge: (chain, { remoteAddress }) => new Connection(attestors.judgePeer(chain), remoteAddress, clock.now()),
       onConnection(socket, connection) {
-        const { verdict } = connection;
-        if (verdict.kind === "svid") markUsed(verdict.svid.leaf.serialHex);
+        if (connection.leaf !== undefined) shown(connection.leaf, connection);
         transport.accept(socket, connection);
       },
       expiresAt: (connection) => connection.endsAt,

@@ -208,11 +208,12 @@ export class Ledger {
 
   #rememberLineages({ plan }: Written): void {
     for (const [id, { fields, state }] of plan.opened)
-      this.lineages.remember(state.currentSerial, openedLineage(id, fields));
+      this.lineages.remember({ serial: state.currentSerial, spkiSha256: state.currentSpki }, openedLineage(id, fields));
     for (const { fields } of plan.issuances) {
       if (fields.lineage.kind !== "renew") continue;
       const lineage = this.lineages.known(fields.lineage.presentedSerial);
-      if (lineage !== undefined) this.lineages.remember(toHex(fields.serial), lineage);
+      const { spkiSha256 } = fields;
+      if (lineage !== undefined) this.lineages.remember({ serial: toHex(fields.serial), spkiSha256 }, lineage);
     }
   }
 }

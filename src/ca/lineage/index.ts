@@ -1,2 +1,2 @@
 export type { Lineage, LineageState, LineageStep } from "./lineage.ts";
-export type { FreezeReason, Lineages } from "./lineages.ts";
+export type { FreezeReason, Lineages, PresentedCertificate, RecordOf } from "./lineages.ts";

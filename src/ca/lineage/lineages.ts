@@ -11,20 +11,39 @@ const SERIAL = /^(?:[0-9a-f]{2}){1,20}$/;
 const FIND: SqlStatement = {
   name: "lineage_by_serial",
   text: `
-SELECT encode(s.serial, 'hex') AS serial, l.id, l.spiffe_id, l.rule, l.attestor, l.attributes, l.opened_at
+SELECT encode(s.serial, 'hex') AS serial, encode(i.spki_sha256, 'hex') AS spki_sha256,
+       l.id, l.spiffe_id, l.rule, l.attestor, l.attributes, l.opened_at
 FROM unnest($1::bytea[]) wanted (serial)
 JOIN serial s ON s.serial = wanted.serial
 JOIN issuance i ON i.log_index = s.log_index
-JOIN lineage l ON l.id = i.lineage`,
+LEFT JOIN lineage l ON l.id = i.lineage`,
 };
 const IS_FROZEN: SqlStatement = {
   name: "lineage_is_frozen",
   text: "SELECT frozen_at IS NOT NULL AS frozen FROM lineage WHERE id = $1",
 };
 
-interface LineageColumns {
+/** A verified certificate, as far as the record is asked for it. */
+export interface PresentedCertificate {
+  /** Lower-case hex. */
   readonly serial: string;
-  readonly id: string;
+  /** SHA-256 of its SubjectPublicKeyInfo, lower-case hex. */
+  readonly spkiSha256: string;
+}
+
+/** What the ledger knows of a certificate. */
+export type RecordOf =
+  | { readonly kind: "lineage"; readonly lineage: Lineage }
+  /** Recorded, and of no lineage: the server's own, a probe. */
+  | { readonly kind: "no-lineage" }
+  /** Not in the ledger, or under another key: it was issued after the backup that this database is, or not by us. */
+  | { readonly kind: "unrecorded"; readonly found: string };
+
+interface RecordColumns {
+  readonly serial: string;
+  readonly spki_sha256: string;
+  /** null: of no lineage, and so is everything below. */
+  readonly id: string | null;
   readonly spiffe_id: string;
   readonly rule: string;
   readonly attestor: string;
@@ -45,7 +64,7 @@ export interface FreezeReason {
 }
 
 interface Waiting {
-  resolve(lineage: Lineage | undefined): void;
+  resolve(row: RecordColumns | undefined): void;
   reject(error: unknown): void;
 }
 
@@ -60,13 +79,23 @@ export class Lineages {
   }
 
   /**
-   * The lineage of a certificate, by serial (lower-case hex); undefined if it belongs to none. Questions of one moment share
-   * one query.
+   * What is recorded of a certificate that an authority of ours has signed: found by its serial number, and believed only with the
+   * recorded key, because whoever has stolen an authority's key can sign any serial number. Questions of one moment share one query.
    * @throws StoreError MCA_DATABASE_UNAVAILABLE
    */
-  findBySerial(serial: string): Promise<Lineage | undefined> {
+  async find({ serial, spkiSha256 }: PresentedCertificate): Promise<RecordOf> {
     const cached = this.#cache.get(serial);
-    if (cached !== undefined) return Promise.resolve(cached);
+    if (cached?.spkiSha256 === spkiSha256) return { kind: "lineage", lineage: cached.lineage };
+    const row = await this.#rowOf(serial);
+    if (row === undefined) return { kind: "unrecorded", found: "no entry with its serial number" };
+    if (row.spki_sha256 !== spkiSha256) return { kind: "unrecorded", found: "another key under its serial number" };
+    const lineage = toLineage(row);
+    if (lineage === undefined) return { kind: "no-lineage" };
+    this.#cache.set(serial, { lineage, spkiSha256 });
+    return { kind: "lineage", lineage };
+  }
+
+  #rowOf(serial: string): Promise<RecordColumns | undefined> {
     if (!SERIAL.test(serial)) return Promise.resolve(undefined);
     return new Promise((resolve, reject) => {
       if (this.#waiting.size === 0) setImmediate(() => void this.#findWaiting());
@@ -98,34 +127,31 @@ export class Lineages {
     return this.#options.freeze(id, reason);
   }
 
-  /** A certificate was recorded for a lineage; `replaced` is the one that presented itself. For the ledger alone. */
-  remember(serial: string, lineage: Lineage): void {
-    this.#cache.set(serial, lineage);
+  /** A certificate was recorded for a lineage. For the ledger alone. */
+  remember({ serial, spkiSha256 }: PresentedCertificate, lineage: Lineage): void {
+    this.#cache.set(serial, { lineage, spkiSha256 });
   }
 
   /** The lineage of a serial, if it is in memory. For the ledger alone. */
   known(serial: string): Lineage | undefined {
-    return this.#cache.get(serial);
+    return this.#cache.get(serial)?.lineage;
   }
 
   async #findWaiting(): Promise<void> {
     const waiting = this.#waiting;
     this.#waiting = new Map();
     try {
-      const rows = await this.#options.database.query<LineageColumns>(FIND, [[...waiting.keys()].map(fromHex)]);
-      const found = new Map(rows.map((row) => [row.serial, toLineage(row)]));
-      for (const [serial, askers] of waiting) {
-        const lineage = found.get(serial);
-        if (lineage !== undefined) this.#cache.set(serial, lineage);
-        for (const { resolve } of askers) resolve(lineage);
-      }
+      const rows = await this.#options.database.query<RecordColumns>(FIND, [[...waiting.keys()].map(fromHex)]);
+      const found = new Map(rows.map((row) => [row.serial, row]));
+      for (const [serial, askers] of waiting) for (const { resolve } of askers) resolve(found.get(serial));
     } catch (error) {
       for (const askers of waiting.values()) for (const { reject } of askers) reject(error);
     }
   }
 }
 
-function toLineage(row: LineageColumns): Lineage {
+function toLineage(row: RecordColumns): Lineage | undefined {
+  if (row.id === null) return undefined;
   return {
     id: row.id,
     spiffeId: row.spiffe_id,

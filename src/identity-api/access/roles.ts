@@ -3,7 +3,7 @@
 import type { PeerVerdict } from "../attest/index.ts";
 import type { Role, RuleSet } from "../registry/index.ts";
 
-/** A lineage as far as roles need it (the ledger's lineages.findBySerial). */
+/** A lineage as far as roles need it. */
 export interface RoleLineage {
   readonly id: string;
   readonly rule: string;
@@ -13,8 +13,14 @@ export interface RoleLineage {
 }
 
 export interface RoleLineages {
-  /** `serialHex` lower-case hex. */
-  findBySerial(serialHex: string): Promise<RoleLineage | undefined>;
+  /** What the ledger knows of a certificate: a serial number without its own key is worth nothing. */
+  find(leaf: {
+    /** Lower-case hex, both. */
+    readonly serial: string;
+    readonly spkiSha256: string;
+  }): Promise<
+    { readonly kind: "lineage"; readonly lineage: RoleLineage } | { readonly kind: "no-lineage" | "unrecorded" }
+  >;
   isFrozen(id: string): Promise<boolean>;
 }
 
@@ -30,8 +36,11 @@ export async function rolesOf(
   lineages: RoleLineages,
 ): Promise<ReadonlySet<Role>> {
   if (verdict.kind !== "svid") return NONE;
-  const lineage = await lineages.findBySerial(verdict.svid.leaf.serialHex);
-  if (lineage === undefined || lineage.spiffeId !== verdict.svid.id.toString()) return NONE;
+  const { serialHex: serial, publicKey } = verdict.svid.leaf;
+  const record = await lineages.find({ serial, spkiSha256: publicKey.spkiSha256 });
+  if (record.kind !== "lineage") return NONE;
+  const { lineage } = record;
+  if (lineage.spiffeId !== verdict.svid.id.toString()) return NONE;
   const granted = rules.rolesOf(lineage);
   if (granted.size === 0 || (await lineages.isFrozen(lineage.id))) return NONE;
   return granted;

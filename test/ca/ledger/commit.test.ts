@@ -369,7 +369,9 @@ describe("lineages", () => {
     let serial = serialA;
     for (const key of ["B", "C", "D"]) serial = (await renew(serial, key)).serial;
     assert.equal(await frozen(), false);
-    assert.deepEqual((await ledger.lineages.findBySerial(serial))?.attributes.get("k8s-prod.namespace"), "shop");
+    const record = await ledger.lineages.find({ serial, spkiSha256: hexOf("D") });
+    assert.ok(record.kind === "lineage");
+    assert.deepEqual(record.lineage.attributes.get("k8s-prod.namespace"), "shop");
   });
 
   test("a lost answer does no harm: the parent renews again, and the newer child supersedes the older", async () => {
@@ -533,18 +535,33 @@ describe("lineages", () => {
     });
   });
 
-  test("lineages are found by serial, from memory and from the database, also many at once", async () => {
+  test("lineages are found by serial and key, from memory and from the database, also many at once", async () => {
     const b = await renew(serialA, "B");
     const cold = await reopenLedger(await database.open("mesh_ca_app"));
-    const found = await Promise.all(
-      [serialA, b.serial, "00ff", "not hex", serialA].map((s) => cold.lineages.findBySerial(s)),
-    );
+    const asked = [
+      [serialA, "A"],
+      [b.serial, "B"],
+      ["00ff", "A"],
+      ["not hex", "A"],
+      [serialA, "A"],
+    ] as const;
+    const find = (on: Ledger, serial: string, key: string) => on.lineages.find({ serial, spkiSha256: hexOf(key) });
+    const found = await Promise.all(asked.map(([serial, key]) => find(cold, serial, key)));
     assert.deepEqual(
-      found.map((lineage) => lineage?.id),
-      [id, id, undefined, undefined, id],
+      found.map((record) => (record.kind === "lineage" ? record.lineage.id : record.kind)),
+      [id, id, "unrecorded", "unrecorded", id],
     );
-    const warm = await ledger.lineages.findBySerial(b.serial);
-    assert.deepEqual(found[1], warm);
+    assert.deepEqual(found[1], await find(ledger, b.serial, "B"));
+    await cold.close();
+  });
+
+  test("a serial number under another key than the recorded one is no certificate of ours, in memory or not", async () => {
+    const forged = { serial: serialA, spkiSha256: hexOf("thief") };
+    const cold = await reopenLedger(await database.open("mesh_ca_app"));
+    for (const on of [ledger, cold, cold]) {
+      assert.equal((await on.lineages.find(forged)).kind, "unrecorded");
+      assert.equal((await on.lineages.find({ serial: serialA, spkiSha256: hexOf("A") })).kind, "lineage");
+    }
     await cold.close();
   });
 });

@@ -25,9 +25,10 @@ async function roles(
   verdict = verdicts.svid,
 ) {
   const granted = await rolesOf(verdict, rules, {
-    async findBySerial(serialHex) {
-      assert.equal(serialHex, leaf.certificate.serialHex);
-      return found;
+    async find(shown) {
+      const { serialHex: serial, publicKey } = leaf.certificate;
+      assert.deepEqual(shown, { serial, spkiSha256: publicKey.spkiSha256 });
+      return found === undefined ? { kind: "no-lineage" } : { kind: "lineage", lineage: found };
     },
     async isFrozen(id) {
       assert.equal(id, found?.id);
@@ -49,6 +50,11 @@ test("only a live SVID has roles", async () => {
 
 test("a certificate without a lineage has no roles", async () => {
   assert.deepEqual(await roles(undefined), []);
+});
+
+test("a certificate that the ledger does not hold, or holds under another key, has no roles", async () => {
+  const unrecorded = { find: async () => ({ kind: "unrecorded" }) as const, isFrozen: async () => false };
+  assert.deepEqual([...(await rolesOf(verdicts.svid, parse(adminRule), unrecorded))], []);
 });
 
 test("a frozen lineage has no roles", async () => {
@@ -77,6 +83,6 @@ test("a rule that was deleted, or lost its roles, gives none at the next call", 
 });
 
 test("when the database cannot be asked the lookup fails, and nobody is an admin by default", async () => {
-  const down = { findBySerial: () => Promise.reject(new Error("down")), isFrozen: async () => false };
+  const down = { find: () => Promise.reject(new Error("down")), isFrozen: async () => false };
   await assert.rejects(rolesOf(verdicts.svid, parse(adminRule), down), /down/);
 });
