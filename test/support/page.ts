@@ -1,9 +1,11 @@
 // A page of the documentation, run as a reader would: its ```sh blocks in order, in one folder, each in a fresh shell that knows the
 // variables of those before. A ```text block below one, under the same heading, says what it prints: each line must be found in the output, in this order, with
 // `...` for whatever changes. So a page cannot say what is not so.
-//   `npx mesh-ca` is this source; `systemctl start|stop|restart mesh-ca` runs `npx mesh-ca server` here, as a service would.
+//   `npx mesh-ca` is this source; `systemctl start|stop|restart mesh-ca` runs `npx mesh-ca server` here, as a service would, with what
+//   `systemctl set-environment` set; `journalctl -u mesh-ca` is its log since the first start. `sleep` lasts a second at most, and for as
+//   long as `during` of `run` takes, so that what a page waits for need not be waited for twice.
 import { type ChildProcess, spawn } from "node:child_process";
-import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { nodeFlags, projectRoot } from "../../scripts/lib/command.ts";
 import { readProjectFile } from "../../scripts/lib/files.ts";
@@ -70,16 +72,17 @@ export class Reader {
       "npx",
       `[ "$1" = mesh-ca ] || { echo "npx $1 is not of this page" >&2; exit 64; }\nshift\nexec ${node} '${main}' "$@"`,
     );
-    this.#program(
-      "systemctl",
-      SYSTEMCTL.replaceAll("@NPX@", join(this.#bin, "npx")).replaceAll("@RUN@", join(folder, ".service")),
-    );
+    const service = (text: string): string =>
+      text.replaceAll("@NPX@", join(this.#bin, "npx")).replaceAll("@RUN@", join(folder, ".service"));
+    this.#program("systemctl", service(SYSTEMCTL));
+    this.#program("journalctl", service(JOURNALCTL));
+    this.#program("sleep", service(SLEEP));
     mkdirSync(join(folder, ".service"), { recursive: true });
   }
 
-  /** Runs a block and holds it to what the page says it prints. Answers all that it printed. */
-  async run(block: PageBlock): Promise<string> {
-    const { code, output } = await this.script(block.script);
+  /** Runs a block and holds it to what the page says it prints. Answers all that it printed. `during`: what its `sleep`s wait for. */
+  async run(block: PageBlock, during?: () => Promise<void>): Promise<string> {
+    const { code, output } = await (during === undefined ? this.script(block.script) : this.#held(block, during));
     const where = `line ${block.line} (${block.headings.at(-1)}):\n${block.script}\n--- printed\n${output}${this.serverLog()}`;
     if (code !== 0) throw new Error(`a command of the page ended with ${code}, ${where}`);
     const missing = firstMissing(output, block.prints);
@@ -113,6 +116,18 @@ export class Reader {
     });
   }
 
+  async #held({ script }: PageBlock, during: () => Promise<void>): ReturnType<Reader["script"]> {
+    const hold = join(this.folder, ".service", "hold");
+    writeFileSync(hold, "");
+    const running = this.script(script);
+    try {
+      await Promise.race([during(), running]);
+    } finally {
+      rmSync(hold, { force: true });
+    }
+    return await running;
+  }
+
   /** The end of the server's log, for the message of a failure. */
   serverLog(): string {
     const path = join(this.folder, ".service", "log");
@@ -134,6 +149,10 @@ export class Reader {
 
 /** What `systemctl` is to a reader: a service that runs `npx mesh-ca server`, up when its socket answers. */
 const SYSTEMCTL = `
+case "$1" in
+  set-environment) printf 'export %q\\n' "$2" >> @RUN@/environment; exit ;;
+  unset-environment) echo "unset $2" >> @RUN@/environment; exit ;;
+esac
 [ "$2" = mesh-ca ] || { echo "Unit $2 not found" >&2; exit 5; }
 stop() {
   [ -f @RUN@/pid ] || return 0
@@ -142,6 +161,8 @@ stop() {
   rm -f @RUN@/pid
 }
 start() {
+  [ ! -f @RUN@/log ] || cat @RUN@/log >> @RUN@/journal
+  [ ! -f @RUN@/environment ] || . @RUN@/environment
   : > @RUN@/log
   setsid @NPX@ mesh-ca server >> @RUN@/log 2>&1 < /dev/null &
   echo $! > @RUN@/pid
@@ -158,6 +179,16 @@ case "$1" in
   restart) stop; start ;;
   *) exit 64 ;;
 esac`;
+
+/** The log of that service, without the service manager's own columns. */
+const JOURNALCTL = `
+[ "$*" = "-u mesh-ca -o cat" ] || { echo "journalctl $* is not of this page" >&2; exit 64; }
+cat @RUN@/journal @RUN@/log 2>/dev/null || true`;
+
+const SLEEP = `
+case "$1" in 0*) exec /bin/sleep "$1" ;; esac
+/bin/sleep 1
+while [ -e @RUN@/hold ]; do /bin/sleep 0.1; done`;
 
 /** The first of `lines` that `output` does not hold, in order; `...` stands for anything within a line. */
 function firstMissing(output: string, lines: readonly string[]): string | undefined {
