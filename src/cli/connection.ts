@@ -1,10 +1,10 @@
 // How a command reaches a server: by the local admin socket (the owner of the data directory, no password), or over mTLS with the
 // identity that `svid fetch` wrote. Our own verifier judges the server in the second case.
 import { existsSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { type ChannelCredentials, type ClientUnaryCall, credentials, Metadata, type ServiceError } from "@grpc/grpc-js";
 import type { Command } from "commander";
-import { fromServiceError, trustSetOfSnapshot } from "../identity-client/index.ts";
+import { fromServiceError, IdentityClientError, trustSetOfSnapshot } from "../identity-client/index.ts";
 import {
   AuditServiceClient,
   RegistryServiceClient,
@@ -137,10 +137,10 @@ async function targetOf(options: ConnectionOptions): Promise<Target> {
 function socketTarget(options: ConnectionOptions): Target {
   const path = options.socket ?? process.env["MESH_CA_SOCKET"] ?? join(dataDirFor(options), "run", "admin.sock");
   if (!existsSync(path)) {
-    throw new CliError(
-      "MCA_CLI_FILE",
-      `There is no admin socket ${path}. Start the server (npx mesh-ca server), name its socket (--socket) or data directory (--data-dir), or call it over the network (--server HOST:PORT --svid DIR).`,
-    );
+    const sentence = `There is no admin socket ${path}. Start the server (npx mesh-ca server), name its socket (--socket) or data directory (--data-dir), or call it over the network (--server HOST:PORT --svid DIR).`;
+    // Where its folder is, the server has been here, and is stopped; else the path is wrong.
+    if (existsSync(dirname(path))) throw new IdentityClientError("MCA_SERVER_UNAVAILABLE", sentence);
+    throw new CliError("MCA_CLI_FILE", sentence);
   }
   // Plain HTTP/2: the folder's mode lets in only the owner.
   return { address: `unix:${path}`, channel: credentials.createInsecure(), verdict: () => undefined };

@@ -11,7 +11,7 @@ const UNAVAILABLE_CODES: ReadonlySet<string> = new Set([
   "MCA_LEDGER_UNAVAILABLE",
 ]);
 const USAGE =
-  /^MCA_(?:CONFIG|CLI|CLIENT_OPTIONS|CLIENT_FILE|CLIENT_EVIDENCE|RULE_INVALID|IMPORT|TRUST_FILE|SPIFFE_ID|TRUST_DOMAIN)/;
+  /^MCA_(?:CONFIG|CLI|CLIENT_OPTIONS|CLIENT_FILE|CLIENT_EVIDENCE|RULE_INVALID|ROTATION_IMPOSSIBLE|IMPORT|TRUST_FILE|SPIFFE_ID|TRUST_DOMAIN)/;
 
 /** The exit code that tells a script what kind of failure this is. */
 export function exitCodeOf(error: unknown): number {

@@ -4,6 +4,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { Command } from "commander";
 import { type Config, defaultDataDir, loadConfig } from "../identity-api/index.ts";
+import { ConfigError } from "../runtime/config/index.ts";
 import { collect, parsePairs } from "./parse.ts";
 
 export interface ConfigOptions {
@@ -53,6 +54,19 @@ export async function configFor(options: ConfigOptions): Promise<Config & { read
   const flags = parsePairs("--set", options.set);
   if (options.dataDir !== undefined) flags["dataDir"] = options.dataDir;
   if (options.databaseUrlFile !== undefined) flags["database.urlFile"] = options.databaseUrlFile;
-  const config = await loadConfig({ file: configFileFor(options), env: process.env, flags });
+  const file = configFileFor(options);
+  const config = await loadConfig({ file, env: process.env, flags }).catch((error: unknown) => {
+    throw file === undefined ? withoutFile(error, options) : error;
+  });
   return { ...config, dataDir: config.dataDir ?? dataDirFor(options) };
+}
+
+/** Where there is no file, its absence is the cause and a missing trust domain only the first thing that shows. */
+function withoutFile(error: unknown, options: ConfigOptions): unknown {
+  if (!(error instanceof ConfigError) || error.details["path"] !== "trustDomain") return error;
+  return new ConfigError(
+    "MCA_CONFIG_MISSING",
+    `There is no configuration: ${join(dataDirFor(options), CONFIG_FILE_NAME)} is not there, and neither environment nor flags name a trust domain. Create a trust domain (npx mesh-ca init; on a laptop with --development), or name the file (--config) or the data directory (--data-dir).`,
+    { cause: error },
+  );
 }

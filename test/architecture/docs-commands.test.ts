@@ -78,3 +78,20 @@ test("what does not exist is noticed", () => {
   assert.equal(problemOf("approval list"), "mesh-ca has no command approval");
   assert.equal(problemOf("token create -a service=cart > cart.token"), undefined);
 });
+
+test("every command is on the map, docs/cli.md", () => {
+  const page = readProjectFile("docs/cli.md");
+  const missing = program.commands.flatMap((command) => {
+    const names = command.commands.map((child) => `${command.name()} ${child.name()}`);
+    return (names.length === 0 ? [command.name()] : names).filter((name) => !page.includes(`\`${name}\``));
+  });
+  assert.deepEqual(missing, []);
+});
+
+test("what answers something takes --json, and what does not is named on that page", () => {
+  const without = program.commands
+    .flatMap((command) => (command.commands.length === 0 ? [command] : command.commands))
+    .filter((command) => !command.options.some(({ long }) => long === "--json"))
+    .map((command) => command.name());
+  assert.deepEqual(without.sort(), ["export", "schema", "server"]);
+});

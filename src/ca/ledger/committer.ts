@@ -155,7 +155,7 @@ export class Committer {
       return { writable: false, size: this.#tip.size, queued: 0, reason: this.#corrupt.message };
     }
     const reason =
-      this.#downReason === undefined ? undefined : `The database cannot be reached: ${this.#downReason.message}`;
+      this.#downReason === undefined ? undefined : `The ledger cannot be written. ${this.#downReason.message}`;
     return { writable: !this.#isDown(), size: this.#tip.size, queued: this.#queue.size, reason };
   }
 

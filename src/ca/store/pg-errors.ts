@@ -10,6 +10,7 @@ export function sqlStateOf(error: unknown): string | undefined {
 
 // 08 connection, 25006 read-only (a standby), 25P0x ended by a timeout, 53 out of resources, 57P0x shutting down or starting, 58 system
 const UNAVAILABLE = /^(08...|25006|25P0[34]|53...|57P..|58...)$/;
+const DISK_FULL = "53100";
 /** Statement and lock timeouts: the connection lives on. */
 const TIMEOUTS = new Set(["57014", "55P03"]);
 const LOGIN = /^(28...|3D000)$/;
@@ -26,6 +27,13 @@ export function toStoreError(error: unknown, doing: string): StoreError {
   const options = { cause: error, ...(sqlState === undefined ? {} : { details: { sqlState } }) };
   const impostor = fromServer ? undefined : unverified(error, { cause: error });
   if (impostor !== undefined) return impostor;
+  if (sqlState === DISK_FULL) {
+    return new StoreError(
+      "MCA_DATABASE_UNAVAILABLE",
+      `The database has no room left on its disk (${doing}): ${message}. Make room there; nothing has to be restarted.`,
+      options,
+    );
+  }
   if (sqlState === undefined || UNAVAILABLE.test(sqlState)) {
     return new StoreError(
       "MCA_DATABASE_UNAVAILABLE",

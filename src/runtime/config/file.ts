@@ -28,7 +28,7 @@ export function parseConfigText(text: string, name: string): unknown {
   if (Buffer.byteLength(text) > MAX_FILE_BYTES) throw tooLarge(name, Buffer.byteLength(text));
   const document = parseDocument(text, { strict: true, uniqueKeys: true, prettyErrors: true });
   const problem = document.errors[0] ?? document.warnings[0];
-  if (problem !== undefined) throw malformed(name, problem.message.split("\n")[0] ?? "", problem);
+  if (problem !== undefined) throw malformed(name, (problem.message.split("\n")[0] ?? "").replace(/:$/, ""), problem);
   try {
     return document.toJS({ maxAliasCount: 0 }) ?? {};
   } catch (error) {

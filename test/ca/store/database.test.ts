@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { openDatabase, sqlTime } from "../../../src/ca/store/index.ts";
+import { isConnectionLoss, toStoreError } from "../../../src/ca/store/pg-errors.ts";
 import { silentLogger } from "../../../src/runtime/index.ts";
 import { createTestDatabase, type TestDatabase } from "../../support/postgres.ts";
 import { faultyConnection } from "../ledger/support-faults.ts";
@@ -183,4 +184,15 @@ describe("connections", () => {
     await assert.rejects(waiting, { code: "MCA_DATABASE_UNAVAILABLE" });
     assert.equal(pipeline.alive, false);
   });
+});
+
+test("a disk without room is told as such", () => {
+  const full = Object.assign(new Error("could not extend file: No space left on device"), {
+    severity: "ERROR",
+    code: "53100",
+  });
+  const error = toStoreError(full, "the statement ledger_write");
+  assert.equal(error.code, "MCA_DATABASE_UNAVAILABLE");
+  assert.match(error.message, /^The database has no room left on its disk .*No space left on device\. Make room/);
+  assert.ok(isConnectionLoss(error), "a connection in the midst of a failed transaction is not used again");
 });

@@ -18,8 +18,9 @@ export const serverChecks: readonly Check[] = [
         ];
       }
       if (readiness.ready) return [ok("the server issues")];
-      return readiness.reasons.map(({ code, sentence, expected, command }) =>
-        problem("failed", `${sentence} (${code})`, expected ?? "a server that issues", command),
+      // The sentence holds all of it; where there are parts, each goes into its own column.
+      return readiness.reasons.map(({ code, sentence, found, expected, command }) =>
+        problem("failed", `${found ?? sentence} (${code})`, expected ?? "a server that issues", command),
       );
     },
   },
