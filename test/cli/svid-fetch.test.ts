@@ -62,6 +62,28 @@ test("A second run needs no token, and --json prints one document on one line", 
   assert.equal(written, join(out, "current"));
 });
 
+test("A later run renews what is due, and keeps what is valid where the server is away", async () => {
+  const { folder, file } = await tokenFile();
+  const out = join(folder, "out");
+  const serialOf = async (...args: readonly string[]): Promise<{ serial: string; renewAt: string; stderr: string }> => {
+    const { code, stdout, stderr } = await cli(["svid", "fetch", "--out", out, "--json", ...args]);
+    assert.equal(code, 0, stderr);
+    return { ...JSON.parse(stdout), stderr };
+  };
+  const first = await serialOf("--token-file", file, "--ttl", "60s");
+  assert.equal((await serialOf()).serial, first.serial, "not due");
+  // As if half of its life were over: what the state says of the time is all that is asked.
+  const state = join(out, "state", "svid.json");
+  const due = { ...JSON.parse(readFileSync(state, "utf8")), renewAt: new Date(Date.now() - 1000).toISOString() };
+  writeFileSync(state, JSON.stringify(due));
+  const away = await serialOf("--server", "127.0.0.1:1", "--timeout", "1s");
+  assert.equal(away.serial, first.serial);
+  assert.match(away.stderr, /not renewed, and good until/);
+  const second = await serialOf();
+  assert.notEqual(second.serial, first.serial);
+  assert.ok(Date.parse(second.renewAt) > Date.now());
+});
+
 test("A token comes from standard input or the environment, and there is no option that takes it", async () => {
   const folder = temporaryDirectory();
   const piped = await cli(["svid", "fetch", "--out", join(folder, "a"), "--token-file", "-"], { input: await token() });

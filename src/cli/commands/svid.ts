@@ -3,8 +3,14 @@
 import { mkdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { Command } from "commander";
-import { type KeyAlgorithm, SvidSource, type SvidSourceOptions, writeSvidFolder } from "../../identity-client/index.ts";
-import { createLogger } from "../../runtime/index.ts";
+import {
+  IdentityClientError,
+  type KeyAlgorithm,
+  SvidSource,
+  type SvidSourceOptions,
+  writeSvidFolder,
+} from "../../identity-client/index.ts";
+import { createLogger, systemClock } from "../../runtime/index.ts";
 import { ChangeCommand } from "../change-command.ts";
 import { CliError } from "../errors.ts";
 import { facts, hint, print, printJson, time } from "../output.ts";
@@ -67,8 +73,11 @@ async function run(options: FetchOptions): Promise<void> {
   const sourceOptions = await sourceOptionsOf(options, out);
   const source = await withProgress("getting an identity", () => SvidSource.start(sourceOptions));
   try {
-    if (options.watch !== true) await write(source, out, options);
-    else await watch(source, out, options);
+    if (options.watch === true) await watch(source, out, options);
+    else {
+      await renewIfDue(source);
+      await write(source, out, options);
+    }
   } finally {
     await source.close();
   }
@@ -118,6 +127,18 @@ function parseKeyAlgorithm(name: string): KeyAlgorithm {
         "MCA_CLI_USAGE",
         `--key-algorithm is ${JSON.stringify(name)}; give ec-p256, ec-p384, ed25519, rsa-2048 or rsa-3072.`,
       );
+  }
+}
+
+/** Who is called now and then (by cron) has no other moment to renew in. A server that is away costs nothing while the certificate is valid. */
+async function renewIfDue(source: SvidSource): Promise<void> {
+  const { renewAt, notAfter } = source.current();
+  if (systemClock.now() < renewAt) return;
+  try {
+    await withProgress("renewing the identity", () => source.renew());
+  } catch (error) {
+    if (!(error instanceof IdentityClientError) || error.code !== "MCA_SERVER_UNAVAILABLE") throw error;
+    hint(`not renewed, and good until ${time(notAfter)}: ${error.message}`);
   }
 }
 
