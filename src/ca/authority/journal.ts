@@ -5,10 +5,11 @@ import type { LedgerTransaction } from "../ledger/index.ts";
 import { sqlTime } from "../store/index.ts";
 import type { AcceptedAuthority } from "../upstream/index.ts";
 import { AuthorityError } from "./errors.ts";
+import { parseState } from "./records.ts";
+import { type AuthorityState, mayBecome } from "./state.ts";
 import {
   INSERT_AUTHORITY,
   INSERT_TRANSITION,
-  parseState,
   SELECT_PRUNED,
   SELECT_STATE,
   UPDATE_CERTIFICATE,
@@ -19,8 +20,7 @@ import {
   UPDATE_STATE,
   UPDATE_TAINT,
   VOID_TOKENS,
-} from "./records.ts";
-import { type AuthorityState, mayBecome } from "./state.ts";
+} from "./statements.ts";
 
 /** What a change is about. */
 export interface Change {

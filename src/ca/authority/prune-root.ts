@@ -7,8 +7,9 @@ import { type ChangeContext, changeOf } from "./changes.ts";
 import { clearAway } from "./clear-away.ts";
 import { AuthorityError } from "./errors.ts";
 import { recordState } from "./journal.ts";
-import { type AuthorityRecord, endOfPath, SELECT_PUBLISHED_UNDER } from "./records.ts";
+import { type AuthorityRecord, endOfPath } from "./records.ts";
 import { isPublished } from "./state.ts";
+import { SELECT_PUBLISHED_UNDER } from "./statements.ts";
 import { changeTrust, recordPruned } from "./trust-journal.ts";
 
 /** See AuthorityManager.pruneRoot. `hasLivingLeaves` asks the record of issuances. */

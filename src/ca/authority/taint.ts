@@ -18,7 +18,8 @@ import {
 import { clearAway } from "./clear-away.ts";
 import { enterpriseRequest } from "./enterprise-request.ts";
 import { recordRevoked, recordTainted } from "./journal.ts";
-import { type AuthorityRecord, COUNT_LIVING_IDENTITIES } from "./records.ts";
+import type { AuthorityRecord } from "./records.ts";
+import { COUNT_LIVING_IDENTITIES } from "./statements.ts";
 import { changeTrust } from "./trust-journal.ts";
 
 export interface TaintOptions {

@@ -12,7 +12,7 @@ import {
   UPDATE_PRUNED,
   UPDATE_REFRESH_HINT,
   UPDATE_UNPRUNED,
-} from "./records.ts";
+} from "./statements.ts";
 
 /** Runs a change, and advances the revision of trust; the bundle's sequence too, if other anchors are in it afterwards. */
 export async function changeTrust(tx: LedgerTransaction, now: number, run: () => Promise<void>): Promise<void> {

@@ -13,12 +13,12 @@ import {
   type IssuedAuthority,
   loadAuthorities,
   loadTrustState,
-  TRUST_CHANNEL,
   type TrustState,
 } from "./records.ts";
 import type { AuthoritySettings } from "./settings.ts";
 import { findStanding, type Standing } from "./standing.ts";
 import { type AuthorityState, isPublished, mayVouchForExpired } from "./state.ts";
+import { TRUST_CHANNEL } from "./statements.ts";
 
 export interface AuthorityViewOptions {
   readonly database: Database;
