@@ -92,7 +92,7 @@ test("a chain that begins in the future, or is another trust domain's, is refuse
     const foreign = enterprise.answer(request.csr, clock.now(), 90, {
       extraExtensions: [subjectAltNameExtension([{ kind: "uri", value: "spiffe://other.test" }], false)],
     });
-    assert.match(errors(await authorities.import(foreign, real)).join("\n"), /X-10: .*spiffe:\/\/other\.test/);
+    assert.match(errors(await authorities.import(foreign, real)).join("\n"), /spiffe-id: .*spiffe:\/\/other\.test/);
     assert.deepEqual(await snapshotOf(world), before);
   }));
 
@@ -108,10 +108,10 @@ test("the word that the root is dedicated silences the warning about it, and not
       return report.warnings.map(({ rule }) => rule);
     };
     const without = await rules(false);
-    assert.ok(without.includes("dedicated root"));
+    assert.ok(without.includes("dedicated-root"));
     assert.deepEqual(
       await rules(true),
-      without.filter((rule) => rule !== "dedicated root"),
+      without.filter((rule) => rule !== "dedicated-root"),
     );
   }));
 
