@@ -16,4 +16,5 @@ export {
 export { nearestHint } from "./nearest.ts";
 export { packageRoot } from "./package-root.ts";
 export { createSystemRandom, type RandomSource, randomUuid, systemRandom } from "./random.ts";
+export { collectStartUpGarbage } from "./start-up-garbage.ts";
 export { createTelemetry, type Telemetry } from "./telemetry.ts";

@@ -1,7 +1,7 @@
 // `mesh-ca server`: the certificate authority and its Identity API, in the foreground until SIGTERM or Ctrl-C.
 import { Command } from "commander";
 import { startServer } from "../../identity-api/index.ts";
-import { closeOnSignal, createLogger } from "../../runtime/index.ts";
+import { closeOnSignal, collectStartUpGarbage, createLogger } from "../../runtime/index.ts";
 import { hint } from "../output.ts";
 import { addServerConfigOptions, type ConfigOptions, configFor } from "../server-config.ts";
 
@@ -15,6 +15,7 @@ async function run(options: ConfigOptions): Promise<void> {
   const config = await configFor(options);
   const logger = createLogger({ level: config.log.level });
   const server = await startServer(config, { logger });
+  collectStartUpGarbage();
   if (process.stderr.isTTY) {
     const { grpc, operations } = server.addresses;
     hint(
