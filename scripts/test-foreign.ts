@@ -15,6 +15,7 @@ const tests: readonly ForeignTest[] = [
   { file: "test/foreign/revocation.test.ts", needs: [{ program: "openssl", versionArgs: ["version"] }] },
   { file: "test/foreign/sealed-keys.test.ts", needs: [{ program: "openssl", versionArgs: ["version"] }] },
   { file: "test/foreign/enterprise-pki.test.ts", needs: [{ program: "openssl", versionArgs: ["version"] }] },
+  { file: "test/foreign/disaster-recovery.test.ts", needs: [{ program: "openssl", versionArgs: ["version"] }] },
   { file: "test/foreign/terminal.test.ts", needs: [{ program: "script", versionArgs: ["--version"] }] },
   { file: "test/foreign/authority-year.test.ts", needs: [{ program: "openssl", versionArgs: ["version"] }] },
   { file: "test/foreign/go.test.ts", needs: [{ program: "go", versionArgs: ["version"] }] },

@@ -1,5 +1,5 @@
 // docs/disaster-recovery.md, "Expired enterprise certificate", drilled: nobody brought the next signature in time. The certificate lives
-// for less than a minute here. The enterprise signs with the tests' own PKI; test/foreign has openssl do it.
+// for less than a minute here.
 import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
