@@ -303,7 +303,7 @@ test("B-4: an x5c is a list whose first entry is base64 of a CA certificate", ()
       Object.assign(keys[0] ?? {}, { x5c });
     });
   for (const x5c of ["text", {}, { 0: b64(root.der) }, 7, null]) refuses(withChain(x5c), "B-4");
-  for (const x5c of [[7], [null], ["!"], [b64(root.der).replace(/=*$/, "")]]) {
+  for (const x5c of [[7], [null], ["!"], [b64(root.der).slice(0, -1)]]) {
     assert.throws(() => parseBundle(withChain(x5c), trustDomain), /does not hold base64|cannot be read/);
   }
   const ofLeaf = changed(({ keys }) => {
