@@ -9,7 +9,13 @@ import { generatePrivateKey } from "./generate.ts";
 import { encodeKeyFile, isSealed, type KeyFile, parseKeyFile } from "./key-file.ts";
 import type { CreatedKey, KeyPurpose, KeyStore, StoredKey } from "./key-store.ts";
 import { type Passphrase, type PassphraseSource, readPassphrase } from "./passphrase.ts";
-import { destroyPrivateFile, openPrivateDirectory, readPrivateFile, writePrivateFile } from "./private-files.ts";
+import {
+  destroyPrivateFile,
+  openPrivateDirectory,
+  readPrivateFile,
+  UNFINISHED,
+  writePrivateFile,
+} from "./private-files.ts";
 import { PrivateKeyHandle } from "./private-key-handle.ts";
 import type { KeyAlgorithm, Signer } from "./signer.ts";
 
@@ -64,6 +70,7 @@ export class FileKeyStore implements KeyStore {
 
   async create(_purpose: KeyPurpose, algorithm: KeyAlgorithm): Promise<CreatedKey> {
     await openPrivateDirectory(this.#directory);
+    await this.#destroyUnfinished();
     const sealing = await this.#sealingOfNewKeys();
     const key = await generatePrivateKey(algorithm);
     const { spkiSha256 } = new PrivateKeyHandle(key);
@@ -121,6 +128,13 @@ export class FileKeyStore implements KeyStore {
     } catch (error) {
       if (error instanceof KeyError) return error;
       throw error;
+    }
+  }
+
+  /** What a crash in the middle of a writing left. Keys are used when they are durable, so that these have signed nothing. */
+  async #destroyUnfinished(): Promise<void> {
+    for (const name of await readdir(this.#directory)) {
+      if (name.endsWith(SUFFIX + UNFINISHED)) await destroyPrivateFile(this.#directory, name);
     }
   }
 

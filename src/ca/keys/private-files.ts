@@ -7,6 +7,8 @@ import { join } from "node:path";
 import { KeyError } from "./errors.ts";
 
 const MAX_FILE_BYTES = 64 * 1024;
+/** Ends the name of a file that is being written. */
+export const UNFINISHED = ".new";
 
 /**
  * Makes the folder (mode 0700) if it is missing, and refuses one that others can enter or that belongs to another user.
@@ -34,7 +36,7 @@ export async function openPrivateDirectory(directory: string): Promise<void> {
  */
 export async function writePrivateFile(directory: string, name: string, contents: string): Promise<void> {
   const path = join(directory, name);
-  const temporary = `${path}.new`;
+  const temporary = path + UNFINISHED;
   try {
     await rm(temporary, { force: true });
     const file = await open(temporary, "wx", 0o600);

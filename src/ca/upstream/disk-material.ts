@@ -1,6 +1,7 @@
 // What the upstream "disk" signs with: an issuing CA with its path to a root and its key. Read together and judged as a whole,
 // so that half of a replacement is never used.
 import { createHash } from "node:crypto";
+import { constants } from "node:fs";
 import { open } from "node:fs/promises";
 import type { TrustDomain } from "../../spiffe/index.ts";
 import { type Certificate, labelOf, parseCertificate, sha256Hex, surveyCaPath } from "../../x509/index.ts";
@@ -134,9 +135,13 @@ function roomBeneath(path: DiskMaterial["path"]): { readonly left: number; reado
 
 async function readPublicFile(path: string): Promise<Uint8Array> {
   try {
-    const file = await open(path, "r");
+    // Without waiting for a writer, where somebody has put a pipe.
+    const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
     try {
-      const { size } = await file.stat();
+      const found = await file.stat();
+      const { size } = found;
+      if (!found.isFile())
+        throw unusable(`${path} is not a plain file. Mount the issuing CA's certificate itself there`);
       if (size > MAX_CERTIFICATE_BYTES)
         throw unusable(`${path} has ${size} octets; at most ${MAX_CERTIFICATE_BYTES} are read`);
       return new Uint8Array(await file.readFile());

@@ -50,6 +50,17 @@ test("the folder has mode 0700, a key file 0600, and no temporary file stays beh
   assert.match(await readFile(fileOf(directory, keyId), "utf8"), /^-----BEGIN PRIVATE KEY-----\n/);
 });
 
+test("a key that a crash left half written is destroyed with the next one that is made; what is no key stays", async () => {
+  const directory = freshDirectory();
+  const store = await FileKeyStore.open({ directory });
+  const kept = await store.create("authority", "ec-p256");
+  await writeFile(`${fileOf(directory, "ab".repeat(32))}.new`, "-----BEGIN PRIVATE KEY-----", { mode: 0o600 });
+  await writeFile(join(directory, "notes.new"), "of an operator", { mode: 0o600 });
+  const made = await store.create("authority", "ec-p256");
+  const names = [kept, made].map(({ keyId }) => `${keyId}.pkcs8.pem`);
+  assert.deepEqual((await readdir(directory)).sort(), [...names, "notes.new"].sort());
+});
+
 test("a key file that others can read is refused and left as it is", async () => {
   const directory = freshDirectory();
   const store = await FileKeyStore.open({ directory });

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { KeyExportOptions } from "node:crypto";
-import { chmod, mkdtemp, rename, rm, symlink, writeFile } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
@@ -210,6 +210,13 @@ test("whatever the files are replaced by, the last good ones stay in use and the
     [/cannot be read/, (files) => rm(files.certificateFile)],
     [/is not there/, (files) => rm(files.keyFile)],
     [/empty/, (files) => writeFile(files.certificateFile, "")],
+    [
+      /not a plain file/,
+      async (files) => {
+        await rm(files.certificateFile);
+        await mkdir(files.certificateFile);
+      },
+    ],
     [/PEM|END/, (files) => writeFile(files.certificateFile, chainPem(makePki().issuing).slice(0, 300))],
     [
       /cannot be opened/,
