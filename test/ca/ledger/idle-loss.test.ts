@@ -46,7 +46,7 @@ test("it is told although nobody commits, commits are refused at once, and all i
   assert.equal(ledger.health().writable, true);
   proxy.cut();
   await until(() => !ledger.health().writable, "the loss is noticed");
-  assert.match(ledger.health().reason ?? "", /^The database cannot be reached: /);
+  assert.match(ledger.health().reason ?? "", /^The ledger cannot be written\. .*PostgreSQL/);
   await assert.rejects(ledger.commit(intentOf()), { code: "MCA_LEDGER_UNAVAILABLE" });
   proxy.restore();
   await until(() => ledger.health().writable, "it is back, although nobody commits");
