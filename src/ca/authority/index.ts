@@ -24,7 +24,7 @@ export {
   propagationSeconds,
   rotationTimes,
 } from "./settings.ts";
-export type { AuthorityState, PublishedState } from "./state.ts";
+export { type AuthorityState, PUBLISHED_STATES_SQL, type PublishedState } from "./state.ts";
 export type { Revoked, RevokeOptions, TaintOptions } from "./taint.ts";
 export { takeoverTime } from "./takeover-time.ts";
 export { type AuthorityTransition, loadTransitions } from "./transitions.ts";

@@ -39,6 +39,14 @@ export const AUTHORITY_STATES: readonly AuthorityState[] = [
   "removed",
 ];
 
+/** The states of a published authority. */
+const PUBLISHED_STATES = ["prepared", "active", "retired", "tainted"] as const satisfies readonly AuthorityState[];
+
+export type PublishedState = (typeof PUBLISHED_STATES)[number];
+
+/** The same as the list of an SQL `IN (...)`. */
+export const PUBLISHED_STATES_SQL = PUBLISHED_STATES.map((state) => `'${state}'`).join(", ");
+
 /** Whether an authority may go from one state to another. */
 export function mayBecome(from: AuthorityState, to: AuthorityState): boolean {
   return TRANSITIONS[from].includes(to);
@@ -46,11 +54,8 @@ export function mayBecome(from: AuthorityState, to: AuthorityState): boolean {
 
 /** States in which clients accept leaves of an authority: it is in WatchTrust and in the bundle. */
 export function isPublished(state: AuthorityState): state is PublishedState {
-  return state === "prepared" || state === "active" || state === "retired" || state === "tainted";
+  return PUBLISHED_STATES.some((published) => published === state);
 }
-
-/** The states of a published authority. */
-export type PublishedState = "prepared" | "active" | "retired" | "tainted";
 
 /**
  * Whether an expired certificate under it may still speak for its holder (renewal after expiry): never under one that was

@@ -1,6 +1,7 @@
 // The statements that write authorities and what may be trusted, and those by which a change looks again under the head lock. They
 // run in a ledger transaction, together with the entry that tells of the change (journal.ts, trust-journal.ts).
 import type { SqlStatement } from "../store/index.ts";
+import { PUBLISHED_STATES_SQL } from "./state.ts";
 
 /** Whether an authority signed a leaf that is valid at $2. */
 export const SELECT_LIVING_LEAVES: SqlStatement = {
@@ -101,14 +102,14 @@ export const SELECT_ANCHORS: SqlStatement = {
   name: "trust_anchors",
   text: `SELECT coalesce(string_agg(DISTINCT encode(sha256(a.anchor), 'hex'), ' '), '') AS anchors
     FROM authority a, trust_state t
-    WHERE a.state IN ('prepared', 'active', 'retired', 'tainted') AND NOT sha256(a.anchor) = ANY (t.pruned_anchors)`,
+    WHERE a.state IN (${PUBLISHED_STATES_SQL}) AND NOT sha256(a.anchor) = ANY (t.pruned_anchors)`,
 };
 
 /** Published authorities under an anchor, by its SHA-256. */
 export const SELECT_PUBLISHED_UNDER: SqlStatement = {
   name: "authority_published_under",
   text: `SELECT spki_sha256 FROM authority
-    WHERE state IN ('prepared', 'active', 'retired', 'tainted') AND sha256(anchor) = $1`,
+    WHERE state IN (${PUBLISHED_STATES_SQL}) AND sha256(anchor) = $1`,
 };
 
 /** Whether an anchor is out of the bundle although an authority leads to it. */

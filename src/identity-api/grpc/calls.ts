@@ -8,9 +8,9 @@ import type {
   ServerWritableStream,
 } from "@grpc/grpc-js";
 import type { BoundCounter, BoundHistogram, Clock, Logger, Metrics, RandomSource } from "../../runtime/index.ts";
-import { ApiError } from "../api-error.ts";
 import type { Connection } from "../connection.ts";
 import { describeError, toServiceError } from "../errors.ts";
+import { unreadableMessage } from "./coded-status.ts";
 import type { DirectAnswer, DirectMethod } from "./direct-unary.ts";
 import { RefusalLog } from "./refusal-log.ts";
 
@@ -229,11 +229,6 @@ function parse<Request>(read: (bytes: Buffer) => Request, message: Buffer): Requ
   try {
     return read(message);
   } catch (cause) {
-    const why = cause instanceof Error ? cause.message : "unknown reason";
-    throw new ApiError(
-      "MCA_REQUEST_INVALID",
-      `The message cannot be read: ${why}. Check it against the .proto files.`,
-      { cause },
-    );
+    throw unreadableMessage(cause instanceof Error ? cause.message : "unknown reason", cause);
   }
 }

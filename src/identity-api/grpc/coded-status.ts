@@ -1,4 +1,4 @@
-// Every refused call carries a code, also where grpc-js refuses it before a handler sees it.
+// Every refused call carries a code, also where it is refused before a handler sees it: by grpc-js, or by what stands in its place.
 import { Metadata, type ServerInterceptingCallInterface, status as Status } from "@grpc/grpc-js";
 import { ApiError } from "../api-error.ts";
 import { toServiceError } from "../errors.ts";
@@ -32,14 +32,33 @@ function describeOwn({ code, details }: PartialStatusObject): ApiError {
         "This server has no such method. Compare the versions of client and server, or ask its reflection service.",
       );
     case Status.DEADLINE_EXCEEDED:
-      return new ApiError(
-        "MCA_DEADLINE_EXCEEDED",
-        "The answer was not ready before the call's deadline. Ask again, with a later one.",
-      );
+      return deadlineExceeded();
     default:
-      return new ApiError(
-        "MCA_REQUEST_INVALID",
-        `The message cannot be read: ${details ?? "unknown reason"}. Check it against the .proto files.`,
-      );
+      return unreadableMessage(details ?? "unknown reason");
   }
+}
+
+/** A request whose rest has not come in time. */
+export function requestTimedOut(): ApiError {
+  return new ApiError(
+    "MCA_REQUEST_TIMEOUT",
+    "The request was begun and did not come to its end in time. Send it whole (limits.requestTimeoutSeconds).",
+  );
+}
+
+/** A call whose own deadline has passed. */
+export function deadlineExceeded(): ApiError {
+  return new ApiError(
+    "MCA_DEADLINE_EXCEEDED",
+    "The answer was not ready before the call's deadline. Ask again, with a later one.",
+  );
+}
+
+/** A message that is none of its method. */
+export function unreadableMessage(why: string, cause?: unknown): ApiError {
+  return new ApiError(
+    "MCA_REQUEST_INVALID",
+    `The message cannot be read: ${why}. Check it against the .proto files.`,
+    cause === undefined ? {} : { cause },
+  );
 }

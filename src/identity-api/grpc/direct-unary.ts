@@ -4,7 +4,7 @@
 import type { IncomingHttpHeaders, OutgoingHttpHeaders, ServerHttp2Stream } from "node:http2";
 import { ApiError } from "../api-error.ts";
 import type { Connection } from "../connection.ts";
-import { type PartialStatusObject, statusFor } from "./coded-status.ts";
+import { deadlineExceeded, type PartialStatusObject, requestTimedOut, statusFor } from "./coded-status.ts";
 import type { WaitingRequest } from "./waiting-requests.ts";
 
 /** A call, as far as it is known before its message was read. */
@@ -110,16 +110,10 @@ class Exchange implements DirectCall {
 
   begin(): void {
     const stream = this.#stream;
-    this.#waiting = this.#options.begin(() => {
-      this.#refuse(
-        new ApiError(
-          "MCA_REQUEST_TIMEOUT",
-          "The request was begun and did not come to its end in time. Send it whole (limits.requestTimeoutSeconds).",
-        ),
-      );
-    });
+    this.#waiting = this.#options.begin(() => this.#refuse(requestTimedOut()));
     const timeoutMs = parseTimeout(this.#headers["grpc-timeout"]);
-    if (timeoutMs !== undefined) this.#deadline = setTimeout(() => this.#timedOut(), timerMs(timeoutMs));
+    if (timeoutMs !== undefined)
+      this.#deadline = setTimeout(() => this.#refuse(deadlineExceeded()), timerMs(timeoutMs));
     stream.on("data", (chunk: Buffer) => this.#receive(chunk));
     stream.on("end", () => this.#received());
     stream.on("close", () => this.#closed());
@@ -208,15 +202,6 @@ class Exchange implements DirectCall {
     this.#sendStatus(statusFor(error));
     // A peer that never ends its half would keep the stream.
     this.#reset = setTimeout(() => this.#stream.close(), REFUSED_MS);
-  }
-
-  #timedOut(): void {
-    this.#refuse(
-      new ApiError(
-        "MCA_DEADLINE_EXCEEDED",
-        "The answer was not ready before the call's deadline. Ask again, with a later one.",
-      ),
-    );
   }
 
   #end(): void {

@@ -12,9 +12,8 @@ import {
   type ServiceDefinition,
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
-import { ApiError } from "../api-error.ts";
 import type { Connection } from "../connection.ts";
-import { codedStatus, type PartialStatusObject, statusFor } from "./coded-status.ts";
+import { codedStatus, type PartialStatusObject, requestTimedOut, statusFor } from "./coded-status.ts";
 import { answerDirectly, type DirectMethod, type DirectUnaryOptions, isPlainCall } from "./direct-unary.ts";
 import { WaitingRequests } from "./waiting-requests.ts";
 
@@ -211,12 +210,6 @@ export class GrpcTransport {
     };
   }
 }
-
-const requestTimedOut = (): ApiError =>
-  new ApiError(
-    "MCA_REQUEST_TIMEOUT",
-    "The request was begun and did not come to its end in time. Send it whole (limits.requestTimeoutSeconds).",
-  );
 
 /** A peer that never ends its half would keep the stream. A test notices when grpc-js keeps it elsewhere. */
 function closeStream(call: object): void {

@@ -1,5 +1,5 @@
 // The trust bundle: its sequence number only grows, and what the running server tells is what the database holds.
-import type { Queryable, SqlStatement } from "../../../ca/index.ts";
+import { PUBLISHED_STATES_SQL, type Queryable, type SqlStatement } from "../../../ca/index.ts";
 import { toHex } from "../../../x509/index.ts";
 import { type Finding, ok, problem, skipped } from "../result.ts";
 import { inSnapshot } from "../snapshot.ts";
@@ -8,7 +8,7 @@ import type { Check, DoctorWorld } from "../world.ts";
 const STORED: SqlStatement = {
   name: "",
   text: `SELECT revision, bundle_sequence,
-      ARRAY(SELECT spki_sha256 FROM authority WHERE state IN ('prepared', 'active', 'retired', 'tainted')) AS published
+      ARRAY(SELECT spki_sha256 FROM authority WHERE state IN (${PUBLISHED_STATES_SQL})) AS published
     FROM trust_state`,
 };
 /** The first authority waits for its signature: there is no trust yet. */
