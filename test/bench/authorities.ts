@@ -1,5 +1,5 @@
 // What an operator does with authorities, by the admin socket: as `mesh-ca authority ...` does it, without a process for each command.
-import { type Client, credentials, Metadata, type ServiceError } from "@grpc/grpc-js";
+import { credentials, Metadata } from "@grpc/grpc-js";
 import { sampleKey } from "../../pki-samples/keys.ts";
 import {
   AuthorityServiceClient,
@@ -8,10 +8,12 @@ import {
   ListAuthoritiesRequest,
   Authority_State as State,
 } from "../../src/proto/gen/meshca/identity/v1/authority.ts";
+import { call } from "../support/api-client.ts";
 import { createIntermediate, createRoot, type TestCertificate } from "../support/pki.ts";
 import { signRequest } from "../support/sign-request.ts";
 
-const CALL_TIMEOUT_MS = 30_000;
+/** For a server that is only just starting, too. */
+const PATIENTLY = { metadata: new Metadata({ waitForReady: true }), timeoutMs: 30_000 };
 
 /** An enterprise as they are: a root and an issuing CA with RSA keys. */
 export interface BenchEnterprise {
@@ -37,7 +39,7 @@ export class Authorities {
   /** A request that people are to sign. PKCS#10, DER. Waits for a server that is only just starting. */
   async request(): Promise<Uint8Array> {
     const message = CreateAuthorityRequestRequest.fromPartial({});
-    const { request } = await call(this.#client, this.#client.createAuthorityRequest, message);
+    const { request } = await call(this.#client, this.#client.createAuthorityRequest, message, PATIENTLY);
     if (request === undefined) throw new Error("the server gave no certification request");
     return request.csr;
   }
@@ -51,25 +53,25 @@ export class Authorities {
     const { root, issuing } = enterprise;
     const files = [signRequest(issuing, csr), issuing.der, root.der].map((content) => ({ name: "bench", content }));
     const message = ImportAuthorityRequest.fromPartial({ files, ...options });
-    const { outcome } = await call(this.#client, this.#client.importAuthority, message);
+    const { outcome } = await call(this.#client, this.#client.importAuthority, message, PATIENTLY);
     if (outcome?.$case !== "accepted") throw new Error(`the import was refused: ${JSON.stringify(outcome)}`);
     return outcome.value.spkiSha256;
   }
 
   async activate(authority: string): Promise<void> {
-    await call(this.#client, this.#client.activateAuthority, { authority, emergency: false });
+    await call(this.#client, this.#client.activateAuthority, { authority, emergency: false }, PATIENTLY);
   }
 
   /** Forced rotation. Answers the successor's name and when it is going to take over, Unix milliseconds. */
   async rotate(): Promise<{ readonly authority: string; readonly activatesAt: number }> {
-    const { spkiSha256, activatesAt } = await call(this.#client, this.#client.rotateAuthority, {});
+    const { spkiSha256, activatesAt } = await call(this.#client, this.#client.rotateAuthority, {}, PATIENTLY);
     if (activatesAt === undefined) throw new Error("the server did not say when the successor takes over");
     return { authority: spkiSha256, activatesAt: activatesAt.getTime() };
   }
 
   async now(): Promise<{ readonly active: string | undefined; readonly revision: bigint }> {
     const message = ListAuthoritiesRequest.fromPartial({});
-    const { authorities, revision } = await call(this.#client, this.#client.listAuthorities, message);
+    const { authorities, revision } = await call(this.#client, this.#client.listAuthorities, message, PATIENTLY);
     const active = authorities.find(({ state }) => state === State.STATE_ACTIVE)?.spkiSha256;
     return { active, revision };
   }
@@ -77,25 +79,4 @@ export class Authorities {
   close(): void {
     this.#client.close();
   }
-}
-
-type Unary<Request, Response> = (
-  request: Request,
-  metadata: Metadata,
-  options: { deadline: number },
-  callback: (error: ServiceError | null, response: Response) => void,
-) => unknown;
-
-function call<Request, Response>(
-  client: Client,
-  method: Unary<Request, Response>,
-  request: Request,
-): Promise<Response> {
-  return new Promise((resolve, reject) => {
-    const deadline = performance.timeOrigin + performance.now() + CALL_TIMEOUT_MS;
-    const metadata = new Metadata({ waitForReady: true });
-    method.call(client, request, metadata, { deadline }, (error, response) =>
-      error === null ? resolve(response) : reject(error),
-    );
-  });
 }

@@ -5,6 +5,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { chainPem } from "../support/pki.ts";
+import { QUICK_ROTATION } from "../support/quick-rotation.ts";
 import { ServerProcess } from "../support/server-process.ts";
 import { Authorities, makeEnterprise } from "./authorities.ts";
 import { Load } from "./load.ts";
@@ -34,8 +35,6 @@ const PER_SECOND = 500;
 const AFTERMATH_MS = 1_000;
 const TAKEOVER_TIMEOUT_MS = 20_000;
 const SETTLE_TIMEOUT_MS = 30_000;
-/** A new authority is known to everybody after five seconds here. Keys are sealed, which costs most when they are opened. */
-const QUICK = { refreshHintSeconds: 1, propagationFloorSeconds: 1, rotatorTickSeconds: 1 };
 
 interface Window {
   readonly from: number;
@@ -76,7 +75,7 @@ async function measureImports(options: AuthorityChangeOptions): Promise<Outcome>
     const emergency = index % 2 === 1;
     const authority = await authorities.import(enterprise, await authorities.request(), { emergency });
     if (!emergency) {
-      await sleep(QUICK.refreshHintSeconds * 5_000);
+      await sleep(QUICK_ROTATION.refreshHintSeconds * 5_000);
       await authorities.activate(authority);
     }
     await requireActive(authorities, authority);
@@ -84,7 +83,7 @@ async function measureImports(options: AuthorityChangeOptions): Promise<Outcome>
   const begin = async (authorities: Authorities): Promise<void> => {
     await authorities.import(enterprise, await authorities.request(), { emergency: false });
   };
-  return await underLoad(options, "import", { upstream: "offline", ...QUICK }, begin, change);
+  return await underLoad(options, "import", { upstream: "offline", ...QUICK_ROTATION }, begin, change);
 }
 
 async function measureRotations(options: AuthorityChangeOptions): Promise<Outcome> {
@@ -101,7 +100,7 @@ async function measureRotations(options: AuthorityChangeOptions): Promise<Outcom
       await sleep(250);
     }
   };
-  const authority = { upstream: "disk", disk: { certificateFile, keyFile }, ...QUICK };
+  const authority = { upstream: "disk", disk: { certificateFile, keyFile }, ...QUICK_ROTATION };
   return await underLoad(options, "rotate", authority, async () => {}, change);
 }
 

@@ -8,7 +8,6 @@ import {
   ImportAuthorityRequest,
   Authority_State as State,
 } from "../../src/proto/gen/meshca/identity/v1/authority.ts";
-import { bytesEqual } from "../../src/x509/index.ts";
 import { createIntermediate, createRoot } from "../support/pki.ts";
 import { signRequest } from "../support/sign-request.ts";
 import {
@@ -19,36 +18,20 @@ import {
   local,
   readyz,
   refusal,
-  startTestServer,
   type TestServer,
   until,
 } from "./fixture.ts";
+import { issuerOf, startRotatingServer } from "./rotation-fixture.ts";
 
 after(closeClients);
 
-/** Everybody knows a new authority after five seconds here. */
-const QUICK = { refreshHintSeconds: 1, propagationFloorSeconds: 1, rotatorTickSeconds: 1 };
-const quotas = { lineage: { burst: 1000, perHour: 100_000 } };
 const WEB = "spiffe://example.test/web";
-
-async function start(t: TestContext, authority: Record<string, unknown> = {}): Promise<TestServer> {
-  const on = await startTestServer({ changes: { authority: { ...QUICK, ...authority }, quotas } });
-  t.after(() => on.close());
-  return on;
-}
 
 async function join(t: TestContext, on: TestServer, service: string): Promise<SvidSource> {
   const joinToken = { text: await createToken(on.server, { service }) };
   const source = await SvidSource.start({ joinToken, memoryOnly: true });
   t.after(() => source.close());
   return source;
-}
-
-/** The key of the authority that signed what the source holds now, as far as the source knows that authority. */
-function issuerOf(source: SvidSource): string | undefined {
-  const [leaf] = source.current().chain;
-  const known = source.trust().authorities ?? [];
-  return known.find(({ subject }) => leaf !== undefined && bytesEqual(subject, leaf.issuer))?.publicKey.spkiSha256;
 }
 
 async function spkiIn(on: TestServer, wanted: State): Promise<string> {
@@ -67,7 +50,7 @@ async function prepare(on: TestServer): Promise<string> {
 }
 
 test("forced rotation: no client notices but by its next certificate, and connections go on", async (t) => {
-  const on = await start(t);
+  const on = await startRotatingServer(t);
   const [cart, web] = await Promise.all([join(t, on, "cart"), join(t, on, "web")]);
   const first = await spkiIn(on, State.STATE_ACTIVE);
   const server = cart.createTlsServer({ allow: WEB }, (socket) => socket.pipe(socket));
@@ -91,7 +74,7 @@ test("forced rotation: no client notices but by its next certificate, and connec
 test("taint: every client under the authority renews, and then revocation ends it without an outage", {
   timeout: 60_000,
 }, async (t) => {
-  const on = await start(t);
+  const on = await startRotatingServer(t);
   const sources = await Promise.all(["a", "b", "c", "web"].map((service) => join(t, on, service)));
   const first = await spkiIn(on, State.STATE_ACTIVE);
   const { authorities } = local(on.server);
@@ -127,7 +110,7 @@ test("taint: every client under the authority renews, and then revocation ends i
 test("revocation of a chained authority: live streams tell it within a second, and mTLS peers refuse its leaves", {
   timeout: 60_000,
 }, async (t) => {
-  const on = await start(t, { upstream: "offline" });
+  const on = await startRotatingServer(t, { upstream: "offline" });
   const root = createRoot({ subject: "Enterprise Root" });
   const issuing = createIntermediate(root, { pathLength: 1 });
   const { authorities } = local(on.server);
@@ -165,7 +148,7 @@ test("revocation of a chained authority: live streams tell it within a second, a
 });
 
 test("recovery: what the rotator never does, an operator may, by name", async (t) => {
-  const on = await start(t);
+  const on = await startRotatingServer(t);
   const { authorities } = local(on.server);
   const first = await spkiIn(on, State.STATE_ACTIVE);
   const unknown = refusal(call(authorities, authorities.activateAuthority, { authority: "00000000", emergency: true }));

@@ -22,6 +22,7 @@ import {
   nameConstraintsExtension,
 } from "../support/pki.ts";
 import { createTestDatabase, temporaryFolder } from "../support/postgres.ts";
+import { QUICK_ROTATION } from "../support/quick-rotation.ts";
 import { signRequest } from "../support/sign-request.ts";
 import {
   authoritiesOf,
@@ -40,10 +41,8 @@ import {
 
 after(closeClients);
 
-/** Everybody knows a new authority after five seconds here. */
-const QUICK = { refreshHintSeconds: 1, propagationFloorSeconds: 1, rotatorTickSeconds: 1 };
 const offline = {
-  authority: { upstream: "offline", ...QUICK },
+  authority: { upstream: "offline", ...QUICK_ROTATION },
   quotas: { lineage: { burst: 1000, perHour: 100_000 } },
 };
 
@@ -368,7 +367,7 @@ test("init with an upstream that cannot work makes no trust domain half way that
       keyFile: join(folder, "ca/ca.key"),
       passphraseFile: null,
     };
-    const config = testConfig(join(folder, "data"), { authority: { upstream: "disk", disk, ...QUICK } });
+    const config = testConfig(join(folder, "data"), { authority: { upstream: "disk", disk, ...QUICK_ROTATION } });
     const withDatabase = { ...config, database: { ...config.database, url: database.connectionString } };
     const run = () => initialise({ config: withDatabase, development: true, logger: silentLogger });
     await assert.rejects(run(), { code: "MCA_UPSTREAM_FILES_UNUSABLE" });

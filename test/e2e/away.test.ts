@@ -19,33 +19,18 @@ import {
   readyz,
   refusal,
   renew,
-  startTestServer,
   type TestServer,
   until,
 } from "./fixture.ts";
+import { issuerOf, startRotatingServer } from "./rotation-fixture.ts";
 
 after(closeClients);
-
-const QUICK = { refreshHintSeconds: 1, propagationFloorSeconds: 1, rotatorTickSeconds: 1 };
-const quotas = { lineage: { burst: 1000, perHour: 100_000 } };
-
-async function start(t: TestContext): Promise<TestServer> {
-  const on = await startTestServer({ changes: { authority: QUICK, quotas } });
-  t.after(() => on.close());
-  return on;
-}
 
 async function open(t: TestContext, options: Parameters<typeof SvidSource.start>[0]): Promise<SvidSource> {
   const source = await SvidSource.start(options);
   t.after(() => source.close());
   return source;
 }
-
-const issuerOf = (source: SvidSource): string | undefined => {
-  const [leaf] = source.current().chain;
-  const issuer = source.trust().authorities?.find(({ subject }) => leaf && bytesEqual(subject, leaf.issuer));
-  return issuer?.publicKey.spkiSha256;
-};
 
 /** The authority by which the server shows itself. */
 async function shownIssuer(on: TestServer): Promise<string | undefined> {
@@ -71,7 +56,7 @@ async function rotate(on: TestServer): Promise<string> {
 }
 
 test("who was away for two rotations is told so, and comes back by a new token or a new trust file, with its state", async (t) => {
-  const on = await start(t);
+  const on = await startRotatingServer(t);
   const [byToken, byFile] = ["a", "b"].map((name) => join(temporaryDirectory(), name));
   const memory = { joinToken: { text: await createToken(on.server, { service: "web" }) }, memoryOnly: true } as const;
   const present = await open(t, memory);
@@ -106,7 +91,7 @@ test("who was away for two rotations is told so, and comes back by a new token o
 });
 
 test("X-16: tainted is accepted; revoked is refused by peers and by the API", { timeout: 60_000 }, async (t) => {
-  const on = await start(t);
+  const on = await startRotatingServer(t);
   const web = await open(t, {
     joinToken: { text: await createToken(on.server, { service: "web" }) },
     memoryOnly: true,

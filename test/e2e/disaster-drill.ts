@@ -12,11 +12,10 @@ import type { Certificate } from "../../src/x509/index.ts";
 import { blocksOf, type PageBlock, Reader } from "../support/page.ts";
 import { freePort } from "../support/ports.ts";
 import { temporaryFolder } from "../support/postgres.ts";
+import { QUICK_ROTATION } from "../support/quick-rotation.ts";
 import { TestLog } from "./fixture.ts";
 
 const PAGE = "docs/disaster-recovery.md";
-/** Everybody knows a new authority after five seconds here. */
-const QUICK = { refreshHintSeconds: 1, propagationFloorSeconds: 1, rotatorTickSeconds: 1 };
 const NOW_FRESH_MS = 40_000;
 
 /** The blocks right below a heading, none of a heading further down. */
@@ -71,7 +70,7 @@ export class Drill {
         https: { enabled: false },
         operations: { port: operations },
       },
-      authority: { ...QUICK, ...authority },
+      authority: { ...QUICK_ROTATION, ...authority },
       attestors: { token: { kind: "join-token" } },
       rules: [
         { name: "services", match: { "token.service": "*" }, spiffeId: "spiffe://{trustDomain}/{token.service}" },

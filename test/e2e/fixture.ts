@@ -4,7 +4,7 @@ import { generateKeyPairSync, type KeyObject } from "node:crypto";
 import { rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { type Client, credentials, Metadata, type ServiceError } from "@grpc/grpc-js";
+import { type Client, credentials, type Metadata, type ServiceError } from "@grpc/grpc-js";
 import { type Config, initialise, parseConfig, type RunningServer, startServer } from "../../src/identity-api/index.ts";
 import {
   AuditServiceClient,
@@ -23,6 +23,7 @@ import {
 import { type Clock, type LogFields, type Logger, systemClock } from "../../src/runtime/index.ts";
 import { meshChannelCredentials, meshChannelOptions, type TlsIdentity } from "../../src/tls/index.ts";
 import { createCsr, encodePem } from "../../src/x509/index.ts";
+import { call } from "../support/api-client.ts";
 import { createTestDatabase, type TestDatabase, temporaryFolder } from "../support/postgres.ts";
 
 export const TRUST_DOMAIN = "example.test";
@@ -125,6 +126,8 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
   };
 }
 
+export { call };
+
 const clients = new Set<Client>();
 let localClients = new WeakMap<RunningServer, ReturnType<typeof openLocal>>();
 
@@ -181,28 +184,6 @@ function openLocal(server: RunningServer) {
     audit: track(new AuditServiceClient(address, plain, ownPool)),
     authorities: track(new AuthorityServiceClient(address, plain, ownPool)),
   };
-}
-
-type Unary<Request, Response> = (
-  request: Request,
-  metadata: Metadata,
-  options: { deadline: number },
-  callback: (error: ServiceError | null, response: Response) => void,
-) => unknown;
-
-/** A unary call as a promise; rejects with the ServiceError. */
-export function call<Request, Response>(
-  client: Client,
-  method: Unary<Request, Response>,
-  request: Request,
-  options: { readonly metadata?: Metadata; readonly timeoutMs?: number } = {},
-): Promise<Response> {
-  return new Promise((resolve, reject) => {
-    const deadline = Date.now() + (options.timeoutMs ?? 15_000);
-    method.call(client, request, options.metadata ?? new Metadata(), { deadline }, (error, response) =>
-      error === null ? resolve(response) : reject(error),
-    );
-  });
 }
 
 /** The error of a call that must fail: its status, its code, its sentence. */

@@ -17,22 +17,10 @@ import { encodePem } from "../../src/x509/index.ts";
 import { Enterprise } from "../support/enterprise.ts";
 import { chainPem } from "../support/pki.ts";
 import { temporaryFolder } from "../support/postgres.ts";
-import {
-  authoritiesOf,
-  call,
-  closeClients,
-  createToken,
-  local,
-  startTestServer,
-  type TestServer,
-  until,
-} from "./fixture.ts";
+import { authoritiesOf, call, closeClients, createToken, local, type TestServer, until } from "./fixture.ts";
+import { startRotatingServer } from "./rotation-fixture.ts";
 
 after(closeClients);
-
-/** Everybody knows a new authority after five seconds here. */
-const QUICK = { refreshHintSeconds: 1, propagationFloorSeconds: 1, rotatorTickSeconds: 1 };
-const quotas = { lineage: { burst: 1000, perHour: 100_000 } };
 
 /** What differs between the upstreams. */
 interface Upstream {
@@ -45,7 +33,7 @@ interface Upstream {
 
 describe("Node's TLS accepts every leaf of the present", { concurrency: true }, () => {
   test("self-signed", { timeout: 110_000 }, async (t) => {
-    const on = await start(t, {});
+    const on = await startRotatingServer(t);
     await live(t, { on, ownRoots: true, rotate: () => force(on) });
   });
 
@@ -58,7 +46,7 @@ describe("Node's TLS accepts every leaf of the present", { concurrency: true }, 
       writeFileSync(certificateFile, chainPem(issuing, root));
     };
     put(new Enterprise({ now: Date.now() }));
-    const on = await start(t, { upstream: "disk", disk: { certificateFile, keyFile } });
+    const on = await startRotatingServer(t, { upstream: "disk", disk: { certificateFile, keyFile } });
     await live(t, {
       on,
       rotate: async ({ newRoot }) => {
@@ -69,7 +57,7 @@ describe("Node's TLS accepts every leaf of the present", { concurrency: true }, 
   });
 
   test("offline", { timeout: 110_000 }, async (t) => {
-    const on = await start(t, { upstream: "offline" });
+    const on = await startRotatingServer(t, { upstream: "offline" });
     let enterprise = new Enterprise({ now: Date.now() });
     const { authorities } = local(on.server);
     const bringIn = async (): Promise<void> => {
@@ -158,12 +146,6 @@ async function verdict(serving: Svid, calling: Svid, { anchors }: TrustSet): Pro
   } finally {
     server.close();
   }
-}
-
-async function start(t: TestContext, authority: Record<string, unknown>): Promise<TestServer> {
-  const on = await startTestServer({ changes: { authority: { ...QUICK, ...authority }, quotas } });
-  t.after(() => on.close());
-  return on;
 }
 
 async function force(on: TestServer): Promise<void> {

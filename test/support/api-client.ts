@@ -1,5 +1,5 @@
 // Plain calls of the Identity API for the bench and for tests that drive a whole server: no SDK, no state, no retries.
-import { Metadata } from "@grpc/grpc-js";
+import { type Client, Metadata, type ServiceError } from "@grpc/grpc-js";
 import {
   IdentityServiceClient,
   type IssueX509SvidRequest,
@@ -18,15 +18,31 @@ export function connect(address: string, identity?: TlsIdentity): IdentityServic
   });
 }
 
+type Unary<Request, Response> = (
+  request: Request,
+  metadata: Metadata,
+  options: { deadline: number },
+  callback: (error: ServiceError | null, response: Response) => void,
+) => unknown;
+
+/** A unary call as a promise; rejects with the ServiceError. */
+export function call<Request, Response>(
+  client: Client,
+  method: Unary<Request, Response>,
+  request: Request,
+  options: { readonly metadata?: Metadata; readonly timeoutMs?: number } = {},
+): Promise<Response> {
+  return new Promise((resolve, reject) => {
+    const deadline = performance.timeOrigin + performance.now() + (options.timeoutMs ?? 15_000);
+    method.call(client, request, options.metadata ?? new Metadata(), { deadline }, (error, response) =>
+      error === null ? resolve(response) : reject(error),
+    );
+  });
+}
+
 export function issue(
   client: IdentityServiceClient,
   request: Pick<IssueX509SvidRequest, "csr" | "evidence">,
 ): Promise<IssueX509SvidResponse> {
-  const options = { deadline: performance.timeOrigin + performance.now() + CALL_TIMEOUT_MS };
-  return new Promise((resolve, reject) => {
-    client.issueX509Svid({ ...request, ttlSeconds: 0 }, new Metadata(), options, (error, response) => {
-      if (error) reject(error);
-      else resolve(response);
-    });
-  });
+  return call(client, client.issueX509Svid, { ...request, ttlSeconds: 0 }, { timeoutMs: CALL_TIMEOUT_MS });
 }

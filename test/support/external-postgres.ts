@@ -3,7 +3,6 @@
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { chown, mkdir, rm, writeFile } from "node:fs/promises";
-import { createServer } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
@@ -14,6 +13,7 @@ import { silentLogger } from "../../src/runtime/index.ts";
 import { webClientTlsOptions } from "../../src/tls/index.ts";
 import { oid } from "../../src/x509/index.ts";
 import { chainPem, createIntermediate, createLeaf, createRoot } from "./pki.ts";
+import { freePort } from "./ports.ts";
 import { temporaryFolder } from "./postgres.ts";
 
 const SUPERUSER = "dba";
@@ -135,16 +135,4 @@ function identity({ change, uid, gid }: Account): { uid?: number; gid?: number }
 
 async function own(path: string, { change, uid, gid }: Account): Promise<void> {
   if (change) await chown(path, uid, gid);
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const probe = createServer().once("error", reject);
-    probe.listen(0, "127.0.0.1", () => {
-      const address = probe.address();
-      probe.close(() =>
-        typeof address === "object" && address !== null ? resolve(address.port) : reject(new Error("no port")),
-      );
-    });
-  });
 }
