@@ -51,6 +51,7 @@ export class FileKeyStore implements KeyStore {
   readonly #logger: Logger;
   readonly #attempts = new Map<string, Attempt>();
   readonly #toldUnsealed = new Set<string>();
+  #lastCreation = Promise.resolve();
 
   private constructor({ directory, sealing, logger = silentLogger }: FileKeyStoreOptions) {
     this.#directory = directory;
@@ -68,7 +69,17 @@ export class FileKeyStore implements KeyStore {
     return new FileKeyStore(options);
   }
 
-  async create(_purpose: KeyPurpose, algorithm: KeyAlgorithm): Promise<CreatedKey> {
+  /** One at a time: what another call is writing looks like what a crash left. */
+  create(_purpose: KeyPurpose, algorithm: KeyAlgorithm): Promise<CreatedKey> {
+    const created = this.#lastCreation.then(() => this.#create(algorithm));
+    this.#lastCreation = created.then(
+      () => {},
+      () => {},
+    );
+    return created;
+  }
+
+  async #create(algorithm: KeyAlgorithm): Promise<CreatedKey> {
     await openPrivateDirectory(this.#directory);
     await this.#destroyUnfinished();
     const sealing = await this.#sealingOfNewKeys();

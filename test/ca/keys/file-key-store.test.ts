@@ -4,6 +4,7 @@ import { chmod, mkdtemp, readdir, readFile, rename, rm, stat, symlink, writeFile
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { setTimeout } from "node:timers/promises";
 import { inspect } from "node:util";
 import { FileKeyStore, type KeyAlgorithm, KeyError, type KeyErrorCode } from "../../../src/ca/keys/index.ts";
 import { PrivateKeyHandle } from "../../../src/ca/keys/private-key-handle.ts";
@@ -59,6 +60,18 @@ test("a key that a crash left half written is destroyed with the next one that i
   const made = await store.create("authority", "ec-p256");
   const names = [kept, made].map(({ keyId }) => `${keyId}.pkcs8.pem`);
   assert.deepEqual((await readdir(directory)).sort(), [...names, "notes.new"].sort());
+});
+
+test("keys that are made at the same time do not destroy each other, and one that cannot be made holds up no other", async () => {
+  const directory = freshDirectory();
+  const store = await FileKeyStore.open({ directory });
+  const makeAt = (startMs: number) => setTimeout(startMs).then(() => store.create("authority", "ed25519"));
+  const made = await Promise.all(Array.from({ length: 40 }, (_, index) => makeAt(index / 2)));
+  for (const { keyId } of made) await store.open(keyId);
+  await chmod(directory, 0o755);
+  await assert.rejects(store.create("authority", "ed25519"), withCode("MCA_KEY_STORE_INSECURE"));
+  await chmod(directory, 0o700);
+  await store.create("authority", "ed25519");
 });
 
 test("a key file that others can read is refused and left as it is", async () => {
