@@ -1,6 +1,6 @@
 // The attestors' keys of the configuration: one object a kind. What they mean is written in ../attest/.
 import Type from "typebox";
-import { integer, text, textMap, textOrNull, texts } from "./values.ts";
+import { integer, text, textMap, textOrNull, texts } from "../../runtime/config/index.ts";
 
 const joinToken = Type.Object(
   { kind: Type.Literal("join-token", { description: "Join tokens, made by `mesh-ca token create`." }) },

@@ -1,6 +1,6 @@
 // One identity rule as written in the configuration file. The registry (../registry/) parses and judges it.
 import Type from "typebox";
-import { integer, text, textMap, texts } from "./values.ts";
+import { integer, text, textMap, texts } from "../../runtime/config/index.ts";
 
 export const ruleSchema = Type.Object(
   {

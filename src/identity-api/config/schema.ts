@@ -2,9 +2,9 @@
 // docs/configuration.md and the Config type all come from this one place. Secrets are never keys with values in the file:
 // they come from a file that a key names, or from the environment.
 import Type, { type Static } from "typebox";
+import { flag, integer, section, text, textOrNull, texts } from "../../runtime/config/index.ts";
 import { attestorSchema } from "./attestors.ts";
 import { ruleSchema } from "./rules.ts";
-import { flag, integer, section, text, textOrNull, texts } from "./values.ts";
 
 const listenSchema = section("Where the server listens.", {
   grpc: section("The Identity API: gRPC over TLS 1.3.", {

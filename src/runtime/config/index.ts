@@ -11,3 +11,4 @@ export {
 } from "./overrides.ts";
 export { publishJsonSchema, renderConfigurationDocs } from "./publish.ts";
 export { resolveConfig } from "./resolve.ts";
+export { flag, integer, section, text, textMap, textOrNull, texts } from "./values.ts";

@@ -1,0 +1,78 @@
+// A trust domain for proxies in tests: identities by SPIFFE ID, a second trust domain, and a state that a test changes.
+import { PeerVerifier } from "../../../src/proxy-tls/identity/peer-verifier.ts";
+import { PolicySet } from "../../../src/proxy-tls/policy/policy-set.ts";
+import type { ProxyState, StateSource } from "../../../src/proxy-tls/state.ts";
+import { DEFAULT_REFRESH_HINT_SECONDS, TrustDomain, type TrustSet } from "../../../src/spiffe/index.ts";
+import type { TlsIdentity } from "../../../src/tls/index.ts";
+import { type CertificateOptions, chainPem, createIntermediate, createLeaf, createRoot } from "../../support/pki.ts";
+
+/** A certificate authority of one trust domain. */
+export class TestDomain {
+  readonly name: string;
+  readonly #root = createRoot();
+  readonly #authority = createIntermediate(this.#root, { pathLength: 0 });
+
+  constructor(name: string) {
+    this.name = name;
+  }
+
+  /** An identity for `spiffe://<name><path>`. */
+  identity(path: string, options: CertificateOptions = {}): TlsIdentity {
+    const leaf = createLeaf(this.#authority, { spiffeId: `spiffe://${this.name}${path}`, ...options });
+    return {
+      certificateChainPem: chainPem(leaf, this.#authority),
+      privateKeyPem: leaf.keyPem,
+      notAfter: leaf.certificate.notAfter,
+    };
+  }
+
+  trust(changes: Partial<TrustSet> = {}): TrustSet {
+    return {
+      trustDomain: TrustDomain.parse(this.name),
+      anchors: [this.#root.certificate],
+      authorities: [this.#authority.certificate],
+      intermediates: [],
+      distrustedSpkis: new Set(),
+      revocations: [],
+      sequence: 1n,
+      revision: 1n,
+      refreshHintSeconds: DEFAULT_REFRESH_HINT_SECONDS,
+      ...changes,
+    };
+  }
+}
+
+/** A state that a test changes by `set`; the revisions grow with what is set. */
+export class TestState implements StateSource {
+  readonly #listeners = new Set<() => void>();
+  #current: ProxyState;
+
+  constructor(ownId: string, identity: TlsIdentity, trust: readonly TrustSet[], policies: PolicySet = PolicySet.empty) {
+    this.#current = {
+      ...{ revision: 1, identityRevision: 1, trustRevision: 1, policyRevision: 1 },
+      ...{ ownId, identity, peers: new PeerVerifier(trust), policies },
+    };
+  }
+
+  current(): ProxyState {
+    return this.#current;
+  }
+
+  onChange(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  set(changes: Partial<Pick<ProxyState, "identity" | "peers" | "policies">>): void {
+    const { revision, identityRevision, trustRevision, policyRevision } = this.#current;
+    this.#current = {
+      ...this.#current,
+      ...changes,
+      revision: revision + 1,
+      identityRevision: identityRevision + ("identity" in changes ? 1 : 0),
+      trustRevision: trustRevision + ("peers" in changes ? 1 : 0),
+      policyRevision: policyRevision + ("policies" in changes ? 1 : 0),
+    };
+    for (const listener of this.#listeners) listener();
+  }
+}
