@@ -42,6 +42,8 @@ export interface RequestHead {
   readonly expectsContinue: boolean;
   /** The client said `TE: trailers`. */
   readonly acceptsTrailers: boolean;
+  /** HTTP/1: the sender said `Connection: close`, or speaks HTTP/1.0: the connection ends after this exchange. */
+  readonly close: boolean;
 }
 
 /** A final response, stripped like a request. */
@@ -50,6 +52,8 @@ export interface ResponseHead {
   readonly status: number;
   readonly fields: FieldList;
   readonly body: BodyFraming;
+  /** HTTP/1: the target said `Connection: close`, speaks HTTP/1.0, or ends the body by closing: never pooled. */
+  readonly close: boolean;
 }
 
 /** Why an exchange ended before its time. */
@@ -102,7 +106,7 @@ export interface ServerExchange {
 
 /** What the server engine tells about the request. */
 export interface ServerEvents {
-  /** The bytes are lent: they may be kept only by copying them, and are never changed. */
+  /** The bytes are never changed afterwards: they may be written on without a copy. */
   data(chunk: Uint8Array): void;
   end(trailers: FieldList): void;
   /** Nothing more comes, and nothing that is written arrives. */
@@ -139,7 +143,7 @@ export interface ClientExchange {
 export interface ClientEvents {
   interim(status: 100 | 103, fields: FieldList): void;
   head(head: ResponseHead): void;
-  /** The bytes are lent, as in ServerEvents. */
+  /** The bytes are never changed afterwards. */
   data(chunk: Uint8Array): void;
   /** The response was complete. */
   end(trailers: FieldList): void;

@@ -3,15 +3,21 @@
 import type { SpiffeId } from "../../spiffe/index.ts";
 
 /** What a policy may look at. A missing attribute counts as a match for deny and as no match for allow. */
-export interface PolicyInput {
+export interface PolicyInput extends ConnectionPolicyInput {
+  /** Undefined on a tcp listener. */
+  readonly http: HttpPolicyInput | undefined;
+}
+
+/** What is the same for every request of a connection. */
+export interface ConnectionPolicyInput {
+  /** The listener's name. */
+  readonly listener: string;
   /** The verified peer; undefined: there is none. */
   readonly principal: SpiffeId | undefined;
   /** IPv4 or IPv6 address of the peer; undefined: a Unix socket. */
   readonly sourceAddress: string | undefined;
   /** The port that the listener is bound to; undefined: a Unix socket. */
   readonly port: number | undefined;
-  /** Undefined on a tcp listener. */
-  readonly http: HttpPolicyInput | undefined;
 }
 
 export interface HttpPolicyInput {
@@ -53,4 +59,9 @@ export interface Decision {
   readonly dryRun: readonly PolicyMatch[];
   /** Audit policies that matched; they never change the effect. */
   readonly audit: readonly PolicyMatch[];
+}
+
+/** The policies, narrowed to one connection. */
+export interface ConnectionDecider {
+  decide(http: HttpPolicyInput | undefined): Decision;
 }
