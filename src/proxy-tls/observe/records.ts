@@ -29,6 +29,11 @@ export interface ExchangeRecord {
   readonly upstream: string | undefined;
   readonly upstreamPeer: string | undefined;
   readonly attempts: number;
+  /**
+   * What the proxy itself added, in milliseconds: from the request's head to its being written to the target, and from the response's
+   * head to its being written to the client. Undefined: no response came, or it was not measured.
+   */
+  readonly addedMs: number | undefined;
   /** Our own answer, or why there was none. */
   readonly refusal: HttpRefusal | undefined;
   /** Who ended it before its time. */
@@ -51,10 +56,49 @@ export interface ConnectionRecord {
   readonly end: string;
 }
 
+/** What is counted and not logged each time. A closed set: the value of a label. */
+export type ObservedEvent =
+  /** A connection to a target was made, or could not be made, or a pooled one was used again. */
+  | "upstream-connected"
+  | "upstream-connect-failed"
+  | "upstream-reused"
+  /** A request was sent again, or would have been if the budget had allowed it. */
+  | "retry"
+  | "retry-budget-spent"
+  /** Bytes on an idle connection to a target, or beyond its response: it was destroyed. */
+  | "idle-upstream-bytes"
+  | "dropped-trailer"
+  | "dropped-interim"
+  | "xfcc-pair-left-out"
+  | "request-id-replaced"
+  /** A pooled or open connection was closed by us: policy, trust, revocation or expiry. */
+  | "connection-reevaluated"
+  /** A limit of ours turned somebody away. */
+  | "connection-limit"
+  | "upstream-limit"
+  | "pending-limit"
+  /** An HTTP/2 session spent its budget of frames without progress. */
+  | "h2-flood";
+
+/** What is open on a listener now, and what it has taken since the process started: DataPlane.counts(). */
+export interface ListenerCounts {
+  readonly listener: string;
+  /** Open downstream connections, handshakes in progress not among them. */
+  readonly connections: number;
+  readonly handshakes: number;
+  /** Exchanges (http) in progress. */
+  readonly exchanges: number;
+  readonly upstreamConnections: number;
+  /** Since the start. */
+  readonly accepted: number;
+  /** Handshakes refused since the start, by MCA_ code (`internal`: a fault of ours). */
+  readonly refused: ReadonlyMap<string, number>;
+}
+
 /** What the data plane calls. Never throws, never waits. */
 export interface Observer {
   exchange(record: ExchangeRecord): void;
   connection(record: ConnectionRecord): void;
-  /** Something that is counted and not logged each time: "idle-upstream-bytes", "dropped-trailer", "xfcc-pair-left-out" ... */
-  count(event: string, listener: string): void;
+  /** `event` at `listener`, once. */
+  count(event: ObservedEvent, listener: string): void;
 }
