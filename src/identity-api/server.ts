@@ -1,14 +1,7 @@
 // The composition root of `mesh-ca server`: opens everything in order, and closes it in the opposite order. It decides nothing
 // itself; what each part may do is written in its room. It never creates trust: that is init.ts.
-import {
-  type Clock,
-  createTelemetry,
-  Lifecycle,
-  type Logger,
-  type RandomSource,
-  systemClock,
-  systemRandom,
-} from "../runtime/index.ts";
+import { type Clock, Lifecycle, type Logger, type RandomSource, systemClock, systemRandom } from "../runtime/index.ts";
+import { createTelemetry } from "../runtime/telemetry.ts";
 import { openActing } from "./acting.ts";
 import { AdminSocket } from "./admin-socket.ts";
 import type { Config } from "./config/index.ts";

@@ -17,4 +17,5 @@ export { nearestHint } from "./nearest.ts";
 export { packageRoot } from "./package-root.ts";
 export { createSystemRandom, type RandomSource, randomUuid, systemRandom } from "./random.ts";
 export { collectStartUpGarbage } from "./start-up-garbage.ts";
-export { createTelemetry, type Telemetry } from "./telemetry.ts";
+// createTelemetry is taken from telemetry.ts itself: OpenTelemetry costs 25 MB, and only who tells metrics needs it.
+export type { Telemetry } from "./telemetry.ts";

@@ -34,6 +34,23 @@ export interface Metrics {
   ): void;
 }
 
+/** One metric that was counted elsewhere (by other processes), with all its series at a moment. Names are as Metrics would take them. */
+export type CollectedMetric = { readonly name: string; readonly options: MetricOptions } & (
+  | {
+      readonly kind: "counter" | "gauge";
+      readonly points: readonly { readonly attributes: MetricAttributes; readonly value: number }[];
+    }
+  | {
+      readonly kind: "histogram";
+      readonly points: readonly {
+        readonly attributes: MetricAttributes;
+        /** One for each of the options' buckets, and one for what is above the last. */
+        readonly counts: readonly number[];
+        readonly sum: number;
+      }[];
+    }
+);
+
 /** Counts nothing. */
 export const silentMetrics: Metrics = {
   counter: () => ({ bind: () => ({ add() {} }) }),

@@ -5,7 +5,8 @@ import { connect } from "node:net";
 import { test } from "node:test";
 import { operationsApp, startOperations } from "../../../src/identity-api/http/operations.ts";
 import { Readiness, type Reason, reasonFor } from "../../../src/identity-api/readiness.ts";
-import { createTelemetry, silentLogger } from "../../../src/runtime/index.ts";
+import { silentLogger } from "../../../src/runtime/index.ts";
+import { createTelemetry } from "../../../src/runtime/telemetry.ts";
 import { parsePrometheusText } from "./prometheus-text.ts";
 
 function app(checks: readonly (() => Reason | undefined)[] = [], prometheusText = async () => "") {
