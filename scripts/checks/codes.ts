@@ -1,5 +1,5 @@
 // Every error code in three places or in none: the source that raises it, the table that maps it to gRPC status and log
-// level (src/identity-api/errors.ts), and docs/errors.md, with the same status. What only the SDK and the CLI raise never
+// level (src/identity-api/errors.ts), and docs/errors.md, with the same status. What only the SDK, the CLI and the proxy raise never
 // travels over gRPC: it has no row in the table, and the page calls it LOCAL. Codes are read from the syntax tree, so that a
 // code in a comment counts for nothing.
 import { existsSync } from "node:fs";
@@ -12,7 +12,7 @@ import { filesBelow, readProjectFile } from "../lib/files.ts";
 
 const TABLE = "src/identity-api/errors.ts";
 const PAGE = "docs/errors.md";
-const CALLER_SIDE = ["src/identity-client/", "src/cli/"];
+const CALLER_SIDE = ["src/identity-client/", "src/cli/", "src/proxy-tls/"];
 const LOCAL = "LOCAL";
 
 export const codesCheck: Check = {

@@ -3,6 +3,7 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { configJsonSchema, renderConfigurationDocs } from "../../src/identity-api/config/index.ts";
+import { proxyConfigJsonSchema, renderProxyConfigurationDocs } from "../../src/proxy-tls/config/index.ts";
 import { capture, projectRoot } from "./command.ts";
 import { renderPerformancePage } from "./performance-page.ts";
 
@@ -28,13 +29,25 @@ export const generated: readonly Generated[] = [
   },
   {
     path: "docs/mesh-ca.schema.json",
-    write: (root) => writeText(root, "docs/mesh-ca.schema.json", `${JSON.stringify(configJsonSchema(), null, 2)}\n`),
+    write: (root) => writeText(root, "docs/mesh-ca.schema.json", toText(configJsonSchema())),
+  },
+  {
+    path: "docs/proxy-configuration.md",
+    write: (root) => writeText(root, "docs/proxy-configuration.md", renderProxyConfigurationDocs()),
+  },
+  {
+    path: "docs/mesh-ca-proxy.schema.json",
+    write: (root) => writeText(root, "docs/mesh-ca-proxy.schema.json", toText(proxyConfigJsonSchema())),
   },
   {
     path: "docs/performance.md",
     write: (root) => writeText(root, "docs/performance.md", renderPerformancePage(readIfThere("docs/figures.json"))),
   },
 ];
+
+function toText(schema: Record<string, unknown>): string {
+  return `${JSON.stringify(schema, null, 2)}\n`;
+}
 
 function readIfThere(path: string): string | undefined {
   const file = join(projectRoot, path);

@@ -30,6 +30,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   explain: async () => (await import("./commands/explain.ts")).explainCommand(),
   config: async () => (await import("./commands/config.ts")).configCommand(),
   db: async () => (await import("./commands/db.ts")).dbCommand(),
+  proxy: async () => (await import("./commands/proxy.ts")).proxyCommand(),
   doctor: async () => (await import("./commands/doctor.ts")).doctorCommand(),
   demo: async () => (await import("./commands/demo.ts")).demoCommand(),
 };

@@ -103,6 +103,7 @@ export const errorTable: Readonly<Record<KnownErrorCode, ErrorRow>> = {
   MCA_CONFIG_UNKNOWN_KEY: setup,
   MCA_CONFIG_MISSING: setup,
   MCA_CONFIG_INVALID: setup,
+  MCA_CONFIG_UNSUPPORTED: setup,
   MCA_CONFIG_SECRET_IN_FILE: setup,
   MCA_CONFIG_UNSAFE: setup,
   // Access

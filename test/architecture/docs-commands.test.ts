@@ -12,6 +12,7 @@ import { demoCommand } from "../../src/cli/commands/demo.ts";
 import { doctorCommand } from "../../src/cli/commands/doctor.ts";
 import { explainCommand } from "../../src/cli/commands/explain.ts";
 import { initCommand } from "../../src/cli/commands/init.ts";
+import { proxyCommand } from "../../src/cli/commands/proxy.ts";
 import { ruleCommand } from "../../src/cli/commands/rule.ts";
 import { serverCommand } from "../../src/cli/commands/server.ts";
 import { svidCommand } from "../../src/cli/commands/svid.ts";
@@ -28,6 +29,7 @@ for (const command of [
   doctorCommand(),
   explainCommand(),
   initCommand(),
+  proxyCommand(),
   ruleCommand(),
   serverCommand(),
   svidCommand(),

@@ -28,7 +28,7 @@ export const rooms: ReadonlyMap<string, Room> = new Map<string, Room>([
   [
     "cli",
     {
-      rooms: ["ca", "identity-api", "identity-client", "tls", "proto", "spiffe", "x509", "runtime"],
+      rooms: ["ca", "identity-api", "identity-client", "proxy-tls", "tls", "proto", "spiffe", "x509", "runtime"],
       never: ["pg", "fastify"],
     },
   ],

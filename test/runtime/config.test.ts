@@ -235,7 +235,7 @@ test("the published JSON Schema requires only what has no default", () => {
 });
 
 test("the docs name every key with default, range and meaning", () => {
-  const page = renderConfigurationDocs(schema);
+  const page = renderConfigurationDocs(schema, { title: "Keys", introduction: ["One file."], environment: true });
   for (const expected of [
     "`listen.port`",
     "`8443`",

@@ -91,7 +91,15 @@ export function configJsonSchema(): Record<string, unknown> {
 
 /** The text of docs/configuration.md. */
 export function renderConfigurationDocs(): string {
-  return render(schema);
+  return render(schema, {
+    title: "Configuration",
+    introduction: [
+      "One YAML file, given with `--config`. Environment variables win over the file, flags (`--set key=value`) over both.",
+      "Unknown keys and unknown `MESH_CA_` variables are refused. `mesh-ca config check` tries a file, `mesh-ca config schema`",
+      "prints the JSON Schema.",
+    ],
+    environment: true,
+  });
 }
 
 function isOtherVariable(name: string): boolean {

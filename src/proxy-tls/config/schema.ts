@@ -157,7 +157,7 @@ export const proxyConfigSchema = Type.Object(
       host: text("127.0.0.1", "Loopback address."),
       port: integer(15_000, { minimum: 0, maximum: 65_535 }, "TCP port; 0 lets the system choose one."),
     }),
-    log: section("The log: JSON lines on standard output.", {
+    log: section("The log: JSON lines on standard error, as standard output belongs to the command that is run.", {
       level: Type.Union([Type.Literal("debug"), Type.Literal("info"), Type.Literal("warn"), Type.Literal("error")], {
         default: "info",
         description: "The least severe lines that are written.",
@@ -168,7 +168,11 @@ export const proxyConfigSchema = Type.Object(
       pattern: "^[A-Za-z0-9-]{1,63}$",
     }),
   },
-  { additionalProperties: false },
+  {
+    additionalProperties: false,
+    title: "mesh-ca proxy configuration",
+    description: "Configuration of `mesh-ca proxy run`.",
+  },
 );
 
 export type ProxyConfig = Static<typeof proxyConfigSchema>;

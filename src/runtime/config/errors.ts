@@ -8,6 +8,8 @@ export type ConfigErrorCode =
   | "MCA_CONFIG_UNKNOWN_KEY"
   | "MCA_CONFIG_MISSING"
   | "MCA_CONFIG_INVALID"
+  /** Something that is specified and not there yet. */
+  | "MCA_CONFIG_UNSUPPORTED"
   | "MCA_CONFIG_SECRET_IN_FILE"
   | "MCA_CONFIG_UNSAFE";
 

@@ -9,6 +9,6 @@ export {
   ENVIRONMENT_PREFIX,
   refuseSecrets,
 } from "./overrides.ts";
-export { publishJsonSchema, renderConfigurationDocs } from "./publish.ts";
+export { type ConfigurationPage, publishJsonSchema, renderConfigurationDocs } from "./publish.ts";
 export { resolveConfig } from "./resolve.ts";
 export { flag, integer, section, text, textMap, textOrNull, texts } from "./values.ts";

@@ -74,12 +74,18 @@ export function describeValues(schema: JsonSchema): string {
     case "string":
       return describeText(schema);
     case "array":
-      return `a list${schema.maxItems === undefined ? "" : ` of at most ${schema.maxItems}`}`;
+      return describeList(schema);
     case "object":
       return "a group of keys";
     default:
       throw new TypeError(`the configuration docs cannot describe the type ${String(schema.type)}`);
   }
+}
+
+function describeList({ minItems, maxItems }: JsonSchema): string {
+  const least = minItems === undefined ? [] : ["that is not empty"];
+  const most = maxItems === undefined ? [] : [`of at most ${maxItems}`];
+  return ["a list", ...least, ...most].join(" ");
 }
 
 function describeText(schema: JsonSchema): string {

@@ -28,81 +28,92 @@ function mapValues<In, Out>(group: Readonly<Record<string, In>>, change: (value:
   return Object.fromEntries(Object.entries(group).map(([key, value]) => [key, change(value)]));
 }
 
+/** What a page says that is not in the schema. */
+export interface ConfigurationPage {
+  readonly title: string;
+  /** Lines before the first table. */
+  readonly introduction: readonly string[];
+  /** Whether keys can be set by environment variables, which are then told beside them. */
+  readonly environment: boolean;
+}
+
 /** The page that documents every key: Markdown, made from the schema alone. */
-export function renderConfigurationDocs(schema: JsonSchema): string {
+export function renderConfigurationDocs(schema: JsonSchema, page: ConfigurationPage): string {
+  const names = new Map(
+    page.environment ? configKeys(schema).map((key) => [key.path.join("."), key.environmentName]) : [],
+  );
   const lines = [
-    "# Configuration",
+    `# ${page.title}`,
     "",
     "<!-- Made from the schema by `npm run generate`. Do not edit by hand. -->",
     "",
-    "One YAML file, given with `--config`. Environment variables win over the file, flags (`--set key=value`) over both.",
-    "Unknown keys and unknown `MESH_CA_` variables are refused. `mesh-ca config check` tries a file, `mesh-ca config schema`",
-    "prints the JSON Schema.",
+    ...page.introduction,
     "",
   ];
   const top = shapeOf(schema);
   if (top.kind !== "section") throw new TypeError("a configuration schema is a group of keys");
   const plain = Object.entries(top.properties).filter(([, child]) => shapeOf(child).kind === "value");
-  lines.push(
-    "## Top level",
-    "",
-    ...table(plain.map(([key, child]) => row(key, child, environmentOf(schema, key)))),
-    "",
-  );
+  lines.push("## Top level", "", ...table(plain.map(([key, child]) => row(key, child, names.get(key)))), "");
   for (const [key, child] of Object.entries(top.properties)) {
-    if (shapeOf(child).kind !== "value") lines.push(...renderGroup(key, child, schema));
+    if (shapeOf(child).kind !== "value") lines.push(...renderGroup(key, child, names));
   }
   return `${lines.join("\n").trimEnd()}\n`;
 }
 
-function renderGroup(path: string, group: JsonSchema, root: JsonSchema): string[] {
-  const shape = shapeOf(group);
-  const head = [`## ${path}`, "", group.description ?? "", ""];
+function renderGroup(path: string, group: JsonSchema, names: ReadonlyMap<string, string>): string[] {
+  return [`## ${path}`, "", ...description(group), ...renderBody(path, group, names)];
+}
+
+/** The tables of a group: one of its own keys, then one for each group in it. */
+function renderBody(path: string, schema: JsonSchema, names: ReadonlyMap<string, string>): string[] {
+  const shape = shapeOf(schema);
   switch (shape.kind) {
-    case "section": {
-      const rows: string[] = [];
-      const nested: string[] = [];
-      for (const [key, child] of Object.entries(shape.properties)) {
-        if (shapeOf(child).kind === "section") nested.push(...renderGroup(`${path}.${key}`, child, root));
-        else rows.push(row(`${path}.${key}`, child, environmentOf(root, `${path}.${key}`)));
-      }
-      return [...head, ...(rows.length > 0 ? [...table(rows), ""] : []), ...nested];
-    }
+    case "section":
+      return renderSection(path, shape.properties, names);
     case "map":
-      return [...head, ...renderItems(`${path}.<name>`, shape.values)];
+      return renderBody(`${path}.<name>`, shape.values, names);
     case "list":
-      return [...head, ...renderItems(`${path}[]`, shape.items)];
-    default:
-      return head;
+      return renderBody(`${path}[]`, shape.items, names);
+    case "variants":
+      return [...shape.variants].flatMap(([name, variant]) => [
+        `### ${path} with ${shape.key}: ${name}`,
+        "",
+        ...description(variant),
+        ...renderBody(path, variant, names),
+      ]);
+    case "value":
+      return [];
   }
 }
 
-function renderItems(path: string, schema: JsonSchema): string[] {
-  const shape = shapeOf(schema);
-  if (shape.kind === "section")
-    return [...table(Object.entries(shape.properties).map(([key, child]) => row(`${path}.${key}`, child, ""))), ""];
-  if (shape.kind !== "variants") return [];
-  return [...shape.variants].flatMap(([name, variant]) => [
-    `### ${path} with ${shape.key}: ${name}`,
-    "",
-    variant.description ?? "",
-    "",
-    ...renderItems(path, variant),
-  ]);
+function renderSection(
+  path: string,
+  properties: Readonly<Record<string, JsonSchema>>,
+  names: ReadonlyMap<string, string>,
+): string[] {
+  const rows: string[] = [];
+  const nested: string[] = [];
+  for (const [key, child] of Object.entries(properties)) {
+    const at = `${path}.${key}`;
+    const body = renderBody(at, child, names);
+    if (shapeOf(child).kind !== "section") rows.push(row(at, child, names.get(at)));
+    if (body.length > 0) nested.push(`${at.includes("[]") ? "####" : "##"} ${at}`, "", ...description(child), ...body);
+  }
+  return [...(rows.length > 0 ? [...table(rows), ""] : []), ...nested];
 }
 
-function environmentOf(root: JsonSchema, path: string): string {
-  return configKeys(root).find((key) => key.path.join(".") === path)?.environmentName ?? "";
+function description(schema: JsonSchema): string[] {
+  return schema.description === undefined ? [] : [schema.description, ""];
 }
 
 function table(rows: readonly string[]): string[] {
   return ["| key | default | unit | allowed | meaning |", "|---|---|---|---|---|", ...rows];
 }
 
-function row(path: string, schema: JsonSchema, environment: string): string {
+function row(path: string, schema: JsonSchema, environment: string | undefined): string {
   const standard = schema.default === undefined ? "required" : `\`${JSON.stringify(schema.default)}\``;
   const allowed = describeValues({ ...schema, ...(schema.unit === undefined ? {} : { unit: "" }) }).trim();
-  const key = environment === "" ? `\`${path}\`` : `\`${path}\`<br>\`${environment}\``;
+  const key = environment === undefined ? `\`${path}\`` : `\`${path}\`<br>\`${environment}\``;
   const cells = [key, standard, schema.unit ?? "", allowed, schema.description ?? ""];
   return `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
 }

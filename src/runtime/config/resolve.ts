@@ -46,9 +46,8 @@ function resolveMap(schema: JsonSchema, values: JsonSchema, value: unknown, path
 }
 
 function resolveList(schema: JsonSchema, items: JsonSchema, value: unknown, path: string): unknown {
-  if (!Array.isArray(value) || value.length > (schema.maxItems ?? Number.POSITIVE_INFINITY)) {
-    throw invalid(schema, value, path);
-  }
+  const { minItems = 0, maxItems = Number.POSITIVE_INFINITY } = schema;
+  if (!Array.isArray(value) || value.length < minItems || value.length > maxItems) throw invalid(schema, value, path);
   return value.map((item: unknown, index) => resolve(items, item ?? null, `${path}[${index}]`));
 }
 

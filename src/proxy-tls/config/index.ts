@@ -1,0 +1,5 @@
+export { isLoopback } from "./addresses.ts";
+export { describeProxyConfig } from "./describe.ts";
+export type { HttpConfig, InboundConfig, ListenerConfig, OutboundConfig } from "./listeners.ts";
+export { loadProxyConfig, parseProxyConfig, proxyConfigJsonSchema, renderProxyConfigurationDocs } from "./load.ts";
+export { type ProxyConfig, proxyConfigSchema } from "./schema.ts";
