@@ -7,6 +7,12 @@ export type ProxyErrorCode =
   /** A federation file cannot be used. */
   | "MCA_PROXY_FEDERATION_FILE"
   /** A listener cannot be opened. */
-  | "MCA_PROXY_LISTEN_FAILED";
+  | "MCA_PROXY_LISTEN_FAILED"
+  /** A policy says what can never match, matches by accident, or cannot be read. */
+  | "MCA_PROXY_POLICY_INVALID"
+  /** A policy asks for what is not supported yet. */
+  | "MCA_PROXY_POLICY_UNSUPPORTED"
+  /** A policy does not fit the listeners that it is for. */
+  | "MCA_PROXY_POLICY_CONFLICT";
 
 export class ProxyError extends MeshCaError<ProxyErrorCode> {}

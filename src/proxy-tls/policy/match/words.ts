@@ -1,0 +1,44 @@
+// Methods and header fields of a policy: what no request can carry to a policy is refused, because it would never match.
+import { consistsOf, VALUE_CHARACTERS } from "../../http/fields/characters.ts";
+import type { Refuse } from "./matcher.ts";
+
+const METHOD = /^[A-Z-]{1,20}$/;
+
+/** Field names whose meaning is read elsewhere, or that are taken away before policies look. */
+const UNSEEN =
+  /^(?:host|content-length|transfer-encoding|connection|keep-alive|proxy-connection|proxy-authorization|upgrade|http2-settings|te|trailer|expect|x-forwarded-client-cert|client-cert|client-cert-chain|forwarded|x-real-ip|x-(?:ssl-client|client|forwarded|envoy)-.*|l5d-.*)$/;
+
+/** Checks methods. They are case-sensitive, and requests have them in upper case. */
+export function methods(values: readonly string[], refuse: Refuse): readonly string[] {
+  values.forEach((value, index) => {
+    if (METHOD.test(value)) return;
+    refuse(
+      index,
+      "No request has this method: 1 to 20 of A-Z and -. Methods are case-sensitive, and there is no wildcard.",
+    );
+  });
+  return values;
+}
+
+/** The name in lower case. */
+export function headerName(text: string, refuse: (sentence: string) => never): string {
+  const name = text.toLowerCase();
+  if (name === "host") return refuse("host is matched by to.hosts.");
+  if (UNSEEN.test(name)) {
+    return refuse(
+      `Policies do not see ${name}: the proxy takes it away or reads it itself, so that it would always be missing.`,
+    );
+  }
+  return name;
+}
+
+/** Checks values: they are compared exactly. */
+export function headerValues(values: readonly string[], refuse: (sentence: string) => never): readonly string[] {
+  for (const value of values) {
+    if (value.startsWith(" ") || value.endsWith(" ") || !consistsOf(value, VALUE_CHARACTERS)) {
+      refuse("No request has this value: white space at its ends is no part of it.");
+    }
+    if (value.includes("*")) refuse("Values of header fields are compared exactly: there is no *.");
+  }
+  return values;
+}
