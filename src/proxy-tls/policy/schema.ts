@@ -9,10 +9,9 @@ const MAX_RULES = 100;
 const MAX_VALUES = 1_000;
 const MAX_VALUE_LENGTH = 2_048;
 
-/** Values of a field, ORed. Left out: the field is not looked at. The default stands for that; a list that is written has values. */
+/** Values of a field, ORed. The default stands for a field that is left out: strict.ts refuses a list that is written and empty. */
 const values = (description: string) =>
   Type.Array(Type.String({ minLength: 1, maxLength: MAX_VALUE_LENGTH }), {
-    minItems: 1,
     maxItems: MAX_VALUES,
     default: [],
     description,
@@ -20,7 +19,6 @@ const values = (description: string) =>
 
 const ports = (description: string) =>
   Type.Array(Type.Integer({ minimum: 1, maximum: 65_535 }), {
-    minItems: 1,
     maxItems: MAX_VALUES,
     default: [],
     description,
@@ -73,7 +71,6 @@ const header = Type.Object(
 const when = Type.Object(
   {
     headers: Type.Array(header, {
-      minItems: 1,
       maxItems: 32,
       default: [],
       description: "Header fields, ANDed. http listeners only.",
@@ -97,7 +94,6 @@ const policy = Type.Object(
     }),
     dryRun: Type.Boolean({ default: false, description: "Only tells what it would do." }),
     listeners: Type.Array(Type.String({ minLength: 1, maxLength: 63 }), {
-      minItems: 1,
       maxItems: 64,
       default: [],
       description: "Names of the inbound listeners that it is for. Left out: all of them.",
@@ -145,6 +141,7 @@ function withoutPlaceholder(schema: Record<string, unknown>): Record<string, unk
   return {
     ...rest,
     ...(typeof standard === "boolean" ? { default: standard } : {}),
+    ...(Array.isArray(standard) ? { minItems: 1 } : {}),
     ...(variants === undefined
       ? {}
       : variants.length === 1 && isSchema(variants[0])
