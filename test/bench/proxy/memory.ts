@@ -1,0 +1,62 @@
+// What an idle connection holds, and whether memory stays flat over very many requests.
+import { setTimeout as sleep } from "node:timers/promises";
+import { type Figure, figure, median } from "../report.ts";
+import type { LoadClient } from "./load.ts";
+import type { Role, Subject } from "./subject.ts";
+
+const IN_FLIGHT = 64;
+const SETTLE_MS = 10_000;
+const WARM_UP_HANDSHAKES = 500;
+const WARM_UP_CALLS = 5_000;
+const SAMPLE_MS = 100;
+const TENTHS = 10;
+
+/**
+ * Resident kilobytes for each connection, of connections that have carried one call and are silent since then.
+ * @param subject freshly started
+ */
+export async function measureIdle(
+  subject: Subject,
+  role: Role,
+  load: LoadClient,
+  connections: number,
+): Promise<number | undefined> {
+  const port = subject.port(role);
+  if (port === undefined) return undefined;
+  await load.open("warm-up", "tls", port, IN_FLIGHT);
+  await load.run("warm-up", WARM_UP_CALLS, IN_FLIGHT);
+  await load.close("warm-up");
+  await load.handshakes(port, WARM_UP_HANDSHAKES, IN_FLIGHT);
+  await sleep(SETTLE_MS);
+  const before = subject.residentMegabytes(role);
+  await load.open("idle", "tls", port, connections);
+  await load.run("idle", connections, IN_FLIGHT);
+  await sleep(SETTLE_MS);
+  const held = ((subject.residentMegabytes(role) - before) * 1024) / connections;
+  await load.close("idle");
+  console.log(`${subject.name}, ${role}: ${held.toFixed(1)} kB for each of ${connections} idle connections`);
+  return held;
+}
+
+/** From a fifth of the run on: before that the process is still growing to its working size. */
+export async function measureGrowth(ours: Subject, load: LoadClient, requests: number): Promise<Figure[]> {
+  const port = ours.port("http1");
+  if (port === undefined) return [];
+  await load.open("endurance", "tls", port, IN_FLIGHT);
+  const tenths: number[] = [];
+  for (let tenth = 0; tenth < TENTHS; tenth++) {
+    const resident: number[] = [];
+    const sampler = setInterval(() => resident.push(ours.residentMegabytes("http1")), SAMPLE_MS);
+    await load.run("endurance", requests / TENTHS, IN_FLIGHT);
+    clearInterval(sampler);
+    tenths.push(median(resident));
+  }
+  await load.close("endurance");
+  const grown = (tenths.at(-1) ?? 0) - (tenths[TENTHS / 5] ?? 0);
+  console.log(`resident over ${requests} requests: ${tenths.map((mb) => mb.toFixed(0)).join(", ")} MB`);
+  return [
+    figure("proxy.loaded_mb", Math.max(...tenths), "MB"),
+    figure("proxy.growth_mb", Math.max(0, grown), "MB"),
+    figure("proxy.growth_requests", requests, "requests"),
+  ];
+}

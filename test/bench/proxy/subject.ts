@@ -1,0 +1,77 @@
+// What is compared: one process, or several, that listen for mutual TLS and forward. Every subject reads the same identity files.
+import type { Program } from "./children.ts";
+import { nodeProgram } from "./children.ts";
+
+/** What a listener does: see the programs in ../plain. */
+export type Role = "handshake" | "l4" | "http1" | "http2" | "bulk-l4" | "bulk-http1";
+
+export interface Ports {
+  readonly small: number;
+  readonly bulk: number;
+  readonly h2: number;
+}
+
+export interface Subject {
+  readonly name: string;
+  /** Port of the listener in that role; undefined: it has none. */
+  port(role: Role): number | undefined;
+  /** Of the processes behind that role. */
+  cpuSeconds(role: Role): number;
+  residentMegabytes(role: Role): number;
+  stop(): Promise<void>;
+}
+
+const PLAIN: readonly (readonly [Role, string, keyof Ports])[] = [
+  ["handshake", "handshake", "small"],
+  ["l4", "l4", "small"],
+  ["http1", "http1", "small"],
+  ["http2", "http2", "h2"],
+  ["bulk-l4", "l4", "bulk"],
+  ["bulk-http1", "http1", "bulk"],
+];
+
+/** The plain Node programs, one process for each role. */
+export async function startPlain(identityFolder: string, backend: Ports, roles: ReadonlySet<Role>): Promise<Subject> {
+  const programs = new Map<Role, { readonly program: Program; readonly port: number }>();
+  for (const [role, file, target] of PLAIN) {
+    if (!roles.has(role)) continue;
+    const program = nodeProgram("measured", `../plain/${file}.ts`, [identityFolder, String(backend[target])]);
+    programs.set(role, { program, port: Number(await program.firstLine()) });
+  }
+  const programOf = (role: Role): Program => {
+    const found = programs.get(role);
+    if (found === undefined) throw new TypeError(`no plain program was started as ${role}`);
+    return found.program;
+  };
+  return {
+    name: "plain Node",
+    port: (role) => programs.get(role)?.port,
+    cpuSeconds: (role) => programOf(role).cpuSeconds(),
+    residentMegabytes: (role) => programOf(role).residentMegabytes(),
+    stop: async () => {
+      await Promise.all([...programs.values()].map(({ program }) => program.stop()));
+    },
+  };
+}
+
+/** A subject whose roles are all served by one program. */
+export function ofOneProgram(name: string, program: Program, ports: ReadonlyMap<Role, number>): Subject {
+  return {
+    name,
+    port: (role) => ports.get(role),
+    cpuSeconds: () => program.cpuSeconds(),
+    residentMegabytes: () => program.residentMegabytes(),
+    stop: () => program.stop(),
+  };
+}
+
+/** What the backend printed. @throws TypeError */
+export function parsePorts(line: string): Ports {
+  const value: unknown = JSON.parse(line);
+  const port = (name: keyof Ports): number => {
+    const found = typeof value === "object" && value !== null ? Reflect.get(value, name) : undefined;
+    if (typeof found !== "number") throw new TypeError(`the backend told no port named ${name}`);
+    return found;
+  };
+  return { small: port("small"), bulk: port("bulk"), h2: port("h2") };
+}
