@@ -13,6 +13,10 @@ export type ProxyErrorCode =
   /** A policy asks for what is not supported yet. */
   | "MCA_PROXY_POLICY_UNSUPPORTED"
   /** A policy does not fit the listeners that it is for. */
-  | "MCA_PROXY_POLICY_CONFLICT";
+  | "MCA_PROXY_POLICY_CONFLICT"
+  /** No connection to a target could be made. */
+  | "MCA_PROXY_UPSTREAM_UNAVAILABLE"
+  /** The target did not take the connection in time. */
+  | "MCA_PROXY_UPSTREAM_TIMEOUT";
 
 export class ProxyError extends MeshCaError<ProxyErrorCode> {}

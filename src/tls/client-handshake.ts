@@ -1,14 +1,16 @@
 // The client's half of a handshake, shared by plain connections and gRPC channels: connect, refuse a resumed session, judge the
 // presented chain ourselves, and only then give the socket away. In TLS 1.3 the server may still refuse afterwards: that shows
 // at the first read, not here.
-import { isIP } from "node:net";
+import { isIP, Socket } from "node:net";
 import { type ConnectionOptions, connect, type TLSSocket } from "node:tls";
 import type { Certificate } from "../x509/index.ts";
+import { clientContext } from "./client-context.ts";
 import { TlsError } from "./errors.ts";
 import type { TlsIdentity } from "./identity.ts";
 import { clientTlsOptions } from "./options.ts";
 import { presentedChain } from "./presented-chain.ts";
 import { requireFullHandshake, unusableIdentity } from "./refusal-errors.ts";
+import { rememberRaw } from "./reset.ts";
 
 const DEFAULT_TIMEOUT_MS = 10_000;
 
@@ -63,6 +65,7 @@ export function shakeHands(request: ClientHandshake): Promise<TLSSocket> {
         return;
       }
       settle();
+      if (request.target.socket instanceof Socket) rememberRaw(socket, request.target.socket);
       resolve(socket);
     });
   });
@@ -72,6 +75,7 @@ function start(request: ClientHandshake): TLSSocket {
   try {
     return connect({
       ...clientTlsOptions(request.identity, { alpn: request.alpn }),
+      secureContext: clientContext(request.identity),
       ...request.target,
       ...(isIP(request.host) === 0 ? { servername: request.host } : {}),
     });

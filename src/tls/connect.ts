@@ -1,12 +1,16 @@
 // A TLS connection to a peer whose certificates are judged by our own code.
+import type { Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
 import type { Certificate } from "../x509/index.ts";
 import { shakeHands } from "./client-handshake.ts";
 import type { TlsIdentity } from "./identity.ts";
 
 export interface ConnectTlsOptions {
+  /** Also the server name that is asked for (SNI), where it is a name. */
   readonly host: string;
   readonly port: number;
+  /** A connection to host and port that was made already. It belongs to the TLS socket from now on, half-open if it allows that. */
+  readonly through?: Socket | undefined;
   /** What this side shows; undefined: no client certificate. */
   readonly identity?: TlsIdentity | undefined;
   /** Application protocols in order of preference; empty: none. */
@@ -25,9 +29,9 @@ export interface ConnectTlsOptions {
  *   MCA_TLS_ALPN_REFUSED, MCA_TLS_CHAIN_INVALID; whatever `verify` throws; the signal's reason
  */
 export function connectTls(options: ConnectTlsOptions): Promise<TLSSocket> {
-  const { host, port, identity, alpn, timeoutMs, signal } = options;
+  const { host, port, through, identity, alpn, timeoutMs, signal } = options;
   return shakeHands({
-    target: { host, port },
+    target: through === undefined ? { host, port } : { socket: through, port },
     host,
     identity,
     alpn,

@@ -9,7 +9,13 @@ export type { TlsConnection } from "./connections.ts";
 export { TlsError, type TlsErrorCode } from "./errors.ts";
 export type { IdentitySource, TlsIdentity } from "./identity.ts";
 export { createTlsListener } from "./listener.ts";
-export type { PeerInfo, TlsListener, TlsListenerCounts, TlsListenerOptions } from "./listener-options.ts";
+export type {
+  ListenAddress,
+  PeerInfo,
+  TlsListener,
+  TlsListenerCounts,
+  TlsListenerOptions,
+} from "./listener-options.ts";
 export { type OpenSslTrial, tryWithOpenSsl } from "./openssl-trial.ts";
 export {
   clientTlsOptions,
@@ -22,3 +28,5 @@ export {
   webServerTlsOptions,
 } from "./options.ts";
 export { presentedChain } from "./presented-chain.ts";
+export { plainAddress, senderOf } from "./remote-address.ts";
+export { resetConnection } from "./reset.ts";

@@ -28,6 +28,8 @@ export interface TlsListenerOptions<V> {
   readonly missingAlpn: "h2" | "accept" | "refuse";
   /** The verdict about the peer, from what it presented (perhaps nothing). Throwing closes the connection. */
   judge(chain: readonly Certificate[], info: PeerInfo): V | Promise<V>;
+  /** A peer may end its direction and still receive: whoever takes the connections has to end them. Default false. */
+  readonly allowHalfOpen?: boolean | undefined;
   /** Takes a judged connection. The listener keeps its error handler and closes it at the end. */
   onConnection(socket: TLSSocket, verdict: V): void;
   /** When to close the connection, Unix milliseconds: usually the leaf's notAfter. Looked at once a second. */
@@ -42,6 +44,13 @@ export interface TlsListenerOptions<V> {
   readonly perAddress?: { readonly maxHandshakes?: number; readonly maxConnections?: number } | undefined;
   readonly clock: Clock;
   readonly logger: Logger;
+}
+
+export interface ListenAddress {
+  readonly host: string;
+  /** 0 lets the system choose one. */
+  readonly port: number;
+  readonly reusePort?: boolean | undefined;
 }
 
 /** Counts for metrics. */
@@ -59,10 +68,11 @@ export interface TlsListenerCounts {
 export interface TlsListener<V> {
   /**
    * Opens the port.
+   * @param address.reusePort several processes may listen on it; the system spreads the connections. Default false
    * @returns the address and port that are bound (port 0: chosen by the system)
    * @throws TlsError MCA_TLS_IDENTITY_MISSING, MCA_TLS_IDENTITY_INVALID, MCA_TLS_LISTEN_FAILED
    */
-  listen(address: { readonly host: string; readonly port: number }): Promise<{ host: string; port: number }>;
+  listen(address: ListenAddress): Promise<{ host: string; port: number }>;
   /** Stops accepting at once, gives open connections `graceMs` to end, then destroys them. Resolves when all are closed. */
   close(graceMs: number): Promise<void>;
   /** The open connections, for judging them again when trust changes: destroy the socket of one that is no longer good. */

@@ -7,7 +7,7 @@ import { Connections, type TlsConnection } from "./connections.ts";
 import { TlsError } from "./errors.ts";
 import { HandshakeAdmission } from "./handshake-admission.ts";
 import type { TlsIdentity } from "./identity.ts";
-import type { TlsListener, TlsListenerCounts, TlsListenerOptions } from "./listener-options.ts";
+import type { ListenAddress, TlsListener, TlsListenerCounts, TlsListenerOptions } from "./listener-options.ts";
 import { serverTlsOptions, webServerTlsOptions } from "./options.ts";
 import { presentedChain } from "./presented-chain.ts";
 import {
@@ -22,6 +22,7 @@ import {
 } from "./refusal-errors.ts";
 import { Refusals } from "./refusals.ts";
 import { plainAddress, senderOf } from "./remote-address.ts";
+import { rememberRaw } from "./reset.ts";
 
 const DEFAULT_HANDSHAKE_TIMEOUT_MS = 10_000;
 const KEEP_ALIVE_DELAY_MS = 30_000;
@@ -40,6 +41,7 @@ export function createTlsListener<V>(options: TlsListenerOptions<V>): TlsListene
  */
 interface Handshake {
   readonly key: string;
+  readonly raw: Socket;
   /** What is to be destroyed: the TCP socket, and once there is one, the TLS socket on it. */
   socket: Socket;
   readonly remoteAddress: string;
@@ -74,12 +76,14 @@ class Listener<V> implements TlsListener<V> {
       maxHandshakesPerSender: options.perAddress?.maxHandshakes ?? Math.max(1, Math.floor(options.maxHandshakes / 4)),
     });
     this.#refusals = new Refusals(options.logger, options.clock);
-    this.#tcp = createTcpServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_DELAY_MS }, (raw) =>
-      this.#accept(raw),
+    const { allowHalfOpen = false } = options;
+    this.#tcp = createTcpServer(
+      { allowHalfOpen, noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_DELAY_MS },
+      (raw) => this.#accept(raw),
     );
   }
 
-  async listen(address: { readonly host: string; readonly port: number }): Promise<{ host: string; port: number }> {
+  async listen(address: ListenAddress): Promise<{ host: string; port: number }> {
     const { identity, clock } = this.#options;
     const first = identity.current();
     if (first === undefined || first.notAfter <= clock.now()) throw noIdentity();
@@ -151,11 +155,11 @@ class Listener<V> implements TlsListener<V> {
     return server;
   }
 
-  #bind({ host, port }: { readonly host: string; readonly port: number }): Promise<void> {
+  #bind({ host, port, reusePort = false }: ListenAddress): Promise<void> {
     return new Promise((resolve, reject) => {
       const refused = (cause: Error): void => reject(cannotListen(host, port, cause));
       this.#tcp.once("error", refused);
-      this.#tcp.listen({ host, port, backlog: BACKLOG }, () => {
+      this.#tcp.listen({ host, port, reusePort, backlog: BACKLOG }, () => {
         this.#tcp.off("error", refused);
         this.#tcp.on("error", (error) => this.#fault("the listener failed", error));
         resolve();
@@ -206,6 +210,7 @@ class Listener<V> implements TlsListener<V> {
     const limit = setTimeout(() => handshake.fail(handshakeTimedOut(this.#timeoutMs)), this.#timeoutMs);
     const handshake: Handshake = {
       key,
+      raw,
       socket: raw,
       remoteAddress,
       sender,
@@ -245,6 +250,7 @@ class Listener<V> implements TlsListener<V> {
       // Evicted, timed out, hung up or closed while the verdict was being found.
       if (this.#handshakes.get(handshake.key) !== handshake) return;
       handshake.release();
+      rememberRaw(socket, handshake.raw);
       this.#hand({ socket, verdict, remoteAddress }, sender);
     } catch (error) {
       handshake.fail(error);

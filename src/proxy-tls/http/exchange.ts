@@ -124,6 +124,8 @@ export interface HttpServerConnection {
   readonly active: number;
   /** No new exchanges: GOAWAY, `Connection: close`; closes when those in progress have ended. May be called twice. */
   drain(): void;
+  /** The policies have changed: exchanges in progress that they no longer allow are ended. */
+  reconsider(): void;
   /** Ends everything now. */
   destroy(reason: string): void;
 }

@@ -52,9 +52,34 @@ export interface ConnectionRecord {
   readonly upstreamPeer: string | undefined;
   readonly receivedBytes: number;
   readonly sentBytes: number;
-  /** Why it ended, in kebab-case: "closed", "denied", "peer-expired", "no-longer-allowed", "upstream-unavailable", "idle" ... */
-  readonly end: string;
+  readonly end: ConnectionEnd;
 }
+
+/** Why a connection ended. A closed set: the value of a label. */
+export type ConnectionEnd =
+  /** Both directions had ended. */
+  | "closed"
+  /** One side vanished without ending its direction; the other one was reset. */
+  | "downstream-reset"
+  | "upstream-reset"
+  /** A policy denied it, or none allowed it. */
+  | "denied"
+  /** It was open when a policy came that does not allow it. */
+  | "no-longer-allowed"
+  /** It was open when a bundle or a revocation came by which the peer is nobody. */
+  | "no-longer-trusted"
+  /** The peer's certificate has expired. */
+  | "peer-expired"
+  /** No target took it, none was who it should be, or it refused us. */
+  | "upstream-unavailable"
+  /** A limit of ours. */
+  | "overloaded"
+  /** Not one byte for too long. */
+  | "idle"
+  /** We were stopping, and it took longer than the grace. */
+  | "drained"
+  /** A fault of ours; the log has it. */
+  | "fault";
 
 /** What is counted and not logged each time. A closed set: the value of a label. */
 export type ObservedEvent =
