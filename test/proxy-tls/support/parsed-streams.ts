@@ -1,4 +1,5 @@
 // What our HTTP/1.1 parsers make of whole streams, however they are split: messages with their bodies joined, and the refusal.
+import { deepStrictEqual, strictEqual } from "node:assert/strict";
 import type { FieldList } from "../../../src/proxy-tls/http/exchange.ts";
 import { RequestParser, type RequestSink } from "../../../src/proxy-tls/http/h1/request-parser.ts";
 import { ResponseParser, type ResponseSink } from "../../../src/proxy-tls/http/h1/response-parser.ts";
@@ -118,4 +119,35 @@ export function parseResponses(
   });
   if (end && parsed.refusal === undefined) parser.eof();
   return parsed;
+}
+
+const SPLITS: readonly (readonly number[])[] = [[], [1], [2], [7], [1, 100_000]];
+
+/** The stream's last message is refused, at every split alike. */
+export function assertRequestRefused(
+  stream: string,
+  status: number,
+  reason: string,
+  options: { allowHttp10?: boolean; messages?: number } = {},
+): void {
+  for (const sizes of SPLITS) {
+    const parsed = parseRequests(stream, { sizes, ...options });
+    deepStrictEqual({ status: parsed.refusal?.status, reason: parsed.refusal?.reason }, { status, reason });
+    const complete = parsed.messages.filter((message) => message.trailers !== undefined).length;
+    strictEqual(complete, options.messages ?? 0);
+  }
+}
+
+/** The stream's last response is refused (502), at every split alike. */
+export function assertResponseRefused(
+  stream: string,
+  reason: string,
+  options: Parameters<typeof parseResponses>[1] & { messages?: number } = {},
+): void {
+  for (const sizes of SPLITS) {
+    const parsed = parseResponses(stream, { ...options, sizes });
+    deepStrictEqual({ status: parsed.refusal?.status, reason: parsed.refusal?.reason }, { status: 502, reason });
+    const complete = parsed.messages.filter((message) => message.trailers !== undefined).length;
+    strictEqual(complete, options.messages ?? 0);
+  }
 }

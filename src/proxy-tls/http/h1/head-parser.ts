@@ -2,7 +2,8 @@
 // octets are split; the first one in order that may not stand where it stands fails, so that every split of a head fails alike.
 // A head that lies in one chunk is read where it is. Octets of an incomplete one are collected in one buffer that is never larger than
 // the limit; nothing behind a head is kept. It never trims, joins, unfolds or repairs.
-import { COLON, CR, FIELD_VALUE, HTAB, LF, SP, TOKEN } from "./octets.ts";
+import { VALUE_CHARACTERS } from "../fields/characters.ts";
+import { COLON, CR, HTAB, LF, SP, TOKEN } from "./octets.ts";
 import type { HeadFailure, StartLine } from "./start-line.ts";
 
 /** The octets of a head, its first line and the empty line included; trailers count into them. */
@@ -178,7 +179,7 @@ export class HeadParser {
         state = VALUE;
       }
       if (state === VALUE) {
-        while (at < end && FIELD_VALUE[octets[at] ?? 0] !== 0) at++;
+        while (at < end && VALUE_CHARACTERS[octets[at] ?? 0] !== 0) at++;
         if (at === end) break;
         if (octets[at] !== CR) return this.#fail(octets[at] === LF ? "bare-lf" : "field-value", at);
         marks[mark + 3] = endOfValue(octets, base + (marks[mark + 2] ?? 0), at) - base;

@@ -2,6 +2,7 @@
 // parsed state and from nothing else, so that a received framing field can never reach the other side.
 import { STATUS_CODES } from "node:http";
 import type { BodyFraming, RequestHead } from "../exchange.ts";
+import { consistsOf } from "../fields/characters.ts";
 import type { SafeFields } from "../fields/safe-fields.ts";
 import { METHOD, VISIBLE } from "./octets.ts";
 
@@ -13,7 +14,7 @@ const STATUS_LINES: (string | undefined)[] = new Array(600);
  */
 export function writeRequestHead(head: RequestHead, fields: SafeFields): string {
   const { method, target, authority, body } = head;
-  if (!isMadeOf(METHOD, method) || !isMadeOf(VISIBLE, target) || !isMadeOf(VISIBLE, authority)) {
+  if (method === "" || target === "" || authority === "" || !mayBeWritten(method, target, authority)) {
     throw new TypeError("A request line or host cannot be written: its parts must be parsed ones.");
   }
   return `${method} ${target} HTTP/1.1\r\nhost: ${authority}\r\n${fieldLines(fields)}${framingLine(body)}\r\n`;
@@ -84,9 +85,6 @@ function statusLine(status: number): string {
   return line;
 }
 
-function isMadeOf(table: Uint8Array, text: string): boolean {
-  for (let i = 0; i < text.length; i++) {
-    if (table[text.charCodeAt(i)] !== 1) return false;
-  }
-  return text.length > 0;
+function mayBeWritten(method: string, target: string, authority: string): boolean {
+  return consistsOf(method, METHOD) && consistsOf(target, VISIBLE) && consistsOf(authority, VISIBLE);
 }

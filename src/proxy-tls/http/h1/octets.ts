@@ -1,5 +1,6 @@
-// The closed tables of characters that HTTP allows where (RFC 9110 5.5 and 5.6.2, RFC 9112 2 to 5). Indexed by octet; 0 means: not allowed.
+// The octets that the codec tells apart, and tables of 256 of what may stand where (RFC 9110 5.6.2, RFC 9112 2 to 5); 0 means: not allowed.
 // What is not in a table is refused, never skipped, trimmed or repaired.
+import { characterTable } from "../fields/characters.ts";
 
 export const HTAB = 0x09;
 export const LF = 0x0a;
@@ -7,23 +8,16 @@ export const CR = 0x0d;
 export const SP = 0x20;
 export const COLON = 0x3a;
 
-const ALPHA_NUMERIC = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+const UPPER = "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
 
-function tableOf(allowed: (octet: number) => boolean): Uint8Array {
-  return Uint8Array.from({ length: 256 }, (_, octet) => (allowed(octet) ? 1 : 0));
-}
-
-/** tchar: field names (RFC 9110 5.6.2). */
-export const TOKEN = tableOf((octet) => `!#$%&'*+-.^_\`|~${ALPHA_NUMERIC}`.includes(String.fromCharCode(octet)));
-
-/** Field values and reason phrases: VCHAR, obs-text, SP, HTAB (RFC 9110 5.5). */
-export const FIELD_VALUE = tableOf((octet) => octet === HTAB || (octet >= SP && octet !== 0x7f));
+/** tchar in either case: field names as they come (RFC 9110 5.6.2). */
+export const TOKEN = characterTable(`!#$%&'*+-.^_\`|~0123456789${UPPER}${UPPER.toLowerCase()}`);
 
 /** VCHAR: what a request target may be made of before the screens look at it. */
-export const VISIBLE = tableOf((octet) => octet > SP && octet < 0x7f);
+export const VISIBLE = Uint8Array.from({ length: 256 }, (_, octet) => (octet > SP && octet < 0x7f ? 1 : 0));
 
 /** Methods that we let through: A to Z and `-`. */
-export const METHOD = tableOf((octet) => octet === 0x2d || (octet >= 0x41 && octet <= 0x5a));
+export const METHOD = characterTable(`-${UPPER}`);
 
 /** The value of a hexadecimal digit; 255: none. */
 export const HEX_VALUE = Uint8Array.from({ length: 256 }, (_, octet) => {

@@ -1,6 +1,7 @@
 // The status line: HTTP-version SP status-code SP [reason-phrase] CRLF (RFC 9112 4). The second space is not optional. The reason phrase
 // is read and forgotten: it means nothing, and is never forwarded.
-import { CR, FIELD_VALUE, LF, SP } from "./octets.ts";
+import { VALUE_CHARACTERS } from "../fields/characters.ts";
+import { CR, LF, SP } from "./octets.ts";
 import type { HeadFailure, StartLine } from "./start-line.ts";
 
 // "HTTP/1."
@@ -36,7 +37,7 @@ export class StatusLine implements StartLine {
       at++;
     }
     if (at < end && !this.#afterReason) {
-      while (at < end && FIELD_VALUE[octets[at] ?? 0] !== 0) at++;
+      while (at < end && VALUE_CHARACTERS[octets[at] ?? 0] !== 0) at++;
       if (at === end) return at;
       if (octets[at] !== CR) return this.#fail(octets[at] === LF ? "bare-lf" : "reason-phrase", at);
       this.#afterReason = true;
