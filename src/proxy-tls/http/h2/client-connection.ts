@@ -1,0 +1,171 @@
+// The client's side of an HTTP/2 connection to a target, on node:http2, over a socket that was connected and verified before. One broken
+// answer ends the session and every exchange on it, so that it is not to be shared by callers who must not hurt each other.
+import { type ClientHttp2Session, connect } from "node:http2";
+import type { Socket } from "node:net";
+import type { ObservedEvent } from "../../observe/records.ts";
+import { Deadline, type DeadlineWheel } from "../deadlines.ts";
+import type { AbortCause, ClientEvents, ClientExchange, HttpClientConnection, RequestHead } from "../exchange.ts";
+import { type HttpTimeouts, LINGER_MS } from "../timeouts.ts";
+import { H2ClientExchange } from "./client-exchange.ts";
+import { closeSession } from "./ending.ts";
+import { FrameBudget } from "./frame-budget.ts";
+import { type Scheme, writeRequestList } from "./heads.ts";
+import { checkFields, type ResponseRules } from "./screens.ts";
+import { clientSessionOptions, MAX_UPSTREAM_STREAMS } from "./settings.ts";
+
+export interface H2ClientOptions {
+  readonly rules: ResponseRules;
+  /** https over TLS. */
+  readonly scheme: Scheme;
+  /** Whether requests may end in trailers. */
+  readonly requestTrailers: boolean;
+  readonly timeouts: HttpTimeouts;
+  readonly wheel: DeadlineWheel;
+  /** It can take another exchange. */
+  onIdle(): void;
+  onClosed(): void;
+  /** Something that is counted. */
+  count(event: ObservedEvent): void;
+}
+
+const SWEEP_MS = 250;
+/** SETTINGS frames cost far more than their bytes; a PING is answered. */
+const SETTINGS_CHARGE = 1_024;
+const PING_CHARGE = 64;
+
+/** An HTTP/2 client on a connected and verified socket. Nothing else may read from or write to the socket afterwards. */
+export class H2ClientConnection implements HttpClientConnection {
+  readonly protocol = "h2";
+  readonly options: H2ClientOptions;
+  readonly budget = new FrameBudget();
+  /** Coarse monotonic milliseconds, of the last sweep. */
+  now = performance.now();
+  readonly #socket: Socket;
+  readonly #session: ClientHttp2Session;
+  readonly #sweep: Deadline;
+  readonly #sweepMs: number;
+  readonly #exchanges = new Set<H2ClientExchange>();
+  #allowed = MAX_UPSTREAM_STREAMS;
+  #state: "open" | "draining" | "closed" = "open";
+  #idleSince = this.now;
+  /** The last stream that the target says it may have processed. */
+  #lastProcessed: number | undefined;
+
+  constructor(socket: Socket, options: H2ClientOptions) {
+    this.options = options;
+    this.#socket = socket;
+    const { bodyIdleMs, writeStallMs } = options.timeouts;
+    this.#sweepMs = Math.min(SWEEP_MS, ...[bodyIdleMs, writeStallMs].map((ms) => ms / 4 || SWEEP_MS));
+    this.#sweep = new Deadline(options.wheel, () => this.#onSweep());
+    // The authority is a placeholder: every request names its own.
+    const session = connect("https://target", { ...clientSessionOptions(), createConnection: () => socket });
+    this.#session = session;
+    session.on("error", () => {});
+    session.on("ping", () => this.#charge(PING_CHARGE));
+    session.on("remoteSettings", ({ maxConcurrentStreams }) => this.#onSettings(maxConcurrentStreams));
+    session.on("goaway", (_code, lastStream) => this.#onGoaway(lastStream));
+    // A push, which was forbidden.
+    session.on("stream", () => this.#end({ kind: "peer-gone" }));
+    socket.on("error", () => {});
+    socket.on("end", () => this.#end({ kind: "peer-gone" }));
+    socket.on("close", () => this.#end({ kind: "peer-gone" }));
+    this.#sweep.set(this.#sweepMs);
+  }
+
+  get capacity(): number {
+    if (this.#state !== "open" || this.#session.closed || this.#session.destroyed) return 0;
+    return Math.max(0, this.#allowed - this.#exchanges.size);
+  }
+
+  get active(): number {
+    return this.#exchanges.size;
+  }
+
+  request(head: RequestHead, events: ClientEvents): ClientExchange {
+    if (this.capacity === 0) throw new TypeError("a connection without capacity was given a request");
+    const { scheme, requestTrailers } = this.options;
+    const { body } = head;
+    const endStream = body.kind === "none" || (body.kind === "length" && body.bytes === 0);
+    const stream = this.#session.request(writeRequestList(head, checkFields(head.fields), scheme), {
+      endStream,
+      waitForTrailers: requestTrailers && body.kind === "open",
+    });
+    const exchange = new H2ClientExchange(this, stream, head, events, endStream);
+    if (requestTrailers && body.kind === "open") stream.once("wantTrailers", () => exchange.sendTrailers());
+    this.#exchanges.add(exchange);
+    return exchange;
+  }
+
+  drain(): void {
+    if (this.#state !== "open") return;
+    this.#state = "draining";
+    this.#idleSince = performance.now();
+    closeSession(this.#session);
+  }
+
+  destroy(reason: string): void {
+    this.#end({ kind: "closed", reason });
+  }
+
+  // What an exchange calls.
+
+  left(exchange: H2ClientExchange): void {
+    this.#exchanges.delete(exchange);
+    if (this.#exchanges.size === 0) this.#idleSince = performance.now();
+    if (this.capacity > 0) this.options.onIdle();
+  }
+
+  isBeyondGoaway(stream: number): boolean {
+    return this.#lastProcessed !== undefined && stream > this.#lastProcessed;
+  }
+
+  // What the session tells.
+
+  #onSettings(maxConcurrentStreams = MAX_UPSTREAM_STREAMS): void {
+    this.#allowed = Math.min(maxConcurrentStreams, MAX_UPSTREAM_STREAMS);
+    this.#charge(SETTINGS_CHARGE);
+    if (this.capacity > 0) this.options.onIdle();
+  }
+
+  /** Told before node acts on it: behind an error it ends every stream at once. */
+  #onGoaway(lastStream: number): void {
+    this.#lastProcessed = Math.min(lastStream, this.#lastProcessed ?? lastStream);
+    if (this.#state === "open") this.#state = "draining";
+    this.#idleSince = performance.now();
+  }
+
+  #charge(bytes: number): void {
+    this.budget.charge(bytes);
+    if (this.budget.isSpent(this.#socket.bytesRead, 0)) this.#onFlood();
+  }
+
+  #onFlood(): void {
+    this.options.count("h2-flood");
+    this.#end({ kind: "closed", reason: "flood" });
+  }
+
+  #onSweep(): void {
+    if (this.#state === "closed") return;
+    const now = performance.now();
+    const elapsedMs = now - this.now;
+    this.now = now;
+    if (this.budget.isSpent(this.#socket.bytesRead, elapsedMs)) {
+      this.#onFlood();
+      return;
+    }
+    for (const exchange of this.#exchanges) exchange.checkDeadlines(now);
+    const ending = this.#state === "draining" || this.#session.destroyed;
+    if (ending && this.#exchanges.size === 0 && now - this.#idleSince > LINGER_MS) this.#end({ kind: "peer-gone" });
+    else this.#sweep.set(this.#sweepMs);
+  }
+
+  #end(cause: AbortCause): void {
+    if (this.#state === "closed") return;
+    this.#state = "closed";
+    this.#sweep.clear();
+    for (const exchange of [...this.#exchanges]) exchange.cut(cause);
+    this.#session.destroy();
+    this.#socket.destroy();
+    this.options.onClosed();
+  }
+}

@@ -1,0 +1,256 @@
+// One request to a target and its response on a stream of an HTTP/2 client connection.
+import { type ClientHttp2Stream, constants } from "node:http2";
+import {
+  type AbortCause,
+  type ClientEvents,
+  type ClientExchange,
+  type FieldList,
+  NO_FIELDS,
+  type RequestHead,
+  type ResponseHead,
+} from "../exchange.ts";
+import { badResponse, type HttpRefusal, RefusedError } from "../refusal.ts";
+import type { H2ClientConnection } from "./client-connection.ts";
+import { cancelStream } from "./ending.ts";
+import { fieldObject, isBodiless, readResponseHead, sizeOf } from "./heads.ts";
+import { type BrokenBody, IncomingBody } from "./incoming-body.ts";
+import { checkFields, screenResponse, screenResponseTrailers } from "./screens.ts";
+
+const { NGHTTP2_FLAG_END_STREAM, NGHTTP2_REFUSED_STREAM, NGHTTP2_PROTOCOL_ERROR } = constants;
+const MAX_INTERIM_HEADS = 8;
+const NOT_SET = Number.POSITIVE_INFINITY;
+
+export class H2ClientExchange implements ClientExchange {
+  readonly #connection: H2ClientConnection;
+  readonly #stream: ClientHttp2Stream;
+  readonly #method: string;
+  readonly #events: ClientEvents;
+  readonly #body: IncomingBody;
+  #requestEnded: boolean;
+  #trailers: FieldList = NO_FIELDS;
+  /** Bytes that the announced content-length still asks for; undefined: none was announced. */
+  #left: number | undefined;
+  #received = false;
+  #answered = false;
+  #interims = 0;
+  #responseTrailers: FieldList = NO_FIELDS;
+  #over = false;
+  #idleSince = NOT_SET;
+  #stalledSince = NOT_SET;
+
+  /** @param requestEnded END_STREAM goes with the head */
+  constructor(
+    connection: H2ClientConnection,
+    stream: ClientHttp2Stream,
+    { method, body }: RequestHead,
+    events: ClientEvents,
+    requestEnded: boolean,
+  ) {
+    this.#connection = connection;
+    this.#stream = stream;
+    this.#method = method;
+    this.#events = events;
+    this.#requestEnded = requestEnded;
+    this.#left = body.kind === "length" ? body.bytes : undefined;
+    this.#body = new IncomingBody(stream, {
+      data: (chunk) => this.#onData(chunk),
+      complete: () => this.#onResponseEnd(),
+      broken: (why) => this.#onBroken(why),
+    });
+    stream.on("error", () => {});
+    stream.on("headers", (_object, _flags, raw) => this.#onInterim(raw));
+    stream.on("response", (_object, flags, raw) => this.#onResponse(flags, raw));
+    stream.on("trailers", (_object, _flags, raw) => {
+      this.#responseTrailers = raw;
+    });
+    stream.on("close", () => this.#onClose());
+  }
+
+  // ClientExchange.
+
+  write(chunk: Uint8Array): boolean {
+    if (this.#over || this.#requestEnded || chunk.length === 0) return true;
+    if (this.#left !== undefined) {
+      if (chunk.length > this.#left) throw new TypeError("a body longer than its content-length");
+      this.#left -= chunk.length;
+    }
+    this.#connection.budget.sent(chunk.length);
+    if (this.#stream.write(chunk)) return true;
+    this.#stalledSince = this.#connection.now;
+    this.#stream.once("drain", () => this.#onDrain());
+    return false;
+  }
+
+  end(trailers: FieldList): void {
+    if (this.#over || this.#requestEnded) return;
+    if (this.#left !== undefined && this.#left !== 0) {
+      this.abort();
+      return;
+    }
+    this.#requestEnded = true;
+    this.#trailers = trailers;
+    if (this.#stream.writableLength > 0) this.#stalledSince = this.#connection.now;
+    this.#stream.end();
+  }
+
+  abort(): void {
+    if (this.#over) return;
+    this.#leave();
+    cancelStream(this.#stream);
+  }
+
+  pauseBody(): void {
+    this.#idleSince = NOT_SET;
+    this.#body.pause();
+  }
+
+  resumeBody(): void {
+    if (this.#over || !this.#answered) return;
+    this.#idleSince = this.#connection.now;
+    this.#body.resume();
+  }
+
+  // What the connection calls.
+
+  /** node asks for trailers, where they were announced to it. */
+  sendTrailers(): void {
+    try {
+      this.#stream.sendTrailers(fieldObject(checkFields(this.#trailers)));
+    } catch {
+      this.#fail({ kind: "peer-gone" });
+    }
+  }
+
+  checkDeadlines(now: number): void {
+    const { bodyIdleMs, writeStallMs } = this.#connection.options.timeouts;
+    if (bodyIdleMs > 0 && now - this.#idleSince > bodyIdleMs) this.#fail({ kind: "timeout", deadline: "body-idle" });
+    else if (writeStallMs > 0 && now - this.#stalledSince > writeStallMs) {
+      this.#fail({ kind: "timeout", deadline: "write-stall" });
+    }
+  }
+
+  /** The connection ends. */
+  cut(cause: AbortCause): void {
+    // Whole, and not yet taken.
+    if (cause.kind === "peer-gone" && this.#body.ended) return;
+    this.#fail(cause);
+  }
+
+  // What the stream tells.
+
+  #onInterim(raw: FieldList): void {
+    if (this.#over) return;
+    this.#received = true;
+    this.#connection.budget.head(sizeOf(raw));
+    this.#interims += 1;
+    const head = this.#interims > MAX_INTERIM_HEADS ? badResponse("too-many-interim-heads") : this.#screen(raw, false);
+    if ("reason" in head) this.#malformed(head);
+    else if (head.status === 100) this.#events.interim(100, NO_FIELDS);
+    else if (head.status === 103) this.#events.interim(103, head.fields);
+    else if (head.status === 101 || head.status >= 200) this.#malformed(badResponse("interim-status"));
+  }
+
+  #onResponse(flags: number, raw: FieldList): void {
+    if (this.#over) return;
+    this.#received = true;
+    this.#connection.budget.head(sizeOf(raw));
+    const head = this.#screen(raw, (flags & NGHTTP2_FLAG_END_STREAM) !== 0);
+    if ("reason" in head) {
+      this.#malformed(head);
+      return;
+    }
+    if (head.status < 200) {
+      this.#malformed(badResponse("status"));
+      return;
+    }
+    this.#answered = true;
+    this.#idleSince = this.#connection.now;
+    this.#events.head(head);
+    if (this.#over) return;
+    const { body, status } = head;
+    this.#body.begin(isBodiless(this.#method, status) ? 0 : body.kind === "length" ? body.bytes : undefined);
+  }
+
+  #screen(raw: FieldList, endStream: boolean): ResponseHead | HttpRefusal {
+    try {
+      return screenResponse(readResponseHead(raw, endStream), this.#connection.options.rules);
+    } catch (error) {
+      if (error instanceof RefusedError) return error.refusal;
+      throw error;
+    }
+  }
+
+  #onData(chunk: Uint8Array): void {
+    this.#connection.budget.piece(chunk.length);
+    if (this.#idleSince !== NOT_SET) this.#idleSince = this.#connection.now;
+    this.#events.data(chunk);
+  }
+
+  #onResponseEnd(): void {
+    let trailers = this.#responseTrailers;
+    try {
+      if (trailers.length > 0) trailers = screenResponseTrailers(trailers, this.#connection.options.rules);
+    } catch (error) {
+      if (!(error instanceof RefusedError)) throw error;
+      this.#malformed(error.refusal);
+      return;
+    }
+    const requestEnded = this.#requestEnded;
+    this.#leave();
+    // The rest of the request is not wanted.
+    if (!requestEnded) cancelStream(this.#stream);
+    this.#events.end(trailers);
+  }
+
+  #onBroken(why: BrokenBody): void {
+    if (why === "truncated") this.#fail(this.#causeOfClose());
+    else this.#malformed(badResponse(why));
+  }
+
+  #onClose(): void {
+    // A whole response that is not yet taken stays one, whatever became of the stream.
+    if (!this.#body.ended) this.#fail(this.#causeOfClose());
+  }
+
+  #onDrain(): void {
+    this.#stalledSince = NOT_SET;
+    if (!this.#over && !this.#requestEnded) this.#events.writable();
+  }
+
+  // Ends.
+
+  #causeOfClose(): AbortCause {
+    if (this.#stream.rstCode === NGHTTP2_PROTOCOL_ERROR || isProtocolError(this.#stream.errored)) {
+      return { kind: "malformed", refusal: badResponse("http2-protocol") };
+    }
+    return { kind: "peer-gone" };
+  }
+
+  #malformed(refusal: HttpRefusal): void {
+    this.#fail({ kind: "malformed", refusal });
+  }
+
+  #fail(cause: AbortCause): void {
+    if (this.#over) return;
+    const { id, rstCode } = this.#stream;
+    const unprocessed =
+      !this.#received &&
+      (id === undefined || rstCode === NGHTTP2_REFUSED_STREAM || this.#connection.isBeyondGoaway(id));
+    this.#leave();
+    cancelStream(this.#stream);
+    this.#events.failed({ cause, received: this.#received, unprocessed });
+  }
+
+  #leave(): void {
+    this.#over = true;
+    this.#idleSince = NOT_SET;
+    this.#stalledSince = NOT_SET;
+    this.#body.stop();
+    this.#connection.left(this);
+  }
+}
+
+/** What node:http2 gives streams of a session that broke the protocol. */
+function isProtocolError(error: unknown): boolean {
+  return error instanceof Error && "code" in error && error.code === "ERR_HTTP2_ERROR";
+}

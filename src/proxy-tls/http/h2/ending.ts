@@ -1,0 +1,45 @@
+// How streams and sessions end. The only file of the data path that may say `.close(`: on a stream it completes what it should
+// abort (it sends END_STREAM), and so may come only behind END_STREAM; on a session it is a drain. A test keeps it so.
+import type { ClientHttp2Stream, Http2Session, Http2Stream, ServerHttp2Stream } from "node:http2";
+import { addAbortSignal, Readable } from "node:stream";
+
+const NO_ERROR = 0;
+/** The highest stream number: "nothing is refused yet" in a GOAWAY (RFC 9113 section 6.8). */
+const ANY_STREAM = 2 ** 31 - 1;
+
+/** An error that node:http2 takes for an abort by the caller: it tells CANCEL then, and INTERNAL_ERROR for every other. */
+const CANCELLED = abortError();
+const ABORTED = new Error("aborted");
+
+/** Ends a response, or a request's half, so that it can never be taken for complete: RST_STREAM INTERNAL_ERROR. */
+export function abortStream(stream: ServerHttp2Stream): void {
+  stream.destroy(ABORTED);
+}
+
+/** Ends a request that nobody wants answered any more: RST_STREAM CANCEL. */
+export function cancelStream(stream: ClientHttp2Stream): void {
+  stream.destroy(CANCELLED);
+}
+
+/** Tells that the rest of the request is not wanted, behind a whole response: RST_STREAM NO_ERROR (RFC 9113 section 8.1). */
+export function closeEndedStream(stream: Http2Stream): void {
+  if (!stream.destroyed) stream.close(NO_ERROR);
+}
+
+/** The first of two GOAWAYs: open no more streams; those that are on their way are still answered. */
+export function announceClose(session: Http2Session): void {
+  session.goaway(NO_ERROR, ANY_STREAM);
+}
+
+/** The second: streams beyond the last one were not processed; the session ends with its last stream. */
+export function closeSession(session: Http2Session): void {
+  session.close();
+}
+
+/** node's own class is not exported, and no other will do. */
+function abortError(): Error {
+  const source = new Readable({ read: () => {} });
+  source.on("error", () => {});
+  addAbortSignal(AbortSignal.abort(), source);
+  return source.errored ?? new Error("cancelled");
+}

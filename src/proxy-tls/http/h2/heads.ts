@@ -1,0 +1,140 @@
+// Heads of HTTP/2 (RFC 9113 section 8.3) between node:http2's flat lists and ours. Only the raw list is read: the object that node makes
+// of it joins and drops fields. What is written is made from the parsed head and from checked fields, framing from `body`.
+import type { OutgoingHttpHeaders } from "node:http2";
+import {
+  type BodyFraming,
+  type FieldList,
+  NO_BODY,
+  OPEN_BODY,
+  type RequestHead,
+  type ResponseHead,
+} from "../exchange.ts";
+import type { RawRequestHead, RawResponseHead } from "../raw-head.ts";
+import { badRequest, badResponse, type HttpRefusal, RefusedError } from "../refusal.ts";
+
+export type Scheme = "http" | "https";
+
+const COLON = 0x3a;
+const MAX_LENGTH_DIGITS = 15;
+
+/**
+ * Reads a request's head. nghttp2 has seen to it that pseudo-fields come first, once, and that connection-specific fields do not come.
+ * @param endStream nothing follows the head
+ * @throws RefusedError 400, 405
+ */
+export function readRequestHead(raw: FieldList, endStream: boolean, scheme: Scheme): RawRequestHead {
+  let method = "";
+  let target = "";
+  let authority: string | undefined;
+  let theirs = "";
+  let start = 0;
+  for (; start < raw.length && raw[start]?.charCodeAt(0) === COLON; start += 2) {
+    const value = raw[start + 1] ?? "";
+    switch (raw[start]) {
+      case ":method":
+        method = value;
+        break;
+      case ":path":
+        target = value;
+        break;
+      case ":authority":
+        authority = value;
+        break;
+      case ":scheme":
+        theirs = value;
+        break;
+      default:
+        throw new RefusedError(badRequest("pseudo-field"));
+    }
+  }
+  // CONNECT has neither scheme nor path; the screens refuse it by its method.
+  if (theirs !== scheme && method !== "CONNECT") throw new RefusedError(badRequest("scheme"));
+  const fields = raw.slice(start);
+  return { version: "2", method, target, authority, fields, framing: framingOf(fields, endStream, badRequest) };
+}
+
+/**
+ * Reads a response's head, interim ones included.
+ * @throws RefusedError 502
+ */
+export function readResponseHead(raw: FieldList, endStream: boolean): RawResponseHead {
+  const text = raw[1] ?? "";
+  if (raw[0] !== ":status" || text.length !== 3) throw new RefusedError(badResponse("status"));
+  let status = 0;
+  for (let index = 0; index < 3; index += 1) {
+    const digit = text.charCodeAt(index) - 0x30;
+    if (!(digit >= 0 && digit <= 9)) throw new RefusedError(badResponse("status"));
+    status = status * 10 + digit;
+  }
+  if (status < 100 || status > 599) throw new RefusedError(badResponse("status"));
+  const fields = raw.slice(2);
+  return { version: "2", status, fields, framing: framingOf(fields, endStream, badResponse), untilClose: false };
+}
+
+/** The size of a list as RFC 9113 section 6.5.2 counts it. */
+export function sizeOf(raw: FieldList): number {
+  let size = raw.length * 16;
+  for (let index = 0; index < raw.length; index += 1) size += raw[index]?.length ?? 0;
+  return size;
+}
+
+/**
+ * What content-length says, if it is there; a response to HEAD has one and no body. It is compared with what comes, by nghttp2 and by
+ * IncomingBody.
+ */
+function framingOf(fields: FieldList, endStream: boolean, refuse: (reason: string) => HttpRefusal): BodyFraming {
+  let found: BodyFraming | undefined;
+  for (let index = 0; index < fields.length; index += 2) {
+    if (fields[index] !== "content-length") continue;
+    if (found !== undefined) throw new RefusedError(refuse("two-content-lengths"));
+    found = { kind: "length", bytes: parseLength(fields[index + 1] ?? "", refuse) };
+  }
+  return found ?? (endStream ? NO_BODY : OPEN_BODY);
+}
+
+function parseLength(text: string, refuse: (reason: string) => HttpRefusal): number {
+  let length = 0;
+  for (let index = 0; index < text.length; index += 1) {
+    const digit = text.charCodeAt(index) - 0x30;
+    if (!(digit >= 0 && digit <= 9) || index === MAX_LENGTH_DIGITS) throw new RefusedError(refuse("content-length"));
+    length = length * 10 + digit;
+  }
+  if (text === "" || (text.charCodeAt(0) === 0x30 && text.length > 1)) throw new RefusedError(refuse("content-length"));
+  return length;
+}
+
+/** A request's head as node:http2 takes it. */
+export function writeRequestList(head: RequestHead, fields: FieldList, scheme: Scheme): string[] {
+  const list = [":method", head.method, ":scheme", scheme, ":authority", head.authority, ":path", head.target];
+  for (let index = 0; index < fields.length; index += 1) list.push(fields[index] ?? "");
+  if (head.body.kind === "length") list.push("content-length", `${head.body.bytes}`);
+  if (head.acceptsTrailers) list.push("te", "trailers");
+  if (head.expectsContinue) list.push("expect", "100-continue");
+  return list;
+}
+
+/** A final response's head as node:http2 takes it. */
+export function writeResponseList(head: ResponseHead, fields: FieldList): string[] {
+  const list = [":status", `${head.status}`];
+  for (let index = 0; index < fields.length; index += 1) list.push(fields[index] ?? "");
+  if (head.body.kind === "length") list.push("content-length", `${head.body.bytes}`);
+  return list;
+}
+
+/** Fields where node:http2 takes no list: interim heads and trailers. */
+export function fieldObject(fields: FieldList): OutgoingHttpHeaders {
+  const object: Record<string, string[]> = Object.create(null);
+  for (let index = 0; index < fields.length; index += 2) {
+    const name = fields[index] ?? "";
+    const value = fields[index + 1] ?? "";
+    const values = object[name];
+    if (values === undefined) object[name] = [value];
+    else values.push(value);
+  }
+  return object;
+}
+
+/** Whether a response has no body, whatever its content-length says (RFC 9110 section 6.4.1). */
+export function isBodiless(method: string, status: number): boolean {
+  return method === "HEAD" || status === 204 || status === 304;
+}

@@ -1,0 +1,142 @@
+// The body that comes in on an HTTP/2 stream: a request's or a response's. node:http2 reports what was cut off (RST_STREAM, GOAWAY, the
+// connection's end in the middle) like a normal end, so that `end` and `close` events tell nothing here. A body is complete only if
+// END_STREAM came: then, and only then, the stream is not yet closed when its source first says that nothing more comes. Chunks are
+// taken at that same place, past the buffers of node's Readable; a test notices when node pushes them elsewhere.
+import type { Http2Stream } from "node:http2";
+
+/** Why a body is not whole. */
+export type BrokenBody = "truncated" | "body-shorter-than-length" | "body-longer-than-length";
+
+export interface BodySink {
+  data(chunk: Uint8Array): void;
+  /** END_STREAM came, and every byte before it was delivered. */
+  complete(): void;
+  /** Told at once, paused or not. */
+  broken(why: BrokenBody): void;
+}
+
+const UNKNOWN = -1;
+
+export class IncomingBody {
+  readonly #stream: Http2Stream;
+  readonly #sink: BodySink;
+  /** Bytes that content-length announced. */
+  #expected = UNKNOWN;
+  #bytes = 0;
+  /** Until `begin`: what comes with the head in one read must wait for the head. */
+  #paused = true;
+  #waiting: Uint8Array[] = [];
+  #ended = false;
+  #over = false;
+
+  /** Takes the stream's source over. To be made before any of the body can have come, or in the 'stream' event of a server. */
+  constructor(stream: Http2Stream, sink: BodySink) {
+    this.#stream = stream;
+    this.#sink = sink;
+    const { push } = stream;
+    stream.push = (chunk: Uint8Array | null): boolean => {
+      if (chunk !== null) return this.#receive(chunk);
+      this.#sourceEnded(!stream.closed);
+      return Reflect.apply(push, stream, [null]);
+    };
+  }
+
+  /** Every byte has come, though some may not be delivered yet. */
+  get ended(): boolean {
+    return this.#ended;
+  }
+
+  /**
+   * Starts delivering, when the head was accepted.
+   * @param expected what content-length announced
+   */
+  begin(expected: number | undefined): void {
+    this.#expected = expected ?? UNKNOWN;
+    // Flowing, so that node's own life cycle of the stream goes on; nothing of the body is in its buffers.
+    this.#stream.resume();
+    this.resume();
+  }
+
+  pause(): void {
+    this.#paused = true;
+  }
+
+  resume(): void {
+    if (!this.#paused || this.#over) return;
+    this.#paused = false;
+    while (this.#waiting.length > 0 && !this.#paused && !this.#over) {
+      const chunk = this.#waiting.shift();
+      if (chunk !== undefined) this.#deliver(chunk);
+    }
+    if (this.#paused || this.#over) return;
+    if (this.#ended) process.nextTick(() => this.#finish());
+    else if (!this.#stream.destroyed) this.#stream._read(0);
+  }
+
+  /** Nothing more is told. */
+  stop(): void {
+    this.#over = true;
+    this.#waiting = [];
+  }
+
+  /**
+   * Takes what came before this object was made, on a server: bytes that were read before the session began (an unshifted preface) are
+   * handed to nghttp2 in one go, and their body with them. To be called before `begin`.
+   */
+  takeEarlier(): void {
+    const stream = this.#stream;
+    if (this.#ended || this.#over) return;
+    if (stream.closed) {
+      this.#sourceEnded(false);
+      return;
+    }
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (let chunk: Uint8Array | null = stream.read(); chunk !== null; chunk = stream.read()) this.#waiting.push(chunk);
+    this.#waiting.push(...waiting);
+    stream.once("end", () => this.#sourceEnded(true));
+  }
+
+  #receive(chunk: Uint8Array): boolean {
+    // Dropped, and taken off the window, so that the other streams go on.
+    if (this.#over) return true;
+    if (this.#paused) {
+      this.#waiting.push(chunk);
+      return false;
+    }
+    this.#deliver(chunk);
+    return !this.#paused;
+  }
+
+  #deliver(chunk: Uint8Array): void {
+    this.#bytes += chunk.length;
+    if (this.#expected !== UNKNOWN && this.#bytes > this.#expected) this.#break("body-longer-than-length");
+    else this.#sink.data(chunk);
+  }
+
+  #sourceEnded(complete: boolean): void {
+    if (this.#ended || this.#over) return;
+    if (!complete) {
+      this.#break("truncated");
+      return;
+    }
+    this.#ended = true;
+    // Trailers are told by an event of the next tick.
+    if (!this.#paused) process.nextTick(() => this.#finish());
+  }
+
+  #finish(): void {
+    if (this.#over || this.#paused || this.#waiting.length > 0) return;
+    if (this.#expected !== UNKNOWN && this.#bytes !== this.#expected) {
+      this.#break("body-shorter-than-length");
+      return;
+    }
+    this.#over = true;
+    this.#sink.complete();
+  }
+
+  #break(why: BrokenBody): void {
+    this.stop();
+    this.#sink.broken(why);
+  }
+}

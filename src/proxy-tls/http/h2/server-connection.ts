@@ -1,0 +1,225 @@
+// The server's side of an HTTP/2 connection, on node:http2: settings, new streams, what is refused before there is an exchange, deadlines,
+// floods, the way it ends. Each session has its own 'stream' listener, so that whatever was found about the peer is in the handler's
+// closure and cannot be another connection's.
+//
+//   open -> announced (first GOAWAY, pings) -> closing (second GOAWAY: no new streams) -> closed
+import { constants, performServerHandshake, type ServerHttp2Session, type ServerHttp2Stream } from "node:http2";
+import type { Socket } from "node:net";
+import type { ObservedEvent } from "../../observe/records.ts";
+import { Deadline, type DeadlineWheel } from "../deadlines.ts";
+import type { AbortCause, FieldList, HttpServerConnection, RequestHandler, RequestHead } from "../exchange.ts";
+import type { RawRequestHead } from "../raw-head.ts";
+import { type HttpRefusal, RefusedError } from "../refusal.ts";
+import { type HttpTimeouts, LINGER_MS } from "../timeouts.ts";
+import { announceClose, closeSession } from "./ending.ts";
+import { FrameBudget } from "./frame-budget.ts";
+import { readRequestHead, type Scheme, sizeOf } from "./heads.ts";
+import { type RequestRules, screenRequest } from "./screens.ts";
+import { H2ServerExchange, refuseStream } from "./server-exchange.ts";
+import { serverSessionOptions } from "./settings.ts";
+
+export interface H2ServerOptions {
+  readonly handler: RequestHandler;
+  /** The present rules: they change with the policies. */
+  readonly rules: () => RequestRules;
+  /** What `:scheme` must say. */
+  readonly scheme: Scheme;
+  /** Concurrent streams. */
+  readonly streams: number;
+  readonly timeouts: HttpTimeouts;
+  readonly wheel: DeadlineWheel;
+  /** A head that was refused before there was an exchange. */
+  onRefused(refusal: HttpRefusal, raw: RawRequestHead | undefined): void;
+  /** Something that is counted. */
+  count(event: ObservedEvent): void;
+}
+
+/**
+ * Serves HTTP/2 on a socket whose error handler is set: over TLS with ALPN h2, or in plaintext when the preface was seen and put back
+ * (detectPreface). Nothing else may read from or write to the socket afterwards.
+ */
+export function serveH2(socket: Socket, options: H2ServerOptions): HttpServerConnection {
+  return new H2ServerConnection(socket, options);
+}
+
+/** How often a connection is looked at: floods, deadlines. */
+const SWEEP_MS = 250;
+/** A SETTINGS frame costs far more than its bytes; a PING is answered. */
+const SETTINGS_CHARGE = 1_024;
+const PING_CHARGE = 64;
+/** How long new streams are taken after the first GOAWAY where the client does not answer. */
+const NOTICE_MS = 1_000;
+
+export class H2ServerConnection implements HttpServerConnection {
+  readonly options: H2ServerOptions;
+  readonly budget = new FrameBudget();
+  /** Coarse monotonic milliseconds, of the last sweep. */
+  now = performance.now();
+  readonly #socket: Socket;
+  readonly #session: ServerHttp2Session;
+  readonly #sweep: Deadline;
+  readonly #sweepMs: number;
+  readonly #exchanges = new Set<H2ServerExchange>();
+  #state: "open" | "announced" | "closing" | "closed" = "open";
+  /** When the state began, or the connection became idle. */
+  #since = this.now;
+  #spoke = false;
+  #lastStream = 0;
+  /** A stream whose head has begun and not ended, and since when. */
+  #begun = 0;
+  #begunAt = 0;
+
+  constructor(socket: Socket, options: H2ServerOptions) {
+    this.options = options;
+    this.#socket = socket;
+    const { headMs, bodyIdleMs, writeStallMs, keepAliveMs } = options.timeouts;
+    this.#sweepMs = Math.min(
+      SWEEP_MS,
+      ...[headMs, bodyIdleMs, writeStallMs, keepAliveMs].map((ms) => ms / 4 || SWEEP_MS),
+    );
+    this.#sweep = new Deadline(options.wheel, () => this.#onSweep());
+    const session = performServerHandshake(socket, serverSessionOptions(options.streams));
+    this.#session = session;
+    session.on("error", () => {});
+    session.on("stream", (stream, _headers, flags, raw) => this.#onStream(stream, flags, raw));
+    session.on("ping", () => this.#charge(PING_CHARGE));
+    session.on("remoteSettings", () => this.#onSettings());
+    session.on("goaway", () => this.#onGoaway());
+    socket.on("error", () => {});
+    socket.on("end", () => this.#end({ kind: "peer-gone" }));
+    socket.on("close", () => this.#end({ kind: "peer-gone" }));
+    this.#sweep.set(this.#sweepMs);
+  }
+
+  get active(): number {
+    return this.#exchanges.size;
+  }
+
+  drain(): void {
+    if (this.#state !== "open") return;
+    this.#become("announced");
+    announceClose(this.#session);
+    // What the client sent before it read the GOAWAY is here when the answer is.
+    this.#session.ping(() => this.#stopStreams());
+  }
+
+  destroy(reason: string): void {
+    this.#end({ kind: "closed", reason });
+  }
+
+  // What an exchange calls.
+
+  left(exchange: H2ServerExchange): void {
+    this.#exchanges.delete(exchange);
+    if (this.#exchanges.size === 0) this.#since = performance.now();
+  }
+
+  // What the session tells.
+
+  #onStream(stream: ServerHttp2Stream, flags: number, raw: FieldList): void {
+    stream.on("error", () => {});
+    this.#spoke = true;
+    this.#lastStream = stream.id ?? 0;
+    this.budget.head(sizeOf(raw));
+    const endStream = (flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0;
+    let rawHead: RawRequestHead | undefined;
+    let head: RequestHead;
+    try {
+      rawHead = readRequestHead(raw, endStream, this.options.scheme);
+      head = screenRequest(rawHead, this.options.rules());
+    } catch (error) {
+      if (!(error instanceof RefusedError)) throw error;
+      refuseStream(stream, error.refusal, endStream);
+      this.options.onRefused(error.refusal, rawHead);
+      return;
+    }
+    const exchange = new H2ServerExchange(this, stream, head, endStream);
+    this.#exchanges.add(exchange);
+    exchange.begin(this.options.handler(exchange));
+  }
+
+  #onSettings(): void {
+    this.#spoke = true;
+    this.#charge(SETTINGS_CHARGE);
+  }
+
+  /** The client says that it will open no more streams. */
+  #onGoaway(): void {
+    if (this.#state === "open" || this.#state === "announced") this.#become("closing");
+  }
+
+  // Deadlines and floods.
+
+  #charge(bytes: number): void {
+    this.budget.charge(bytes);
+    if (this.budget.isSpent(this.#socket.bytesRead, 0)) this.#onFlood();
+  }
+
+  #onFlood(): void {
+    this.options.count("h2-flood");
+    this.#end({ kind: "closed", reason: "flood" });
+  }
+
+  #onSweep(): void {
+    if (this.#state === "closed") return;
+    const now = performance.now();
+    const elapsedMs = now - this.now;
+    this.now = now;
+    if (this.budget.isSpent(this.#socket.bytesRead, elapsedMs)) {
+      this.#onFlood();
+      return;
+    }
+    // node ended it, for a broken protocol; the socket may hang on what the client does not take.
+    if (this.#session.destroyed && this.#state !== "closing") this.#become("closing");
+    for (const exchange of this.#exchanges) exchange.checkDeadlines(now);
+    if (this.#exchanges.size === 0) this.#checkIdle(now);
+    else if (this.#state === "announced" && now - this.#since > NOTICE_MS) this.#stopStreams();
+    this.#sweep.set(this.#sweepMs);
+  }
+
+  #checkIdle(now: number): void {
+    const { headMs, keepAliveMs } = this.options.timeouts;
+    const idleMs = now - this.#since;
+    if (this.#state === "announced" && idleMs > NOTICE_MS) this.#stopStreams();
+    else if (this.#state === "closing" && idleMs > LINGER_MS) this.#end({ kind: "timeout", deadline: "keep-alive" });
+    else if (this.#state !== "open") return;
+    else if (!this.#spoke && headMs > 0 && idleMs > headMs) this.#end({ kind: "timeout", deadline: "preface" });
+    else if (headMs > 0 && this.#isInHead(now) && now - this.#begunAt > headMs) {
+      this.#end({ kind: "timeout", deadline: "head" });
+    } else if (keepAliveMs > 0 && idleMs > keepAliveMs) this.drain();
+  }
+
+  /** Whether the head of a stream has begun that was never told whole. */
+  #isInHead(now: number): boolean {
+    const begun = this.#session.state.lastProcStreamID ?? 0;
+    if (begun <= this.#lastStream) return false;
+    if (begun !== this.#begun) {
+      this.#begun = begun;
+      this.#begunAt = now;
+    }
+    return true;
+  }
+
+  // Ends.
+
+  #become(state: "announced" | "closing"): void {
+    this.#state = state;
+    this.#since = performance.now();
+  }
+
+  #stopStreams(): void {
+    if (this.#state !== "announced") return;
+    this.#become("closing");
+    closeSession(this.#session);
+  }
+
+  #end(cause: AbortCause): void {
+    if (this.#state === "closed") return;
+    this.#state = "closed";
+    this.#sweep.clear();
+    // First the streams: what a session closes by itself ends without an error, and would look complete.
+    for (const exchange of [...this.#exchanges]) exchange.cut(cause);
+    this.#session.destroy();
+    this.#socket.destroy();
+  }
+}

@@ -1,0 +1,299 @@
+// One request and its response on a stream of an HTTP/2 server connection.
+import type { ServerHttp2Stream } from "node:http2";
+import {
+  type AbortCause,
+  type FieldList,
+  NO_FIELDS,
+  type RequestHead,
+  type ResponseHead,
+  type ServerEvents,
+  type ServerExchange,
+} from "../exchange.ts";
+import { badRequest, type HttpRefusal, RefusedError, refusalBody } from "../refusal.ts";
+import { abortStream, closeEndedStream } from "./ending.ts";
+import { fieldObject, isBodiless, writeResponseList } from "./heads.ts";
+import { type BrokenBody, IncomingBody } from "./incoming-body.ts";
+import { checkFields, screenRequestTrailers } from "./screens.ts";
+import type { H2ServerConnection } from "./server-connection.ts";
+
+/** The date is the target's to say. */
+const WITH_BODY = { sendDate: false, endStream: false } as const;
+const WITHOUT_BODY = { sendDate: false, endStream: true } as const;
+const WITH_TRAILERS = { sendDate: false, waitForTrailers: true } as const;
+const NOT_SET = Number.POSITIVE_INFINITY;
+
+export class H2ServerExchange implements ServerExchange {
+  readonly request: RequestHead;
+  readonly #connection: H2ServerConnection;
+  readonly #stream: ServerHttp2Stream;
+  /** Undefined: nothing followed the head. */
+  readonly #body: IncomingBody | undefined;
+  #events: ServerEvents | undefined;
+  #requestEnded: boolean;
+  #requestTrailers: FieldList = NO_FIELDS;
+  #continued = false;
+  #responded = false;
+  #responseEnded = false;
+  #waitsForTrailers = false;
+  #trailers: FieldList = NO_FIELDS;
+  /** Bytes that the announced content-length still asks for; undefined: none was announced. */
+  #left: number | undefined;
+  /** Nothing is told or done any more. */
+  #over = false;
+  /** Since when the next piece of the request is awaited, and since when the client takes nothing. */
+  #idleSince = NOT_SET;
+  #stalledSince = NOT_SET;
+
+  constructor(connection: H2ServerConnection, stream: ServerHttp2Stream, request: RequestHead, endStream: boolean) {
+    this.#connection = connection;
+    this.#stream = stream;
+    this.request = request;
+    this.#requestEnded = endStream;
+    stream.on("close", () => this.#onClose());
+    if (endStream) return;
+    stream.on("trailers", (_object, _flags, raw) => {
+      this.#requestTrailers = raw;
+    });
+    this.#body = new IncomingBody(stream, {
+      data: (chunk) => this.#onData(chunk),
+      complete: () => this.#onRequestEnd(this.#requestTrailers),
+      broken: (why) => this.#onBroken(why),
+    });
+  }
+
+  /** Starts telling, when the handler has taken the request. */
+  begin(events: ServerEvents): void {
+    this.#events = events;
+    const { body } = this.request;
+    if (this.#body === undefined) {
+      this.#stream.resume();
+      if (!this.#over) events.end(NO_FIELDS);
+      return;
+    }
+    if (!this.#over) this.#idleSince = this.#connection.now;
+    this.#body.takeEarlier();
+    this.#body.begin(body.kind === "length" ? body.bytes : undefined);
+  }
+
+  // ServerExchange.
+
+  pauseBody(): void {
+    this.#idleSince = NOT_SET;
+    this.#body?.pause();
+  }
+
+  resumeBody(): void {
+    if (this.#over || this.#body === undefined || this.#requestEnded) return;
+    this.#idleSince = this.#connection.now;
+    this.#body.resume();
+  }
+
+  interim(status: 100 | 103, fields: FieldList): void {
+    if (this.#over || this.#responded) return;
+    if (status === 100) {
+      if (!this.request.expectsContinue || this.#continued) return;
+      this.#continued = true;
+    }
+    this.#attempt(() => this.#stream.additionalHeaders({ ...fieldObject(checkFields(fields)), ":status": status }));
+  }
+
+  respond(head: ResponseHead): void {
+    if (this.#over || this.#responded) return;
+    this.#responded = true;
+    const { method, acceptsTrailers } = this.request;
+    const { body, status } = head;
+    const withBody =
+      !isBodiless(method, status) && body.kind !== "none" && !(body.kind === "length" && body.bytes === 0);
+    this.#left = body.kind === "length" && withBody ? body.bytes : withBody ? undefined : 0;
+    this.#waitsForTrailers = withBody && acceptsTrailers && body.kind === "open";
+    const stream = this.#stream;
+    if (this.#waitsForTrailers) stream.once("wantTrailers", () => this.#sendTrailers());
+    const list = writeResponseList(head, checkFields(head.fields));
+    const options = !withBody ? WITHOUT_BODY : this.#waitsForTrailers ? WITH_TRAILERS : WITH_BODY;
+    this.#attempt(() => stream.respond(list, options));
+  }
+
+  write(chunk: Uint8Array): boolean {
+    if (this.#over || this.#responseEnded || chunk.length === 0) return true;
+    if (this.#left !== undefined) {
+      if (chunk.length > this.#left) {
+        this.abort();
+        return true;
+      }
+      this.#left -= chunk.length;
+    }
+    this.#connection.budget.sent(chunk.length);
+    if (this.#idleSince !== NOT_SET) this.#idleSince = this.#connection.now;
+    if (this.#stream.write(chunk)) return true;
+    this.#stalledSince = this.#connection.now;
+    this.#stream.once("drain", () => this.#onDrain());
+    return false;
+  }
+
+  end(trailers: FieldList): void {
+    if (this.#over || this.#responseEnded) return;
+    // A body that is not as long as announced is never a complete one, whoever miscounted.
+    if (!this.#responded || (this.#left !== undefined && this.#left !== 0)) {
+      this.abort();
+      return;
+    }
+    this.#responseEnded = true;
+    this.#trailers = trailers;
+    if (this.#stream.writableLength > 0) this.#stalledSince = this.#connection.now;
+    this.#stream.end();
+    if (!this.#requestEnded) this.#dropRequest();
+  }
+
+  abort(): void {
+    if (this.#over) return;
+    this.#leave();
+    abortStream(this.#stream);
+  }
+
+  refuse(refusal: HttpRefusal, fields: FieldList): void {
+    if (this.#over) return;
+    if (this.#responded) {
+      this.abort();
+      return;
+    }
+    // The request is over; the stream lives until the answer is out.
+    this.#responded = true;
+    this.#responseEnded = true;
+    this.#events = undefined;
+    this.#body?.stop();
+    this.#idleSince = NOT_SET;
+    this.#stalledSince = this.#connection.now;
+    refuseStream(this.#stream, refusal, this.#requestEnded, this.request.method, fields);
+  }
+
+  // What the connection calls.
+
+  checkDeadlines(now: number): void {
+    const { bodyIdleMs, writeStallMs } = this.#connection.options.timeouts;
+    if (bodyIdleMs > 0 && now - this.#idleSince > bodyIdleMs) {
+      const events = this.#events;
+      this.refuse({ status: 408, code: "MCA_PROXY_REQUEST_TIMEOUT", reason: "body-idle" }, NO_FIELDS);
+      events?.aborted({ kind: "timeout", deadline: "body-idle" });
+    } else if (writeStallMs > 0 && now - this.#stalledSince > writeStallMs) {
+      this.#fail({ kind: "timeout", deadline: "write-stall" });
+    }
+  }
+
+  /** The connection ends. */
+  cut(cause: AbortCause): void {
+    this.#fail(cause);
+  }
+
+  // What the stream tells.
+
+  #onData(chunk: Uint8Array): void {
+    this.#connection.budget.piece(chunk.length);
+    if (this.#idleSince !== NOT_SET) this.#idleSince = this.#connection.now;
+    this.#events?.data(chunk);
+  }
+
+  #onRequestEnd(raw: FieldList): void {
+    this.#idleSince = NOT_SET;
+    this.#requestEnded = true;
+    let trailers = NO_FIELDS;
+    try {
+      if (raw.length > 0) trailers = screenRequestTrailers(raw, this.#connection.options.rules());
+    } catch (error) {
+      if (!(error instanceof RefusedError)) throw error;
+      this.#refuseAndTell(error.refusal);
+      return;
+    }
+    this.#events?.end(trailers);
+  }
+
+  #onBroken(why: BrokenBody): void {
+    if (why === "truncated") this.#fail({ kind: "peer-gone" });
+    else this.#refuseAndTell(badRequest(why));
+  }
+
+  #refuseAndTell(refusal: HttpRefusal): void {
+    const events = this.#events;
+    this.refuse(refusal, NO_FIELDS);
+    events?.aborted({ kind: "malformed", refusal });
+  }
+
+  #onDrain(): void {
+    this.#stalledSince = NOT_SET;
+    if (!this.#responseEnded) this.#events?.writable();
+  }
+
+  #sendTrailers(): void {
+    this.#waitsForTrailers = false;
+    const stream = this.#stream;
+    this.#attempt(() => stream.sendTrailers(fieldObject(checkFields(this.#trailers))));
+    // node sends them in an immediate of its own, before this one.
+    if (!this.#requestEnded) setImmediate(() => closeEndedStream(stream));
+  }
+
+  /** Whatever ended the stream: only a response that is wholly out ended well. */
+  #onClose(): void {
+    const { rstCode, writableFinished } = this.#stream;
+    const sent = this.#responseEnded && writableFinished && !this.#waitsForTrailers && rstCode === 0;
+    if (sent) this.#leave();
+    else this.#fail({ kind: "peer-gone" });
+  }
+
+  // Ends.
+
+  /** An early response: when it is out, the client is told to stop; what it still sends is dropped by nghttp2. */
+  #dropRequest(): void {
+    const stream = this.#stream;
+    this.#body?.stop();
+    this.#idleSince = NOT_SET;
+    if (this.#waitsForTrailers) return;
+    if (stream.writableFinished) closeEndedStream(stream);
+    else stream.once("finish", () => closeEndedStream(stream));
+  }
+
+  #fail(cause: AbortCause): void {
+    if (this.#over) return;
+    const events = this.#events;
+    this.abort();
+    events?.aborted(cause);
+  }
+
+  #leave(): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#idleSince = NOT_SET;
+    this.#stalledSince = NOT_SET;
+    this.#body?.stop();
+    this.#events = undefined;
+    this.#connection.left(this);
+  }
+
+  /** node:http2 throws where a stream ended in this very turn, and where a field is not to its liking. Neither may end the process. */
+  #attempt(act: () => void): void {
+    try {
+      act();
+    } catch {
+      this.#fail({ kind: "peer-gone" });
+    }
+  }
+}
+
+/** Answers with our own response, and drops the request's body unread. */
+export function refuseStream(
+  stream: ServerHttp2Stream,
+  refusal: HttpRefusal,
+  requestEnded: boolean,
+  method = "GET",
+  fields: FieldList = NO_FIELDS,
+): void {
+  const body = refusalBody(refusal);
+  const list = [":status", `${refusal.status}`, "content-type", "application/json"];
+  list.push("content-length", `${body.length}`, ...checkFields(fields));
+  try {
+    if (!requestEnded) stream.once("finish", () => closeEndedStream(stream));
+    stream.resume();
+    stream.respond(list, method === "HEAD" ? WITHOUT_BODY : WITH_BODY);
+    if (method !== "HEAD") stream.end(body);
+  } catch {
+    abortStream(stream);
+  }
+}
