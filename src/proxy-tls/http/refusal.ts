@@ -55,3 +55,8 @@ export class RefusedError extends Error {
     this.refusal = refusal;
   }
 }
+
+/** What a client is told: code and reason, as JSON. Both are constants of ours, so that nothing has to be escaped. */
+export function refusalBody({ code, reason }: HttpRefusal): Uint8Array {
+  return Buffer.from(`{"code":"${code}","reason":"${reason}"}\n`, "latin1");
+}

@@ -64,6 +64,7 @@ export async function startServerEngine(
           timeouts: LONG_TIMEOUTS,
           wheel,
           onRefused: (refusal) => refused.push(refusal),
+          reconsider: () => {},
           count: (event) => counted.push(event),
           ...overrides,
         });

@@ -9,13 +9,13 @@ import {
   type RequestHead,
   type ResponseHead,
 } from "../exchange.ts";
+import { declaredFraming } from "../h1/framing.ts";
 import type { RawRequestHead, RawResponseHead } from "../raw-head.ts";
 import { badRequest, badResponse, type HttpRefusal, RefusedError } from "../refusal.ts";
 
 export type Scheme = "http" | "https";
 
 const COLON = 0x3a;
-const MAX_LENGTH_DIGITS = 15;
 
 /**
  * Reads a request's head. nghttp2 has seen to it that pseudo-fields come first, once, and that connection-specific fields do not come.
@@ -79,28 +79,13 @@ export function sizeOf(raw: FieldList): number {
 }
 
 /**
- * What content-length says, if it is there; a response to HEAD has one and no body. It is compared with what comes, by nghttp2 and by
+ * What content-length says, if it is there: a response to HEAD has one and no body. It is compared with what comes, by nghttp2 and by
  * IncomingBody.
  */
 function framingOf(fields: FieldList, endStream: boolean, refuse: (reason: string) => HttpRefusal): BodyFraming {
-  let found: BodyFraming | undefined;
-  for (let index = 0; index < fields.length; index += 2) {
-    if (fields[index] !== "content-length") continue;
-    if (found !== undefined) throw new RefusedError(refuse("two-content-lengths"));
-    found = { kind: "length", bytes: parseLength(fields[index + 1] ?? "", refuse) };
-  }
-  return found ?? (endStream ? NO_BODY : OPEN_BODY);
-}
-
-function parseLength(text: string, refuse: (reason: string) => HttpRefusal): number {
-  let length = 0;
-  for (let index = 0; index < text.length; index += 1) {
-    const digit = text.charCodeAt(index) - 0x30;
-    if (!(digit >= 0 && digit <= 9) || index === MAX_LENGTH_DIGITS) throw new RefusedError(refuse("content-length"));
-    length = length * 10 + digit;
-  }
-  if (text === "" || (text.charCodeAt(0) === 0x30 && text.length > 1)) throw new RefusedError(refuse("content-length"));
-  return length;
+  const { failure, framing } = declaredFraming(fields, 1);
+  if (failure !== undefined) throw new RefusedError(refuse(failure));
+  return framing ?? (endStream ? NO_BODY : OPEN_BODY);
 }
 
 /** A request's head as node:http2 takes it. */

@@ -30,6 +30,8 @@ export interface H2ServerOptions {
   readonly wheel: DeadlineWheel;
   /** A head that was refused before there was an exchange. */
   onRefused(refusal: HttpRefusal, raw: RawRequestHead | undefined): void;
+  /** Policies have changed: whoever handles the exchanges ends those that are no longer allowed. */
+  reconsider(): void;
   /** Something that is counted. */
   count(event: ObservedEvent): void;
 }
@@ -101,6 +103,10 @@ export class H2ServerConnection implements HttpServerConnection {
     announceClose(this.#session);
     // What the client sent before it read the GOAWAY is here when the answer is.
     this.#session.ping(() => this.#stopStreams());
+  }
+
+  reconsider(): void {
+    this.options.reconsider();
   }
 
   destroy(reason: string): void {
