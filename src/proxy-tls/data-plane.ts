@@ -24,6 +24,8 @@ export interface DataPlaneOptions {
   readonly logger: Logger;
   /** Several processes may listen on the same TCP ports. Default false. */
   readonly reusePort?: boolean | undefined;
+  /** How often open connections are asked whether their time has come (expiry, idleness), in milliseconds. Default 1,000. */
+  readonly sweepMs?: number | undefined;
   readonly http?: HttpServing | undefined;
 }
 
@@ -55,12 +57,12 @@ class ListeningDataPlane implements DataPlane {
   readonly #addresses = new Map<string, BoundAddress>();
   #draining: Promise<void> | undefined;
 
-  constructor({ reusePort = false, http, ...shared }: DataPlaneOptions) {
+  constructor({ reusePort = false, sweepMs, http, ...shared }: DataPlaneOptions) {
     const { state, clock, logger } = shared;
     const onFault = (error: unknown): void =>
       logger.error({ event: "proxy.fault", error }, "a fault of ours; the connection may have ended by it");
     const wheel = new DeadlineWheel({ onFault });
-    const connections = new OpenConnections({ state, clock, onFault });
+    const connections = new OpenConnections({ state, clock, sweepMs, onFault });
     this.#runtime = { ...shared, http, wheel, connections };
     this.#listeners = shared.config.listeners.map((listener) =>
       listener.direction === "inbound"

@@ -11,7 +11,7 @@ import type { StateSource } from "../state.ts";
 
 /** The work of one slice, before the event loop has its turn. */
 const SLICE_MS = 4;
-const SWEEP_MS = 1_000;
+const DEFAULT_SWEEP_MS = 1_000;
 
 /** A connection that is judged again while it is open. */
 export interface OpenConnection {
@@ -35,6 +35,8 @@ export interface OpenConnection {
 export interface OpenConnectionsOptions {
   readonly state: StateSource;
   readonly clock: Clock;
+  /** How often connections are asked whether their time has come. Default 1,000. */
+  readonly sweepMs?: number | undefined;
   /** Something that a connection threw. */
   onFault(error: unknown): void;
 }
@@ -53,7 +55,7 @@ export class OpenConnections {
   constructor(options: OpenConnectionsOptions) {
     this.#options = options;
     this.#unsubscribe = options.state.onChange(() => this.#restart());
-    this.#sweep = setInterval(() => this.#sweepAll(), SWEEP_MS);
+    this.#sweep = setInterval(() => this.#sweepAll(), options.sweepMs ?? DEFAULT_SWEEP_MS);
     this.#sweep.unref();
   }
 

@@ -95,6 +95,7 @@ export async function startProxy(options: TestProxyOptions): Promise<TestProxy> 
   const plane = createDataPlane({
     config: proxyConfig(options.listeners, options.settings),
     ...{ state, observer, clock, logger: log, random: systemRandom, http: options.http },
+    sweepMs: 20,
   });
   await plane.listen();
   return {

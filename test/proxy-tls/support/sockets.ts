@@ -1,12 +1,14 @@
 // The far ends of a proxy under test: backends and clients that keep the very bytes they receive and how their connection ended.
 import { type AddressInfo, createServer, connect as netConnect, type Server, type Socket } from "node:net";
-import { connect, createServer as createTlsServer, type TLSSocket } from "node:tls";
+import { type ConnectionOptions, connect, createServer as createTlsServer, type TLSSocket } from "node:tls";
 import { clientTlsOptions, serverTlsOptions, type TlsIdentity } from "../../../src/tls/index.ts";
 import { until } from "../../tls/support/endpoints.ts";
 
 /** One end of a connection. It reads everything as it comes. */
 export class End<S extends Socket = Socket> {
   readonly socket: S;
+  /** The TCP socket, where `socket` is a TLS one on it. */
+  readonly #raw: Socket;
   readonly #chunks: Buffer[] = [];
   #length = 0;
   /** The other side has ended its direction. */
@@ -15,8 +17,9 @@ export class End<S extends Socket = Socket> {
   closed: "no" | "closed" | "error" = "no";
   error: string | undefined;
 
-  constructor(socket: S) {
+  constructor(socket: S, raw: Socket = socket) {
     this.socket = socket;
+    this.#raw = raw;
     socket.on("data", (chunk: Buffer) => {
       this.#chunks.push(chunk);
       this.#length += chunk.length;
@@ -44,6 +47,11 @@ export class End<S extends Socket = Socket> {
 
   get length(): number {
     return this.#length;
+  }
+
+  /** Ends the connection by a reset, as a process does that is killed with bytes unread. */
+  reset(): void {
+    this.#raw.resetAndDestroy();
   }
 
   /** Waits until this many bytes have come. */
@@ -96,12 +104,18 @@ export function startEcho(): Promise<Backend> {
 /** A TLS server as an outbound listener's target: it asks for a client certificate and takes any, unless `onEnd` does otherwise. */
 export async function startTlsBackend(identity: TlsIdentity, onEnd: (end: End<TLSSocket>) => void = () => {}) {
   const ends: End[] = [];
-  const server = createTlsServer({ ...serverTlsOptions(identity, { alpn: [] }), allowHalfOpen: true }, (socket) => {
-    const end = new End(socket);
+  const raws = new Map<number | undefined, Socket>();
+  const tls = createTlsServer(serverTlsOptions(identity, { alpn: [] }), (socket) => {
+    const end = new End(socket, raws.get(socket.remotePort));
     ends.push(end);
     onEnd(end);
   });
-  server.on("tlsClientError", () => {});
+  tls.on("tlsClientError", () => {});
+  const server = createServer({ allowHalfOpen: true, noDelay: true }, (raw) => {
+    raw.on("error", () => {});
+    raws.set(raw.remotePort, raw);
+    tls.emit("connection", raw);
+  });
   return listening(server, ends, 0);
 }
 
@@ -124,19 +138,19 @@ async function listening(server: Server, ends: End[], port: number): Promise<Bac
 
 export interface ClientOptions {
   readonly alpn?: readonly string[];
+  /** What our own clients never do. */
+  readonly tls?: ConnectionOptions;
 }
 
 /** A raw TLS client that judges nobody, half-open, after its handshake. Whether it is accepted shows later. */
-export function connectClient(
+export async function connectClient(
   port: number,
   identity: TlsIdentity | undefined,
-  { alpn = [] }: ClientOptions = {},
+  { alpn = [], tls = {} }: ClientOptions = {},
 ): Promise<End<TLSSocket>> {
-  const socket = connect({
-    ...clientTlsOptions(identity, { alpn }),
-    ...{ host: "127.0.0.1", port, allowHalfOpen: true },
-  });
-  const end = new End(socket);
+  const raw = await connectTcp({ port });
+  const socket = connect({ ...clientTlsOptions(identity, { alpn }), ...tls, socket: raw });
+  const end = new End(socket, raw);
   return new Promise((resolve, reject) => {
     socket.once("secureConnect", () => resolve(end));
     socket.once("error", reject);
@@ -144,11 +158,14 @@ export function connectClient(
 }
 
 /** A plaintext client, half-open. */
-export function connectPlain(address: { port: number } | { path: string }): Promise<End> {
+export async function connectPlain(address: { port: number } | { path: string }): Promise<End> {
+  return new End(await connectTcp(address));
+}
+
+function connectTcp(address: { port: number } | { path: string }): Promise<Socket> {
   const socket = netConnect({ ...address, allowHalfOpen: true, noDelay: true });
-  const end = new End(socket);
   return new Promise((resolve, reject) => {
-    socket.once("connect", () => resolve(end));
-    socket.once("error", reject);
+    socket.on("error", reject);
+    socket.once("connect", () => resolve(socket));
   });
 }
