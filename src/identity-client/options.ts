@@ -43,6 +43,8 @@ interface CommonOptions {
   readonly keyAlgorithm?: KeyAlgorithm;
   /** How long `start` goes on trying while the server is away, in milliseconds. Default 60,000; 0 tries once. */
   readonly startTimeoutMs?: number;
+  /** Called after each attempt of `start` that failed and is tried again. */
+  readonly onWaiting?: (error: Error) => void;
   /** Deadline of one call, in milliseconds. Default 15,000. */
   readonly callTimeoutMs?: number;
   /** Ends `start`, and closes the source when it fires later. */

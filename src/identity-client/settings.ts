@@ -13,6 +13,7 @@ export interface SourceSettings {
   readonly ttlSeconds: number;
   readonly keyAlgorithm: KeyAlgorithm;
   readonly startTimeoutMs: number;
+  readonly onWaiting: (error: Error) => void;
   readonly callTimeoutMs: number;
   readonly signal: AbortSignal | undefined;
   readonly clock: SchedulingClock;
@@ -50,6 +51,7 @@ export function sourceSettings(options: SvidSourceOptions): SourceSettings {
     ttlSeconds: whole("ttlSeconds", options.ttlSeconds ?? 0, 0, 365 * 86_400),
     keyAlgorithm,
     startTimeoutMs: whole("startTimeoutMs", options.startTimeoutMs ?? 60_000, 0, 86_400_000),
+    onWaiting: options.onWaiting ?? (() => {}),
     callTimeoutMs: whole("callTimeoutMs", options.callTimeoutMs ?? 15_000, 1, 600_000),
     signal: options.signal,
     clock: options.clock ?? systemSchedulingClock,

@@ -65,7 +65,7 @@ export class SvidKeeper {
   }
 
   /** Gets the first SVID, trying again while the server is away, until `deadline` (Unix milliseconds). */
-  async first(deadline: number, signal: AbortSignal): Promise<StoredSvid> {
+  async first(deadline: number, signal: AbortSignal, onWaiting: (error: Error) => void): Promise<StoredSvid> {
     const { clock } = this.#options;
     for (let faults = 0; ; ) {
       try {
@@ -79,6 +79,7 @@ export class SvidKeeper {
         if (!(error instanceof Error) || !isTransient(error)) throw error;
         const wait = this.#backoff();
         if (clock.now() + wait >= deadline) throw error;
+        onWaiting(error);
         await waitUntil(clock, clock.now() + wait, signal);
       }
     }

@@ -225,7 +225,7 @@ export class SvidSource {
   }
 
   async #begin(): Promise<void> {
-    const { clock, startTimeoutMs, signal, logger } = this.#settings;
+    const { clock, startTimeoutMs, onWaiting, signal, logger } = this.#settings;
     const onAbort = (): void => {
       this.#stop.abort();
       void this.close();
@@ -234,7 +234,7 @@ export class SvidSource {
     try {
       if (signal?.aborted) this.#stop.abort();
       if (this.#valid() === undefined) {
-        await this.#keeper.first(clock.now() + startTimeoutMs, this.#stop.signal);
+        await this.#keeper.first(clock.now() + startTimeoutMs, this.#stop.signal, onWaiting);
       }
       if (this.trust().authorities === undefined) {
         logger.warn(

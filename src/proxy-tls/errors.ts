@@ -6,6 +6,8 @@ export type ProxyErrorCode =
   | "MCA_PROXY_IDENTITY_FILES"
   /** A federation file cannot be used. */
   | "MCA_PROXY_FEDERATION_FILE"
+  /** A watched file cannot be read, or does not come to rest. */
+  | "MCA_PROXY_FILE"
   /** A listener cannot be opened. */
   | "MCA_PROXY_LISTEN_FAILED"
   /** A policy says what can never match, matches by accident, or cannot be read. */

@@ -1,4 +1,5 @@
 // The only maker of TLS options, listeners and client connections. Every peer is judged on every connection by our own code.
+export { type CertificatePair, type PairTexts, parseCertificatePair } from "./certificate-pair.ts";
 export {
   type MeshChannelCredentialsOptions,
   meshChannelCredentials,

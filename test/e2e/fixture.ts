@@ -20,38 +20,16 @@ import {
   type IssueX509SvidRequest,
   type IssueX509SvidResponse,
 } from "../../src/proto/gen/meshca/identity/v1/identity.ts";
-import { type Clock, type LogFields, type Logger, systemClock } from "../../src/runtime/index.ts";
+import { type Clock, systemClock } from "../../src/runtime/index.ts";
 import { meshChannelCredentials, meshChannelOptions, type TlsIdentity } from "../../src/tls/index.ts";
 import { createCsr, encodePem } from "../../src/x509/index.ts";
 import { call } from "../support/api-client.ts";
 import { createTestDatabase, type TestDatabase, temporaryFolder } from "../support/postgres.ts";
+import { TestLog } from "../support/test-log.ts";
 
 export const TRUST_DOMAIN = "example.test";
 
-/** A log that tests can read. */
-export class TestLog {
-  readonly lines: (LogFields & { readonly level: string })[] = [];
-
-  get logger(): Logger {
-    const write =
-      (level: string) =>
-      (fields: LogFields): void =>
-        void this.lines.push({ level, ...fields });
-    const logger: Logger = {
-      debug() {},
-      info: write("info"),
-      warn: write("warn"),
-      error: write("error"),
-      fatal: write("fatal"),
-      child: () => logger,
-    };
-    return logger;
-  }
-
-  of(event: string): readonly LogFields[] {
-    return this.lines.filter((line) => line.event === event);
-  }
-}
+export { TestLog };
 
 export function testConfig(dataDir: string, changes: Record<string, unknown> = {}): Config {
   return parseConfig({

@@ -3,8 +3,8 @@
 // counts as bad only when it is still the same at the next look.
 import { stat } from "node:fs/promises";
 import { type Clock, formatTime, type Logger, MeshCaError } from "../../runtime/index.ts";
-import type { IdentitySource, TlsIdentity } from "../../tls/index.ts";
-import { type CertificatePair, type PairFiles, readCertificatePair } from "./certificate-pair.ts";
+import type { CertificatePair, IdentitySource, TlsIdentity } from "../../tls/index.ts";
+import { type PairFiles, readCertificatePair } from "./certificate-pair.ts";
 
 export interface CertificateFilesOptions extends PairFiles {
   readonly clock: Clock;
