@@ -142,7 +142,7 @@ for (const direction of ["inbound", "outbound"] as const) {
     await using path = await connected(direction);
     path.server.socket.pause();
     const size = 64 << 20;
-    path.client.socket.write(Buffer.alloc(size));
+    for (let piece = 0; piece < 64; piece++) path.client.socket.write(Buffer.alloc(1 << 20));
     let left = size;
     // The kernel's buffers fill up, megabytes of them, and then nothing moves any more.
     await until(() => {
