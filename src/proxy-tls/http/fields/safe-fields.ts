@@ -1,7 +1,40 @@
-// Fields that the one validator has seen: what the writers accept.
+// The one validator of what is written: every list of fields, what we add included, goes through it before either writer takes it. The
+// writers accept only its branded result. node:http2 validates nothing that we send, and a latin1 writer cuts U+010A down to LF, so
+// nothing beyond the tables is let through: above U+00FF throws like a control character.
 import type { FieldList } from "../exchange.ts";
+import { type HttpRefusal, RefusedError } from "../refusal.ts";
+import { consistsOf, NAME_CHARACTERS, VALUE_CHARACTERS } from "./characters.ts";
 
-declare const safe: unique symbol;
+declare const validated: unique symbol;
 
-/** Names and values of which every character is one that may be written. */
-export type SafeFields = FieldList & { readonly [safe]: true };
+/** Fields that may be written as they are. Made by assertSafeFields alone. */
+export type SafeFields = FieldList & { readonly [validated]: true };
+
+const HTAB = 0x09;
+const SP = 0x20;
+
+/**
+ * Whether a field may be written: the name is a token in lower case (RFC 9110 section 5.6.2), the value has neither a control character
+ * nor white space around it (section 5.5).
+ */
+export function checkField(name: string, value: string): boolean {
+  if (name === "" || !consistsOf(name, NAME_CHARACTERS) || !consistsOf(value, VALUE_CHARACTERS)) return false;
+  return value === "" || !(isSpace(value.charCodeAt(0)) || isSpace(value.charCodeAt(value.length - 1)));
+}
+
+/**
+ * Brands a list whose every field may be written. The list must not be changed afterwards.
+ * @param refusal what is thrown where one may not
+ * @throws RefusedError
+ */
+export function assertSafeFields(fields: FieldList, refusal: HttpRefusal): asserts fields is SafeFields {
+  for (let index = 0; index < fields.length; index += 2) {
+    const name = fields[index];
+    const value = fields[index + 1];
+    if (name === undefined || value === undefined || !checkField(name, value)) throw new RefusedError(refusal);
+  }
+}
+
+function isSpace(code: number): boolean {
+  return code === SP || code === HTAB;
+}

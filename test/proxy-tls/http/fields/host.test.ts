@@ -109,7 +109,7 @@ describe("A host", () => {
       fc.property(parts, fc.constantFrom(80, 443), (texts, port) => {
         const text = texts.join("");
         const [host] = attempt(() => parseHost(text, port));
-        fc.pre(host !== undefined);
+        if (host === undefined) return;
         assert.equal(parseHost(host, port), host);
         assert.equal(parseHost(text.toUpperCase(), port), host);
         assert.match(host, /^(?:[a-z0-9._~-]*[a-z0-9_~-]|\[[0-9a-f:]+\])(?::[1-9][0-9]{0,4})?$/);
