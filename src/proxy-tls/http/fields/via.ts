@@ -28,11 +28,6 @@ export function viaNames(value: string, id: string): boolean {
   return false;
 }
 
-/** What we add, by the version that the request came in. */
-export function viaValue(version: "1.0" | "1.1" | "2", id: string): string {
-  return `${version} ${id}`;
-}
-
 function isIdCharacter(text: string, index: number): boolean {
   return ID_CHARACTERS[text.charCodeAt(index)] === 1;
 }
