@@ -3,7 +3,6 @@
 import type { Clock, Logger, RandomSource } from "../runtime/index.ts";
 import type { ProxyConfig } from "./config/schema.ts";
 import { DeadlineWheel } from "./http/deadlines.ts";
-import type { HttpServing } from "./listener/http-serving.ts";
 import { InboundListener } from "./listener/inbound.ts";
 import type { ProxyListener } from "./listener/listener.ts";
 import { OpenConnections } from "./listener/open-connections.ts";
@@ -26,7 +25,6 @@ export interface DataPlaneOptions {
   readonly reusePort?: boolean | undefined;
   /** How often open connections are asked whether their time has come (expiry, idleness), in milliseconds. Default 1,000. */
   readonly sweepMs?: number | undefined;
-  readonly http?: HttpServing | undefined;
 }
 
 export interface DataPlane {
@@ -57,13 +55,13 @@ class ListeningDataPlane implements DataPlane {
   readonly #addresses = new Map<string, BoundAddress>();
   #draining: Promise<void> | undefined;
 
-  constructor({ reusePort = false, sweepMs, http, ...shared }: DataPlaneOptions) {
+  constructor({ reusePort = false, sweepMs, ...shared }: DataPlaneOptions) {
     const { state, clock, logger } = shared;
     const onFault = (error: unknown): void =>
       logger.error({ event: "proxy.fault", error }, "a fault of ours; the connection may have ended by it");
     const wheel = new DeadlineWheel({ onFault });
     const connections = new OpenConnections({ state, clock, sweepMs, onFault });
-    this.#runtime = { ...shared, http, wheel, connections };
+    this.#runtime = { ...shared, wheel, connections };
     this.#listeners = shared.config.listeners.map((listener) =>
       listener.direction === "inbound"
         ? new InboundListener(listener, this.#runtime, reusePort)

@@ -1,16 +1,17 @@
 // Every deadline of the data plane on one coarse wheel: a timer of Node for each would cost more than the requests. A deadline that is
-// set again and again (once for each piece of a body) costs two field writes: it is moved only when its old place comes up.
+// set again and again (once for each piece of a body) costs a look at the clock and a field write: it is moved only when its old place comes up.
 // Deadlines fire up to two ticks late and never early.
 
 const SLOTS = 512;
 
-/** One deadline; made once for each connection or exchange and set as often as needed. */
+/** One deadline; made once for each connection, or taken from the wheel for an exchange, and set as often as needed. */
 export class Deadline {
   readonly #wheel: DeadlineWheel;
-  readonly #onExpired: () => void;
+  #onExpired: () => void;
   /** In ticks of the wheel; 0: not set. */
   #due = 0;
-  #queued = false;
+  /** The tick in which the wheel looks at it; 0: it is not queued. Never later than `#due`. */
+  #queuedFor = 0;
 
   constructor(wheel: DeadlineWheel, onExpired: () => void) {
     this.#wheel = wheel;
@@ -28,23 +29,38 @@ export class Deadline {
       return;
     }
     this.#due = this.#wheel.dueIn(ms);
-    if (this.#queued) return;
-    this.#queued = true;
-    this.#wheel.queue(this, this.#due);
+    // Looked at early enough already, or too late: then a second entry is made, and the first is passed over when it comes up.
+    if (this.#queuedFor === 0 || this.#due < this.#queuedFor) this.#queue(this.#due);
   }
 
   clear(): void {
     this.#due = 0;
   }
 
-  /** Called by the wheel when the place comes up in which it was queued. @returns the tick to queue it for; 0: none */
-  reached(tick: number): number {
-    if (this.#due > tick) return this.#due;
-    this.#queued = false;
-    if (this.#due === 0) return 0;
+  /** For another owner. */
+  reuse(onExpired: () => void): void {
     this.#due = 0;
-    this.#onExpired();
-    return 0;
+    this.#onExpired = onExpired;
+  }
+
+  /** Called by the wheel for an entry in the slot of this tick. @returns whether the entry stays for a later round */
+  reached(tick: number): boolean {
+    if (this.#queuedFor > tick) return (this.#queuedFor - tick) % SLOTS === 0;
+    // An entry that another one has overtaken. (Its time may be over without its slot having come up: after a long stop.)
+    if (this.#queuedFor === 0) return false;
+    this.#queuedFor = 0;
+    if (this.#due > tick) {
+      this.#queue(this.#due);
+    } else if (this.#due !== 0) {
+      this.#due = 0;
+      this.#onExpired();
+    }
+    return false;
+  }
+
+  #queue(tick: number): void {
+    this.#queuedFor = tick;
+    this.#wheel.queue(this, tick);
   }
 }
 
@@ -64,6 +80,7 @@ export class DeadlineWheel {
   readonly #onFault: (error: unknown) => void;
   readonly #startedAt: number;
   readonly #timer: NodeJS.Timeout;
+  readonly #spare: Deadline[] = [];
   /** The last tick that was looked at. */
   #tick = 1;
 
@@ -76,9 +93,22 @@ export class DeadlineWheel {
     this.#timer.unref();
   }
 
-  /** The tick in which `ms` from now have passed, however far the present tick is. */
+  /** The tick in which `ms` from now have passed; by the clock, because the wheel stands still while the loop is blocked. */
   dueIn(ms: number): number {
-    return this.#tick + Math.ceil(ms / this.#tickMs) + 1;
+    return Math.floor((this.#now() - this.#startedAt + ms) / this.#tickMs) + 2;
+  }
+
+  /** A deadline for something short-lived; `give` it back, or each one would stay in its slot until its time. */
+  take(onExpired: () => void): Deadline {
+    const deadline = this.#spare.pop();
+    if (deadline === undefined) return new Deadline(this, onExpired);
+    deadline.reuse(onExpired);
+    return deadline;
+  }
+
+  give(deadline: Deadline): void {
+    deadline.reuse(nothing);
+    this.#spare.push(deadline);
   }
 
   queue(deadline: Deadline, tick: number): void {
@@ -103,11 +133,12 @@ export class DeadlineWheel {
     this.#slots[tick % SLOTS] = [];
     for (const deadline of slot) {
       try {
-        const due = deadline.reached(tick);
-        if (due !== 0) this.queue(deadline, due);
+        if (deadline.reached(tick)) this.queue(deadline, tick);
       } catch (error) {
         this.#onFault(error);
       }
     }
   }
 }
+
+function nothing(): void {}

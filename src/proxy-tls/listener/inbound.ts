@@ -3,13 +3,13 @@
 import type { Socket } from "node:net";
 import { createTlsListener, type IdentitySource, type TlsIdentity, type TlsListener } from "../../tls/index.ts";
 import type { InboundConfig } from "../config/listeners.ts";
+import { HttpService } from "../http/http-service.ts";
 import { type Caller, TcpConnection, type TcpService } from "../l4/tcp-connection.ts";
 import type { ListenerCounts } from "../observe/records.ts";
 import type { StateSource } from "../state.ts";
 import type { Address, Target } from "../upstream/target.ts";
 import { TcpUpstream } from "../upstream/tcp-upstream.ts";
 import { HttpConnection } from "./http-connection.ts";
-import type { HttpServing } from "./http-serving.ts";
 import type { ProxyListener } from "./listener.ts";
 import type { BoundAddress, ListenerRuntime } from "./runtime.ts";
 
@@ -20,6 +20,8 @@ export class InboundListener implements ProxyListener {
   readonly #tls: TlsListener<Caller>;
   readonly #upstream: TcpUpstream;
   readonly #tcp: TcpService;
+  /** Of protocol http. */
+  readonly #http: HttpService | undefined;
   /** The port that is bound: what policies match. */
   #port: number | undefined;
 
@@ -28,6 +30,7 @@ export class InboundListener implements ProxyListener {
     this.#runtime = runtime;
     this.#reusePort = reusePort;
     this.#upstream = new TcpUpstream(config.name, [inboundTarget(config)], [], runtime);
+    this.#http = config.protocol === "http" ? new HttpService(config, [inboundTarget(config)], runtime) : undefined;
     this.#tcp = {
       listener: config.name,
       upstream: this.#upstream,
@@ -54,8 +57,9 @@ export class InboundListener implements ProxyListener {
     return bound;
   }
 
-  close(graceMs: number): Promise<void> {
-    return this.#tls.close(graceMs);
+  async close(graceMs: number): Promise<void> {
+    await this.#tls.close(graceMs);
+    this.#http?.close();
   }
 
   counts(): ListenerCounts {
@@ -63,8 +67,8 @@ export class InboundListener implements ProxyListener {
     return {
       listener: this.name,
       ...{ connections, handshakes, accepted, refused },
-      exchanges: 0,
-      upstreamConnections: this.#upstream.open,
+      exchanges: this.#http?.exchanges ?? 0,
+      upstreamConnections: this.#http?.upstreamConnections ?? this.#upstream.open,
     };
   }
 
@@ -92,14 +96,14 @@ export class InboundListener implements ProxyListener {
   }
 
   #take(socket: Socket, alpn: unknown, caller: Caller): void {
-    if (this.#config.protocol === "tcp") new TcpConnection(this.#tcp, socket, caller).start();
-    else this.#serveHttp(requireHttp(this.#runtime.http), socket, alpn === "h2" ? "h2" : "http/1.1", caller);
+    if (this.#http === undefined) new TcpConnection(this.#tcp, socket, caller).start();
+    else this.#serveHttp(this.#http, socket, alpn === "h2" ? "h2" : "http/1.1", caller);
   }
 
-  #serveHttp(http: HttpServing, socket: Socket, protocol: "h2" | "http/1.1", caller: Caller): void {
+  #serveHttp(http: HttpService, socket: Socket, protocol: "h2" | "http/1.1", caller: Caller): void {
     const { peer, remoteAddress } = caller;
-    const context = { listener: this.#config, peer, remoteAddress, port: this.#port };
-    new HttpConnection(this.#runtime, this.name, socket, caller).serve(http.serve(socket, protocol, context));
+    const engine = http.serve(socket, protocol, { peer, remoteAddress, port: this.#port });
+    new HttpConnection(this.#runtime, this.name, socket, caller).serve(engine);
   }
 }
 
@@ -111,11 +115,6 @@ export function inboundTarget({ target }: InboundConfig): Target {
   else if (port !== null) address = { kind: "tcp", host, port };
   else throw new TypeError("a target has a port or a path");
   return { address, security: "plaintext" };
-}
-
-export function requireHttp(http: HttpServing | undefined): HttpServing {
-  if (http === undefined) throw new TypeError("an http listener needs the HTTP engines");
-  return http;
 }
 
 /** The identity of the present state. The same object as long as its revision is the same, whatever else of the state changes. */

@@ -2,10 +2,13 @@
 import type { Socket } from "node:net";
 import { SpiffeId } from "../../spiffe/index.ts";
 import type { OutboundConfig } from "../config/listeners.ts";
+import { detectPreface } from "../http/h2/preface.ts";
+import { HttpService } from "../http/http-service.ts";
 import { TcpConnection, type TcpService } from "../l4/tcp-connection.ts";
 import type { ListenerCounts } from "../observe/records.ts";
 import type { Target } from "../upstream/target.ts";
 import { TcpUpstream } from "../upstream/tcp-upstream.ts";
+import { HttpConnection } from "./http-connection.ts";
 import type { ProxyListener } from "./listener.ts";
 import { openPlainServer, type PlainAddress, type PlainServer } from "./plain-server.ts";
 import type { BoundAddress, ListenerRuntime } from "./runtime.ts";
@@ -18,6 +21,8 @@ export class OutboundListener implements ProxyListener {
   readonly #reusePort: boolean;
   readonly #upstream: TcpUpstream;
   readonly #tcp: TcpService;
+  /** Of protocol http. */
+  readonly #http: HttpService | undefined;
   readonly #open = new Set<Socket>();
   #server: PlainServer | undefined;
   #accepted = 0;
@@ -30,6 +35,7 @@ export class OutboundListener implements ProxyListener {
     const expected = config.expect.map((id) => SpiffeId.parse(id));
     this.#upstream = new TcpUpstream(config.name, outboundTargets(config), expected, runtime);
     this.#tcp = { listener: config.name, upstream: this.#upstream, runtime };
+    this.#http = config.protocol === "http" ? new HttpService(config, outboundTargets(config), runtime) : undefined;
   }
 
   get name(): string {
@@ -48,6 +54,23 @@ export class OutboundListener implements ProxyListener {
 
   async close(graceMs: number): Promise<void> {
     this.#server?.close();
+    await this.#allClosed(graceMs);
+    this.#http?.close();
+  }
+
+  counts(): ListenerCounts {
+    return {
+      listener: this.name,
+      connections: this.#open.size,
+      handshakes: 0,
+      exchanges: this.#http?.exchanges ?? 0,
+      upstreamConnections: this.#http?.upstreamConnections ?? this.#upstream.open,
+      accepted: this.#accepted,
+      refused: NONE_REFUSED,
+    };
+  }
+
+  async #allClosed(graceMs: number): Promise<void> {
     if (this.#open.size === 0) return;
     const empty = new Promise<void>((resolve) => {
       this.#whenEmpty = resolve;
@@ -57,18 +80,6 @@ export class OutboundListener implements ProxyListener {
     }, graceMs);
     await empty;
     clearTimeout(grace);
-  }
-
-  counts(): ListenerCounts {
-    return {
-      listener: this.name,
-      connections: this.#open.size,
-      handshakes: 0,
-      exchanges: 0,
-      upstreamConnections: this.#upstream.open,
-      accepted: this.#accepted,
-      refused: NONE_REFUSED,
-    };
   }
 
   #take(socket: Socket): void {
@@ -84,8 +95,23 @@ export class OutboundListener implements ProxyListener {
       this.#open.delete(socket);
       if (this.#open.size === 0) this.#whenEmpty();
     });
-    if (this.#config.protocol === "tcp") new TcpConnection(this.#tcp, socket, undefined).start();
-    else socket.destroy();
+    if (this.#http === undefined) new TcpConnection(this.#tcp, socket, undefined).start();
+    else this.#serveHttp(this.#http, socket);
+  }
+
+  /** In plaintext the first bytes tell which HTTP it is; what no engine has yet is ended with the rest all the same. */
+  #serveHttp(http: HttpService, socket: Socket): void {
+    const { wheel, config } = this.#runtime;
+    detectPreface(socket, {
+      wheel,
+      idleMs: config.timeouts.keepAliveMs,
+      prefaceMs: config.timeouts.prefaceMs,
+      onProtocol: (protocol, first) => {
+        const from = { peer: undefined, remoteAddress: socket.remoteAddress, port: socket.localPort };
+        const engine = http.serve(socket, protocol, from, protocol === "h2" ? undefined : first);
+        new HttpConnection(this.#runtime, this.name, socket, undefined).serve(engine);
+      },
+    });
   }
 }
 

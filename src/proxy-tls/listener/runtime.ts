@@ -4,7 +4,6 @@ import type { ProxyConfig } from "../config/schema.ts";
 import type { DeadlineWheel } from "../http/deadlines.ts";
 import type { Observer } from "../observe/records.ts";
 import type { StateSource } from "../state.ts";
-import type { HttpServing } from "./http-serving.ts";
 import type { OpenConnections } from "./open-connections.ts";
 
 export interface ListenerRuntime {
@@ -16,8 +15,6 @@ export interface ListenerRuntime {
   readonly logger: Logger;
   readonly wheel: DeadlineWheel;
   readonly connections: OpenConnections;
-  /** Undefined: no listener speaks HTTP. */
-  readonly http: HttpServing | undefined;
 }
 
 /** Where a listener is bound. */

@@ -7,6 +7,7 @@ import { detectPreface } from "../../../src/proxy-tls/http/h2/preface.ts";
 import { type H2ServerOptions, serveH2 } from "../../../src/proxy-tls/http/h2/server-connection.ts";
 import type { HttpRefusal } from "../../../src/proxy-tls/http/refusal.ts";
 import type { HttpTimeouts } from "../../../src/proxy-tls/http/timeouts.ts";
+import { testRequestRules, testResponseRules } from "./rules.ts";
 
 export const LONG_TIMEOUTS: HttpTimeouts = {
   headMs: 60_000,
@@ -42,6 +43,7 @@ export async function startServerEngine(
   const wheel = quickWheel();
   const connections = new Set<HttpServerConnection>();
   const counted: string[] = [];
+  const rules = testRequestRules({ requestTrailers: [] });
   const refused: HttpRefusal[] = [];
   const sockets = new Set<Socket>();
   const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
@@ -58,7 +60,7 @@ export async function startServerEngine(
         }
         const connection = serveH2(socket, {
           handler,
-          rules: () => ({}),
+          rules: () => rules,
           scheme: "http",
           streams: 100,
           timeouts: LONG_TIMEOUTS,
@@ -112,7 +114,7 @@ export async function openClientEngine(port: number, overrides: Partial<H2Client
   const counted: string[] = [];
   const closed = Promise.withResolvers<void>();
   const connection = new H2ClientConnection(await openSocket(port), {
-    rules: {},
+    rules: testResponseRules(),
     scheme: "http",
     requestTrailers: false,
     timeouts: LONG_TIMEOUTS,

@@ -5,7 +5,7 @@
 //   await using proxy = await startProxy({ listeners: [inboundTcp(backend.port)], policies: [ALLOW_ALL] });
 //   const client = await connectClient(proxy.port("in"), world.identity("/client"));
 import { parseProxyConfig } from "../../../src/proxy-tls/config/index.ts";
-import { createDataPlane, type DataPlane, type DataPlaneOptions } from "../../../src/proxy-tls/data-plane.ts";
+import { createDataPlane, type DataPlane } from "../../../src/proxy-tls/data-plane.ts";
 import { PeerVerifier } from "../../../src/proxy-tls/identity/peer-verifier.ts";
 import type {
   ConnectionRecord,
@@ -62,7 +62,6 @@ export interface TestProxyOptions {
   readonly identity?: TlsIdentity;
   /** Default: `world` alone. */
   readonly trust?: readonly TrustSet[];
-  readonly http?: DataPlaneOptions["http"];
 }
 
 export interface TestProxy {
@@ -94,7 +93,7 @@ export async function startProxy(options: TestProxyOptions): Promise<TestProxy> 
   const log = new LogLines();
   const plane = createDataPlane({
     config: proxyConfig(options.listeners, options.settings),
-    ...{ state, observer, clock, logger: log, random: systemRandom, http: options.http },
+    ...{ state, observer, clock, logger: log, random: systemRandom },
     sweepMs: 20,
   });
   await plane.listen();

@@ -7,14 +7,15 @@ import {
   type FieldList,
   NO_FIELDS,
   type RequestHead,
-  type ResponseHead,
 } from "../exchange.ts";
+import { screenInterim, screenResponse } from "../fields/screen-response.ts";
+import { screenTrailers } from "../fields/screen-trailers.ts";
 import { badResponse, type HttpRefusal, RefusedError } from "../refusal.ts";
 import type { H2ClientConnection } from "./client-connection.ts";
 import { cancelStream } from "./ending.ts";
 import { fieldObject, isBodiless, readResponseHead, sizeOf } from "./heads.ts";
 import { type BrokenBody, IncomingBody } from "./incoming-body.ts";
-import { checkFields, screenResponse, screenResponseTrailers } from "./screens.ts";
+import { checkFields } from "./screens.ts";
 
 const { NGHTTP2_FLAG_END_STREAM, NGHTTP2_REFUSED_STREAM, NGHTTP2_PROTOCOL_ERROR } = constants;
 const MAX_INTERIM_HEADS = 8;
@@ -143,26 +144,25 @@ export class H2ClientExchange implements ClientExchange {
     this.#received = true;
     this.#connection.budget.head(sizeOf(raw));
     this.#interims += 1;
-    const head = this.#interims > MAX_INTERIM_HEADS ? badResponse("too-many-interim-heads") : this.#screen(raw, false);
-    if ("reason" in head) this.#malformed(head);
-    else if (head.status === 100) this.#events.interim(100, NO_FIELDS);
-    else if (head.status === 103) this.#events.interim(103, head.fields);
-    else if (head.status === 101 || head.status >= 200) this.#malformed(badResponse("interim-status"));
+    if (this.#interims > MAX_INTERIM_HEADS) {
+      this.#malformed(badResponse("too-many-interim-heads"));
+      return;
+    }
+    const head = this.#reading(() => readResponseHead(raw, false));
+    const fields =
+      head === undefined ? undefined : this.#reading(() => screenInterim(head, this.#connection.options.rules));
+    if (fields === undefined) return;
+    if (head?.status === 100) this.#events.interim(100, NO_FIELDS);
+    else if (head?.status === 103) this.#events.interim(103, fields);
   }
 
   #onResponse(flags: number, raw: FieldList): void {
     if (this.#over) return;
     this.#received = true;
     this.#connection.budget.head(sizeOf(raw));
-    const head = this.#screen(raw, (flags & NGHTTP2_FLAG_END_STREAM) !== 0);
-    if ("reason" in head) {
-      this.#malformed(head);
-      return;
-    }
-    if (head.status < 200) {
-      this.#malformed(badResponse("status"));
-      return;
-    }
+    const endStream = (flags & NGHTTP2_FLAG_END_STREAM) !== 0;
+    const head = this.#reading(() => screenResponse(readResponseHead(raw, endStream), this.#connection.options.rules));
+    if (head === undefined) return;
     this.#answered = true;
     this.#idleSince = this.#connection.now;
     this.#events.head(head);
@@ -171,12 +171,14 @@ export class H2ClientExchange implements ClientExchange {
     this.#body.begin(isBodiless(this.#method, status) ? 0 : body.kind === "length" ? body.bytes : undefined);
   }
 
-  #screen(raw: FieldList, endStream: boolean): ResponseHead | HttpRefusal {
+  /** What the screens refuse ends the exchange. */
+  #reading<T>(read: () => T): T | undefined {
     try {
-      return screenResponse(readResponseHead(raw, endStream), this.#connection.options.rules);
+      return read();
     } catch (error) {
-      if (error instanceof RefusedError) return error.refusal;
-      throw error;
+      if (!(error instanceof RefusedError)) throw error;
+      this.#malformed(error.refusal);
+      return undefined;
     }
   }
 
@@ -187,14 +189,8 @@ export class H2ClientExchange implements ClientExchange {
   }
 
   #onResponseEnd(): void {
-    let trailers = this.#responseTrailers;
-    try {
-      if (trailers.length > 0) trailers = screenResponseTrailers(trailers, this.#connection.options.rules);
-    } catch (error) {
-      if (!(error instanceof RefusedError)) throw error;
-      this.#malformed(error.refusal);
-      return;
-    }
+    const trailers = this.#reading(() => screenTrailers(this.#responseTrailers, this.#connection.options.rules));
+    if (trailers === undefined) return;
     const requestEnded = this.#requestEnded;
     this.#leave();
     // The rest of the request is not wanted.

@@ -9,11 +9,12 @@ import {
   type ServerEvents,
   type ServerExchange,
 } from "../exchange.ts";
+import { screenTrailers } from "../fields/screen-trailers.ts";
 import { badRequest, type HttpRefusal, RefusedError, refusalBody } from "../refusal.ts";
 import { abortStream, closeEndedStream } from "./ending.ts";
 import { fieldObject, isBodiless, writeResponseList } from "./heads.ts";
 import { type BrokenBody, IncomingBody } from "./incoming-body.ts";
-import { checkFields, screenRequestTrailers } from "./screens.ts";
+import { checkFields } from "./screens.ts";
 import type { H2ServerConnection } from "./server-connection.ts";
 
 /** The date is the target's to say. */
@@ -197,7 +198,7 @@ export class H2ServerExchange implements ServerExchange {
     this.#requestEnded = true;
     let trailers = NO_FIELDS;
     try {
-      if (raw.length > 0) trailers = screenRequestTrailers(raw, this.#connection.options.rules());
+      if (raw.length > 0) trailers = screenTrailers(raw, this.#connection.options.rules());
     } catch (error) {
       if (!(error instanceof RefusedError)) throw error;
       this.#refuseAndTell(error.refusal);

@@ -1,0 +1,120 @@
+// The requests of one downstream connection: each is decided, given a connection to a target, and carried there and back. What is the
+// same for all of them (the peer, the narrowed policies, the forwarded-client-cert element) is kept here.
+import type { ProxyPeer } from "../../identity/peer.ts";
+import type { ConnectionDecider, Decision } from "../../policy/decision.ts";
+import type { RequestHandler, RequestHead } from "../exchange.ts";
+import type { RawRequestHead } from "../raw-head.ts";
+import type { HttpRefusal } from "../refusal.ts";
+import { ForwardedExchange } from "./exchange.ts";
+import { forwardedClientCert } from "./outgoing.ts";
+import type { ForwardRoute } from "./route.ts";
+
+/** Who is at the downstream end. */
+export interface ForwardedPeer {
+  /** Undefined: plaintext of the local application. */
+  readonly peer: ProxyPeer | undefined;
+  /** Undefined: a Unix socket. */
+  readonly remoteAddress: string | undefined;
+  /** The port that the listener is bound to; undefined: a Unix socket. */
+  readonly port: number | undefined;
+}
+
+export class Forwarder {
+  readonly route: ForwardRoute;
+  readonly from: ForwardedPeer;
+  /** Connections to targets are kept apart by it. */
+  readonly bucket: string;
+  readonly #active = new Set<ForwardedExchange>();
+  #decider: ConnectionDecider | undefined;
+  #policyRevision = 0;
+  #clientCert: string | undefined;
+  #clientCertBy = "";
+
+  constructor(route: ForwardRoute, from: ForwardedPeer) {
+    this.route = route;
+    this.from = from;
+    this.bucket = route.shareUpstream ? "" : (from.peer?.idText ?? "");
+  }
+
+  /** Give this to the server engine. */
+  readonly handler: RequestHandler = (exchange) => {
+    const forwarded = new ForwardedExchange(this, exchange);
+    this.#active.add(forwarded);
+    this.route.inProgress.exchanges += 1;
+    forwarded.begin();
+    return forwarded;
+  };
+
+  /** Decides by the present policies. Outbound listeners have none: the application may call whom the listener names. */
+  decide(head: RequestHead): Decision | undefined {
+    if (this.route.direction === "outbound") return undefined;
+    return this.#present().decide(head);
+  }
+
+  /** The XFCC element of the peer; undefined where there is no peer, or the listener does not say it. */
+  clientCert(): string | undefined {
+    const { peer } = this.from;
+    if (peer === undefined || !this.route.setsClientCert) return undefined;
+    const { ownId } = this.route.state.current();
+    if (this.#clientCert === undefined || this.#clientCertBy !== ownId) {
+      this.#clientCert = forwardedClientCert(peer, ownId, this.count);
+      this.#clientCertBy = ownId;
+    }
+    return this.#clientCert;
+  }
+
+  /** Policies have changed: what is in progress is decided again, and ended where it is no longer allowed. */
+  readonly reconsider = (): void => {
+    for (const exchange of [...this.#active]) exchange.reconsider();
+  };
+
+  ended(exchange: ForwardedExchange): void {
+    if (this.#active.delete(exchange)) this.route.inProgress.exchanges -= 1;
+  }
+
+  /** For the server engine: a head that never became an exchange. */
+  readonly refusedHead = (refusal: HttpRefusal, raw: RawRequestHead | undefined): void => {
+    const { route, from } = this;
+    route.observer.exchange({
+      listener: route.listener,
+      startedAt: route.clock.now(),
+      durationMs: 0,
+      protocol: raw?.version ?? "1.1",
+      method: raw?.method,
+      authority: raw?.authority,
+      target: raw?.target,
+      status: refusal.status,
+      requestBytes: 0,
+      responseBytes: 0,
+      peer: from.peer?.idText,
+      remoteAddress: from.remoteAddress,
+      decision: undefined,
+      requestId: undefined,
+      traceId: undefined,
+      upstream: undefined,
+      upstreamPeer: undefined,
+      attempts: 0,
+      addedMs: undefined,
+      refusal,
+      aborted: undefined,
+    });
+  };
+
+  readonly count: (event: Parameters<ForwardRoute["observer"]["count"]>[0]) => void = (event) => {
+    this.route.observer.count(event, this.route.listener);
+  };
+
+  #present(): ConnectionDecider {
+    const { policyRevision, policies } = this.route.state.current();
+    if (this.#decider === undefined || this.#policyRevision !== policyRevision) {
+      this.#policyRevision = policyRevision;
+      this.#decider = policies.forConnection({
+        listener: this.route.listener,
+        principal: this.from.peer?.id,
+        sourceAddress: this.from.remoteAddress,
+        port: this.from.port,
+      });
+    }
+    return this.#decider;
+  }
+}

@@ -1,0 +1,326 @@
+// The client's side of an HTTP/1.1 connection to a target: one exchange at a time. Bytes that no exchange asked for end it. It may be used
+// again only where request and response both ended as announced, nothing is left over, and neither side said close.
+import type { Socket } from "node:net";
+import type { ObservedEvent } from "../../observe/records.ts";
+import { Deadline, type DeadlineWheel } from "../deadlines.ts";
+import {
+  type AbortCause,
+  type ClientEvents,
+  type ClientExchange,
+  type FieldList,
+  type HttpClientConnection,
+  NO_FIELDS,
+  type RequestHead,
+} from "../exchange.ts";
+import type { ResponseRules } from "../fields/rules.ts";
+import { assertSafeFields } from "../fields/safe-fields.ts";
+import { screenInterim, screenResponse } from "../fields/screen-response.ts";
+import { screenTrailers } from "../fields/screen-trailers.ts";
+import type { RawResponseHead } from "../raw-head.ts";
+import { badRequest, RefusedError } from "../refusal.ts";
+import type { HttpTimeouts } from "../timeouts.ts";
+import { CHUNK_END, chunkHeader, lastChunk } from "./chunk-writer.ts";
+import { writeRequestHead } from "./head-writer.ts";
+import { ResponseParser } from "./response-parser.ts";
+import { TurnWriter } from "./turn-writer.ts";
+
+const UNWRITABLE = badRequest("unwritable-field");
+
+export interface H1ClientOptions {
+  readonly rules: ResponseRules;
+  /** Whether a response may end with the connection: only from a local target in plaintext. */
+  readonly untilClose: "allow" | "refuse";
+  readonly timeouts: HttpTimeouts;
+  readonly wheel: DeadlineWheel;
+  /** It can take the next exchange. */
+  onIdle(): void;
+  onClosed(): void;
+  /** Something that is counted. */
+  count(event: ObservedEvent): void;
+}
+
+/** An HTTP/1.1 client on a connected and verified socket. */
+export class H1ClientConnection implements HttpClientConnection {
+  readonly protocol = "http/1.1";
+  readonly #socket: Socket;
+  readonly #options: H1ClientOptions;
+  readonly #parser: ResponseParser;
+  readonly #writer: TurnWriter;
+  readonly #reading: Deadline;
+  readonly #stall: Deadline;
+  #exchange: H1ClientExchange | undefined;
+  #draining = false;
+  #closed = false;
+
+  constructor(socket: Socket, options: H1ClientOptions) {
+    this.#socket = socket;
+    this.#options = options;
+    this.#writer = new TurnWriter(socket);
+    this.#parser = new ResponseParser(
+      {
+        interim: (raw) => this.#onInterim(raw),
+        head: (raw) => this.#onHead(raw),
+        data: (chunk) => this.#onBody(chunk),
+        end: (trailers) => this.#onResponseEnd(trailers),
+        refused: (refusal) => this.#fail({ kind: "malformed", refusal }),
+      },
+      options,
+    );
+    this.#reading = new Deadline(options.wheel, () => this.#fail({ kind: "timeout", deadline: "body-idle" }));
+    this.#stall = new Deadline(options.wheel, () => this.#fail({ kind: "timeout", deadline: "write-stall" }));
+    socket.on("data", (chunk: Buffer) => this.#onData(chunk));
+    socket.on("end", () => this.#onEnd());
+    socket.on("drain", () => this.#onDrain());
+    socket.on("close", () => this.#fail({ kind: "peer-gone" }));
+    socket.on("error", () => {});
+  }
+
+  get capacity(): number {
+    return this.#exchange === undefined && !this.#draining && !this.#closed ? 1 : 0;
+  }
+
+  get active(): number {
+    return this.#exchange === undefined ? 0 : 1;
+  }
+
+  request(head: RequestHead, events: ClientEvents): ClientExchange {
+    if (this.capacity === 0) throw new TypeError("a connection without capacity was given a request");
+    const { fields } = head;
+    assertSafeFields(fields, UNWRITABLE);
+    const exchange = new H1ClientExchange(this, head, events);
+    this.#exchange = exchange;
+    this.#parser.expect(head.method);
+    this.#writer.add(writeRequestHead(head, fields));
+    if (head.body.kind === "none" || (head.body.kind === "length" && head.body.bytes === 0)) this.#writer.flush();
+    return exchange;
+  }
+
+  drain(): void {
+    this.#draining = true;
+    if (this.#exchange === undefined) this.#close();
+  }
+
+  destroy(reason: string): void {
+    this.#fail({ kind: "closed", reason });
+  }
+
+  // What the exchange calls.
+
+  write(part: string | Uint8Array): boolean {
+    const accepted = this.#writer.add(part);
+    if (!accepted && !this.#stall.isSet) this.#stall.set(this.#options.timeouts.writeStallMs);
+    return accepted;
+  }
+
+  requestEnded(): void {
+    this.#writer.flush();
+  }
+
+  /** The response has ended too. */
+  finished(reusable: boolean): void {
+    this.#exchange = undefined;
+    this.#reading.clear();
+    if (!reusable || this.#draining || this.#closed) {
+      this.#close();
+      return;
+    }
+    if (this.#socket.readableFlowing === false) this.#socket.resume();
+    this.#options.onIdle();
+  }
+
+  abort(): void {
+    this.#exchange = undefined;
+    this.#close();
+  }
+
+  pauseReading(): void {
+    this.#reading.clear();
+    this.#socket.pause();
+  }
+
+  resumeReading(): void {
+    if (this.#closed) return;
+    this.#reading.set(this.#options.timeouts.bodyIdleMs);
+    this.#socket.resume();
+  }
+
+  // What comes from the socket.
+
+  #onData(chunk: Buffer): void {
+    if (this.#closed) return;
+    if (this.#exchange === undefined) {
+      this.#unasked();
+      return;
+    }
+    this.#exchange.received = true;
+    let offset = 0;
+    while (offset < chunk.length && this.#exchange !== undefined && !this.#closed) {
+      offset = this.#parser.execute(chunk, offset);
+    }
+    if (offset < chunk.length && !this.#closed) this.#unasked();
+  }
+
+  /** Nobody asked for these bytes: whoever would be given this connection could take them for the answer. */
+  #unasked(): void {
+    this.#options.count("idle-upstream-bytes");
+    this.#close();
+  }
+
+  #onEnd(): void {
+    // Nothing came: the target closed a connection that it took for idle.
+    if (this.#exchange?.received === true) this.#parser.eof();
+    this.#fail({ kind: "peer-gone" });
+  }
+
+  #onDrain(): void {
+    this.#stall.clear();
+    this.#exchange?.unblock();
+  }
+
+  // What the codec tells.
+
+  #onInterim(raw: RawResponseHead): void {
+    const { status } = raw;
+    if (status === 100) this.#exchange?.events.interim(100, NO_FIELDS);
+    if (status !== 103) return;
+    this.#refusing(() => this.#exchange?.events.interim(103, screenInterim(raw, this.#options.rules)));
+  }
+
+  #onHead(raw: RawResponseHead): void {
+    const exchange = this.#exchange;
+    if (exchange === undefined) return;
+    this.#refusing(() => {
+      const head = screenResponse(raw, this.#options.rules);
+      exchange.responseClose = head.close;
+      if (head.body.kind !== "none") this.#reading.set(this.#options.timeouts.bodyIdleMs);
+      exchange.events.head(head);
+    });
+  }
+
+  #onBody(chunk: Uint8Array): void {
+    if (this.#exchange === undefined) return;
+    if (this.#reading.isSet) this.#reading.set(this.#options.timeouts.bodyIdleMs);
+    this.#exchange.events.data(chunk);
+  }
+
+  #onResponseEnd(raw: FieldList): void {
+    const exchange = this.#exchange;
+    if (exchange === undefined) return;
+    this.#refusing(() => exchange.responseEnded(screenTrailers(raw, this.#options.rules)));
+  }
+
+  /** What the screens refuse ends the connection. */
+  #refusing(work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      if (!(error instanceof RefusedError)) throw error;
+      this.#fail({ kind: "malformed", refusal: error.refusal });
+    }
+  }
+
+  // Ends.
+
+  #fail(cause: AbortCause): void {
+    const exchange = this.#exchange;
+    this.#exchange = undefined;
+    this.#close();
+    exchange?.failed(cause);
+  }
+
+  #close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#parser.stop();
+    this.#reading.clear();
+    this.#stall.clear();
+    this.#writer.discard();
+    this.#socket.destroy();
+    this.#options.onClosed();
+  }
+}
+
+class H1ClientExchange implements ClientExchange {
+  readonly events: ClientEvents;
+  received = false;
+  responseClose = false;
+  readonly #connection: H1ClientConnection;
+  readonly #chunked: boolean;
+  /** Bytes that the announced content-length still asks for. */
+  #left: number;
+  #requestEnded: boolean;
+  #over = false;
+  #blocked = false;
+
+  constructor(connection: H1ClientConnection, head: RequestHead, events: ClientEvents) {
+    this.#connection = connection;
+    this.events = events;
+    this.#chunked = head.body.kind === "open";
+    this.#left = head.body.kind === "length" ? head.body.bytes : 0;
+    this.#requestEnded = head.body.kind === "none" || (head.body.kind === "length" && this.#left === 0);
+  }
+
+  write(chunk: Uint8Array): boolean {
+    if (this.#over || this.#requestEnded || chunk.length === 0) return true;
+    let accepted: boolean;
+    if (this.#chunked) {
+      this.#connection.write(chunkHeader(chunk.length));
+      this.#connection.write(chunk);
+      accepted = this.#connection.write(CHUNK_END);
+    } else {
+      if (chunk.length > this.#left) throw new TypeError("a body longer than its content-length");
+      this.#left -= chunk.length;
+      accepted = this.#connection.write(chunk);
+    }
+    if (!accepted) this.#blocked = true;
+    return accepted;
+  }
+
+  end(trailers: FieldList): void {
+    if (this.#over || this.#requestEnded) return;
+    if (this.#left !== 0) {
+      this.abort();
+      return;
+    }
+    this.#requestEnded = true;
+    if (this.#chunked) {
+      assertSafeFields(trailers, UNWRITABLE);
+      this.#connection.write(lastChunk(trailers));
+    }
+    this.#connection.requestEnded();
+  }
+
+  abort(): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#connection.abort();
+  }
+
+  pauseBody(): void {
+    if (!this.#over) this.#connection.pauseReading();
+  }
+
+  resumeBody(): void {
+    if (!this.#over) this.#connection.resumeReading();
+  }
+
+  /** The response was complete. A request that was not wholly written by then ends the connection. */
+  responseEnded(trailers: FieldList): void {
+    this.#over = true;
+    // First told, then given back: who waits for a connection must not be served before this exchange is over.
+    this.events.end(trailers);
+    this.#connection.finished(this.#requestEnded && !this.responseClose);
+  }
+
+  failed(cause: AbortCause): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.events.failed({ cause, received: this.received, unprocessed: false });
+  }
+
+  unblock(): void {
+    if (!this.#blocked || this.#over) return;
+    this.#blocked = false;
+    this.events.writable();
+  }
+}

@@ -1,0 +1,365 @@
+// The server's side of an HTTP/1.1 connection: reads requests by the strict codec, one at a time, and writes their responses.
+//
+//   idle -> head -> exchange -> idle ...   between requests the keep-alive deadline runs, in a head its own
+//   any  -> closing -> closed              nothing more is parsed; what comes is dropped until the client has read our answer
+//
+// Pipelined bytes wait unparsed until the response before them is written. A refusal is terminal. An abort destroys the socket, so that
+// nothing that was sent can be taken for complete.
+import type { Socket } from "node:net";
+import type { ObservedEvent } from "../../observe/records.ts";
+import { Deadline, type DeadlineWheel } from "../deadlines.ts";
+import type { AbortCause, FieldList, HttpServerConnection, RequestHandler, RequestHead } from "../exchange.ts";
+import type { RequestRules } from "../fields/rules.ts";
+import { screenRequest } from "../fields/screen-request.ts";
+import { screenTrailers } from "../fields/screen-trailers.ts";
+import type { RawRequestHead } from "../raw-head.ts";
+import { type HttpRefusal, RefusedError } from "../refusal.ts";
+import { type HttpTimeouts, LINGER_BYTES, LINGER_MS } from "../timeouts.ts";
+import { RequestParser } from "./request-parser.ts";
+import { H1ServerExchange } from "./server-exchange.ts";
+import { TurnWriter } from "./turn-writer.ts";
+
+/** How many pipelined bytes are held before the socket is paused. */
+const MAX_PENDING_BYTES = 64 * 1024;
+
+export interface H1ServerOptions {
+  readonly handler: RequestHandler;
+  /** The present rules: they change with the policies. */
+  readonly rules: () => RequestRules;
+  readonly allowHttp10: boolean;
+  readonly timeouts: HttpTimeouts;
+  readonly wheel: DeadlineWheel;
+  /** A head that was refused before there was an exchange. */
+  onRefused(refusal: HttpRefusal, raw: RawRequestHead | undefined): void;
+  /** Policies have changed: whoever handles the exchanges ends those that are no longer allowed. */
+  reconsider(): void;
+  /** Something that is counted: "dropped-request-trailer" ... */
+  count(event: ObservedEvent): void;
+}
+
+/** Serves HTTP/1.1 on a socket (allowHalfOpen, error handler set by its owner too); with `first`, bytes that were read from it before. */
+export function serveH1(socket: Socket, options: H1ServerOptions, first?: Uint8Array): HttpServerConnection {
+  return new H1ServerConnection(socket, options, first);
+}
+
+/** What an exchange needs of its connection. */
+export interface ExchangeConnection {
+  readonly writer: TurnWriter;
+  readonly draining: boolean;
+  pauseReading(): void;
+  resumeReading(): void;
+  /** Bytes were written; `accepted` false: the socket asks to wait. @returns accepted */
+  written(accepted: boolean): boolean;
+  /** The response has ended. `close`: nothing follows on this connection. */
+  responseEnded(close: boolean): void;
+  /** Answered by ourselves: nothing more is read. */
+  refused(): void;
+  abort(): void;
+}
+
+class H1ServerConnection implements HttpServerConnection, ExchangeConnection {
+  readonly writer: TurnWriter;
+  readonly #socket: Socket;
+  readonly #options: H1ServerOptions;
+  readonly #parser: RequestParser;
+  /** Head, body, keep-alive or linger, whichever runs. */
+  readonly #reading: Deadline;
+  readonly #stall: Deadline;
+  #state: "open" | "closing" | "closed" = "open";
+  #exchange: H1ServerExchange | undefined;
+  /** Bytes that wait for the exchange before them. */
+  #pending: Uint8Array[] = [];
+  #pendingBytes = 0;
+  #parsing = false;
+  /** The head's deadline runs: its later bytes do not extend it. */
+  #headArmed = false;
+  #lingered = 0;
+  #draining = false;
+  /** The client has sent its end. */
+  #ended = false;
+  /** A body is paused by its taker. */
+  #paused = false;
+
+  constructor(socket: Socket, options: H1ServerOptions, first: Uint8Array | undefined) {
+    this.#socket = socket;
+    this.#options = options;
+    this.writer = new TurnWriter(socket);
+    this.#parser = new RequestParser(options, {
+      head: (raw) => this.#onHead(raw),
+      data: (chunk) => this.#onBody(chunk),
+      end: (trailers) => this.#onRequestEnd(trailers),
+      refused: (refusal) => this.#onMalformed(refusal),
+    });
+    this.#reading = new Deadline(options.wheel, () => this.#onReadingExpired());
+    this.#stall = new Deadline(options.wheel, () => this.#end({ kind: "timeout", deadline: "write-stall" }));
+    socket.on("data", (chunk: Buffer) => this.#onData(chunk));
+    socket.on("end", () => this.#onEnd());
+    socket.on("drain", () => this.#onDrain());
+    socket.on("close", () => this.#end({ kind: "peer-gone" }));
+    socket.on("error", () => {});
+    this.#reading.set(options.timeouts.keepAliveMs);
+    if (first !== undefined && first.length > 0) this.#onData(first);
+  }
+
+  get active(): number {
+    return this.#exchange === undefined ? 0 : 1;
+  }
+
+  get draining(): boolean {
+    return this.#draining;
+  }
+
+  drain(): void {
+    if (this.#draining || this.#state !== "open") return;
+    this.#draining = true;
+    // A request whose head has begun is still answered.
+    if (this.#isIdle()) this.#finishSocket();
+  }
+
+  reconsider(): void {
+    this.#options.reconsider();
+  }
+
+  destroy(reason: string): void {
+    this.#end({ kind: "closed", reason });
+  }
+
+  // What the exchange calls.
+
+  pauseReading(): void {
+    if (this.#state !== "open" || this.#paused) return;
+    this.#paused = true;
+    this.#reading.clear();
+    this.#socket.pause();
+  }
+
+  resumeReading(): void {
+    if (!this.#paused || this.#state !== "open") return;
+    this.#paused = false;
+    this.#reading.set(this.#options.timeouts.bodyIdleMs);
+    this.#parsePending();
+    this.#readOn();
+  }
+
+  written(accepted: boolean): boolean {
+    if (!accepted && !this.#stall.isSet) this.#stall.set(this.#options.timeouts.writeStallMs);
+    return accepted;
+  }
+
+  responseEnded(close: boolean): void {
+    const requestEnded = this.#exchange?.requestEnded === true;
+    this.#exchange = undefined;
+    if (close || this.#draining || this.#ended || !requestEnded) {
+      this.#finishSocket();
+      return;
+    }
+    this.#reading.set(this.#options.timeouts.keepAliveMs);
+    this.#parsePending();
+    this.#readOn();
+  }
+
+  refused(): void {
+    this.#exchange = undefined;
+    this.#finishSocket();
+  }
+
+  abort(): void {
+    this.#exchange = undefined;
+    this.#close();
+  }
+
+  // What comes from the socket.
+
+  #onData(chunk: Uint8Array): void {
+    if (this.#state !== "open") {
+      this.#drop(chunk.length);
+      return;
+    }
+    if (this.#parsing || this.#pendingBytes > 0 || !this.#canParse()) {
+      this.#hold(chunk);
+      return;
+    }
+    const taken = this.#parse(chunk);
+    if (taken < chunk.length && this.#state === "open") this.#hold(chunk.subarray(taken));
+  }
+
+  /** Whether the next bytes belong to a request that may be read now. */
+  #canParse(): boolean {
+    return this.#exchange === undefined || !this.#exchange.requestEnded;
+  }
+
+  #isIdle(): boolean {
+    return this.#exchange === undefined && this.#parser.idle && this.#pendingBytes === 0;
+  }
+
+  /** @returns how many bytes were taken */
+  #parse(chunk: Uint8Array): number {
+    let offset = 0;
+    this.#parsing = true;
+    while (offset < chunk.length && this.#state === "open" && this.#canParse()) {
+      offset = this.#parser.execute(chunk, offset);
+    }
+    this.#parsing = false;
+    if (this.#parser.inHead && !this.#headArmed && this.#state === "open") {
+      this.#headArmed = true;
+      this.#reading.set(this.#options.timeouts.headMs);
+    }
+    return offset;
+  }
+
+  #hold(chunk: Uint8Array): void {
+    this.#pending.push(chunk);
+    this.#pendingBytes += chunk.length;
+    // Below the bound the socket is read on, so that the client's end is noticed while its response is awaited.
+    if (this.#pendingBytes >= MAX_PENDING_BYTES) this.#socket.pause();
+  }
+
+  #parsePending(): void {
+    while (this.#pendingBytes > 0 && !this.#parsing && !this.#paused && this.#state === "open" && this.#canParse()) {
+      const [chunk] = this.#pending;
+      if (chunk === undefined) return;
+      const taken = this.#parse(chunk);
+      this.#pendingBytes -= taken;
+      if (taken === chunk.length) this.#pending.shift();
+      else this.#pending[0] = chunk.subarray(taken);
+    }
+  }
+
+  #readOn(): void {
+    const { readableFlowing } = this.#socket;
+    if (
+      readableFlowing === false &&
+      !this.#paused &&
+      this.#state === "open" &&
+      this.#pendingBytes < MAX_PENDING_BYTES
+    ) {
+      this.#socket.resume();
+    }
+  }
+
+  #onEnd(): void {
+    this.#ended = true;
+    if (this.#state !== "open") this.#close();
+    // Half-closed behind a whole request: the client still reads.
+    else if (this.#exchange?.requestEnded === true) return;
+    else if (this.#isIdle()) this.#finishSocket();
+    else this.#end({ kind: "peer-gone" });
+  }
+
+  #onDrain(): void {
+    this.#stall.clear();
+    this.#exchange?.unblock();
+  }
+
+  #onReadingExpired(): void {
+    if (this.#state !== "open") this.#close();
+    else if (this.#exchange !== undefined) this.#end({ kind: "timeout", deadline: "body-idle" });
+    else if (this.#parser.inHead) {
+      this.#refuseHead({ status: 408, code: "MCA_PROXY_REQUEST_TIMEOUT", reason: "head-timeout" }, undefined);
+    } else this.#finishSocket();
+  }
+
+  // What the codec tells.
+
+  #onHead(raw: RawRequestHead): void {
+    this.#headArmed = false;
+    let head: RequestHead;
+    try {
+      head = screenRequest(raw, this.#options.rules());
+    } catch (error) {
+      if (!(error instanceof RefusedError)) throw error;
+      this.#refuseHead(error.refusal, raw);
+      return;
+    }
+    const exchange = new H1ServerExchange(this, head);
+    this.#exchange = exchange;
+    if (head.body.kind === "none") this.#reading.clear();
+    else this.#reading.set(this.#options.timeouts.bodyIdleMs);
+    exchange.events = this.#options.handler(exchange);
+  }
+
+  #onBody(chunk: Uint8Array): void {
+    if (this.#exchange === undefined) return;
+    if (!this.#paused) this.#reading.set(this.#options.timeouts.bodyIdleMs);
+    this.#exchange.events?.data(chunk);
+  }
+
+  #onRequestEnd(raw: FieldList): void {
+    const exchange = this.#exchange;
+    if (exchange === undefined) return;
+    let trailers = raw;
+    try {
+      if (raw.length > 0) trailers = screenTrailers(raw, this.#options.rules());
+    } catch (error) {
+      if (!(error instanceof RefusedError)) throw error;
+      this.#onMalformed(error.refusal);
+      return;
+    }
+    exchange.requestEnded = true;
+    this.#reading.clear();
+    exchange.events?.end(trailers);
+  }
+
+  #onMalformed(refusal: HttpRefusal): void {
+    const exchange = this.#exchange;
+    if (exchange === undefined) {
+      this.#refuseHead(refusal, undefined);
+      return;
+    }
+    // In the middle of a body. The taker forgets the exchange; it can be answered only where nothing was.
+    this.#parser.stop();
+    const { events } = exchange;
+    exchange.refuse(refusal, []);
+    events?.aborted({ kind: "malformed", refusal });
+  }
+
+  #refuseHead(refusal: HttpRefusal, raw: RawRequestHead | undefined): void {
+    this.#parser.stop();
+    const exchange = new H1ServerExchange(this, undefined);
+    this.#exchange = exchange;
+    exchange.refuse(refusal, []);
+    this.#options.onRefused(refusal, raw);
+  }
+
+  // Ends.
+
+  #forgetPending(): void {
+    this.#pending = [];
+    this.#pendingBytes = 0;
+  }
+
+  /** Sends our end, and drops what still comes until the client has sent its own, so that no reset takes our answer from it. */
+  #finishSocket(): void {
+    if (this.#state !== "open") return;
+    this.#state = "closing";
+    this.#parser.stop();
+    this.#forgetPending();
+    this.writer.flush();
+    this.#socket.end();
+    this.#reading.set(LINGER_MS);
+    this.#socket.resume();
+  }
+
+  #drop(bytes: number): void {
+    this.#lingered += bytes;
+    if (this.#lingered > LINGER_BYTES) this.#close();
+  }
+
+  #end(cause: AbortCause): void {
+    const events = this.#exchange?.events;
+    this.#exchange = undefined;
+    this.#close();
+    events?.aborted(cause);
+  }
+
+  #close(): void {
+    if (this.#state === "closed") return;
+    this.#state = "closed";
+    this.#parser.stop();
+    this.#forgetPending();
+    this.#reading.clear();
+    this.#stall.clear();
+    this.writer.discard();
+    this.#socket.destroy();
+  }
+}

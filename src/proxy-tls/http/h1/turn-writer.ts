@@ -1,0 +1,72 @@
+// Collects what is written to a socket within one turn of the event loop, so that a head, a chunk and its framing leave in one write:
+// one TLS record and one system call instead of several.
+import type { Writable } from "node:stream";
+
+/** What is copied into one buffer; longer pieces are handed to the socket as they are. */
+const MAX_COPIED_BYTES = 32 * 1024;
+
+export class TurnWriter {
+  readonly #socket: Writable;
+  readonly #flushLater = (): void => {
+    this.#scheduled = false;
+    this.flush();
+  };
+  /** Latin1 text and bytes, in order. */
+  #parts: (string | Uint8Array)[] = [];
+  #bytes = 0;
+  #scheduled = false;
+
+  constructor(socket: Writable) {
+    this.#socket = socket;
+  }
+
+  /** Adds latin1 text or bytes; they leave at the end of this turn, or with `flush`. @returns false: the socket asks to wait for `drain` */
+  add(part: string | Uint8Array): boolean {
+    if (part.length === 0) return !this.#socket.writableNeedDrain;
+    this.#parts.push(part);
+    this.#bytes += part.length;
+    if (this.#bytes >= MAX_COPIED_BYTES) return this.flush();
+    if (!this.#scheduled) {
+      this.#scheduled = true;
+      process.nextTick(this.#flushLater);
+    }
+    return !this.#socket.writableNeedDrain;
+  }
+
+  /** Writes what was collected. @returns false: the socket asks to wait for `drain` */
+  flush(): boolean {
+    const parts = this.#parts;
+    const [first] = parts;
+    const socket = this.#socket;
+    if (first === undefined || socket.destroyed) return !socket.writableNeedDrain;
+    const bytes = this.#bytes;
+    this.discard();
+    if (parts.length === 1) return write(socket, first);
+    if (bytes <= 2 * MAX_COPIED_BYTES) return socket.write(joined(parts, bytes));
+    socket.cork();
+    for (const part of parts) write(socket, part);
+    socket.uncork();
+    return !socket.writableNeedDrain;
+  }
+
+  /** Forgets what was collected and not yet written. */
+  discard(): void {
+    this.#parts = [];
+    this.#bytes = 0;
+  }
+}
+
+function write(socket: Writable, part: string | Uint8Array): boolean {
+  return typeof part === "string" ? socket.write(part, "latin1") : socket.write(part);
+}
+
+function joined(parts: readonly (string | Uint8Array)[], bytes: number): Buffer {
+  const buffer = Buffer.allocUnsafe(bytes);
+  let offset = 0;
+  for (const part of parts) {
+    if (typeof part === "string") buffer.write(part, offset, "latin1");
+    else buffer.set(part, offset);
+    offset += part.length;
+  }
+  return buffer;
+}
