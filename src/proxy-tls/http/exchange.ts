@@ -3,6 +3,7 @@
 // engines carry a request to a target and report to ClientEvents. No engine decides anything about identity or policy.
 //
 // An exchange ends when both directions have ended, or when it is aborted. After the end no method has an effect and no event comes.
+import type { SafeFields } from "./fields/safe-fields.ts";
 import type { HttpRefusal } from "./refusal.ts";
 
 /**
@@ -56,6 +57,18 @@ export interface ResponseHead {
   readonly close: boolean;
 }
 
+/** A request that may be written: every field went through the one validator. */
+export interface WritableRequest extends RequestHead {
+  /** Complete but for host, framing and connection fields, which the engine writes. */
+  readonly fields: SafeFields;
+}
+
+/** A response that may be written. */
+export interface WritableResponse extends ResponseHead {
+  /** Complete but for framing and connection fields, which the engine writes. */
+  readonly fields: SafeFields;
+}
+
 /** Why an exchange ended before its time. */
 export type AbortCause =
   /** The other side closed, reset or vanished. */
@@ -85,23 +98,23 @@ export interface ServerExchange {
   pauseBody(): void;
   resumeBody(): void;
   /** Sends 100 (only to a request that waits for it) or 103. */
-  interim(status: 100 | 103, fields: FieldList): void;
+  interim(status: 100 | 103, fields: SafeFields): void;
   /**
-   * Sends the head of the final response; at most once. `fields` is complete but for framing and connection fields, which the engine
-   * writes. Before the whole request was read, the engine closes the connection after this exchange (early response).
+   * Sends the head of the final response; at most once. Before the whole request was read, the engine closes the connection after this
+   * exchange (early response).
    */
-  respond(head: ResponseHead): void;
+  respond(head: WritableResponse): void;
   /** Sends bytes of the body. @returns false: wait for the event `writable` */
   write(chunk: Uint8Array): boolean;
   /** Ends the response; trailers only where the client and the version allow them. */
-  end(trailers: FieldList): void;
+  end(trailers: SafeFields): void;
   /** Ends the exchange so that the client can never take what it has for a complete response (destroy; RST_STREAM). */
   abort(): void;
   /**
    * Answers with our own response and closes the connection (HTTP/2: the stream); where a byte of a response was already sent: abort.
    * `fields` are added to the response.
    */
-  refuse(refusal: HttpRefusal, fields: FieldList): void;
+  refuse(refusal: HttpRefusal, fields: SafeFields): void;
 }
 
 /** What the server engine tells about the request. */
@@ -134,7 +147,7 @@ export interface HttpServerConnection {
 export interface ClientExchange {
   /** Sends bytes of the request's body. @returns false: wait for the event `writable` */
   write(chunk: Uint8Array): boolean;
-  end(trailers: FieldList): void;
+  end(trailers: SafeFields): void;
   /** Ends the exchange so that the target can never take what it has for a complete request. No event follows. */
   abort(): void;
   pauseBody(): void;
@@ -169,8 +182,8 @@ export interface HttpClientConnection {
   readonly capacity: number;
   /** Exchanges in progress. */
   readonly active: number;
-  /** Begins an exchange. `head.fields` are complete but for host, framing and connection fields, which the engine writes. */
-  request(head: RequestHead, events: ClientEvents): ClientExchange;
+  /** Begins an exchange. */
+  request(head: WritableRequest, events: ClientEvents): ClientExchange;
   drain(): void;
   destroy(reason: string): void;
 }

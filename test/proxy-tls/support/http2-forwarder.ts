@@ -5,38 +5,41 @@ import type {
   RequestHandler,
   ServerEvents,
 } from "../../../src/proxy-tls/http/exchange.ts";
-import { NO_FIELDS } from "../../../src/proxy-tls/http/exchange.ts";
+import { NO_SAFE_FIELDS, safe } from "../../../src/proxy-tls/http/fields/index.ts";
 
 /** Forwards every request to the connection that `upstream` gives. */
 export function forwardTo(upstream: () => HttpClientConnection): RequestHandler {
   return (exchange): ServerEvents => {
     let over = false;
-    const client: ClientExchange = upstream().request(exchange.request, {
-      interim: (status, fields) => exchange.interim(status, fields),
-      head: (head) => exchange.respond(head),
-      data: (chunk) => {
-        if (!exchange.write(chunk)) client.pauseBody();
+    const client: ClientExchange = upstream().request(
+      { ...exchange.request, fields: safe(exchange.request.fields) },
+      {
+        interim: (status, fields) => exchange.interim(status, safe(fields)),
+        head: (head) => exchange.respond({ ...head, fields: safe(head.fields) }),
+        data: (chunk) => {
+          if (!exchange.write(chunk)) client.pauseBody();
+        },
+        end: (trailers) => {
+          over = true;
+          exchange.end(safe(trailers));
+        },
+        writable: () => exchange.resumeBody(),
+        failed: ({ cause }) => {
+          over = true;
+          const refusal =
+            cause.kind === "malformed"
+              ? cause.refusal
+              : ({ status: 503, code: "MCA_PROXY_UPSTREAM_UNAVAILABLE", reason: cause.kind } as const);
+          exchange.refuse(refusal, NO_SAFE_FIELDS);
+        },
       },
-      end: (trailers) => {
-        over = true;
-        exchange.end(trailers);
-      },
-      writable: () => exchange.resumeBody(),
-      failed: ({ cause }) => {
-        over = true;
-        const refusal =
-          cause.kind === "malformed"
-            ? cause.refusal
-            : ({ status: 503, code: "MCA_PROXY_UPSTREAM_UNAVAILABLE", reason: cause.kind } as const);
-        exchange.refuse(refusal, NO_FIELDS);
-      },
-    });
+    );
     return {
       data: (chunk) => {
         if (!over && !client.write(chunk)) exchange.pauseBody();
       },
       end: (trailers) => {
-        if (!over) client.end(trailers);
+        if (!over) client.end(safe(trailers));
       },
       aborted: () => {
         if (!over) client.abort();

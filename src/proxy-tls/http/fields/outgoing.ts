@@ -33,6 +33,16 @@ export function outgoingRequestFields(head: RequestHead, additions: RequestAddit
 }
 
 /**
+ * The trailers of a request, ready to be written.
+ * @param trailers screened
+ * @throws RefusedError 400: a character that must not be written
+ */
+export function outgoingRequestTrailers(trailers: FieldList): SafeFields {
+  assertSafeFields(trailers, UNSAFE_REQUEST);
+  return trailers;
+}
+
+/**
  * The fields of a response or its trailers, ready to be written.
  * @param fields screened, or our own
  * @throws RefusedError 502: a character that must not be written

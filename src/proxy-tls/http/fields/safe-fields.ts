@@ -10,6 +10,9 @@ declare const validated: unique symbol;
 /** Fields that may be written as they are. Made by assertSafeFields alone. */
 export type SafeFields = FieldList & { readonly [validated]: true };
 
+/** None. */
+export const NO_SAFE_FIELDS: SafeFields = safe([]);
+
 const HTAB = 0x09;
 const SP = 0x20;
 
@@ -33,6 +36,12 @@ export function assertSafeFields(fields: FieldList, refusal: HttpRefusal): asser
     const value = fields[index + 1];
     if (name === undefined || value === undefined || !checkField(name, value)) throw new RefusedError(refusal);
   }
+}
+
+/** Brands fields of our own making: constants. @throws RefusedError where one may not be written after all */
+export function safe(fields: FieldList): SafeFields {
+  assertSafeFields(fields, { status: 500, code: "MCA_PROXY_REQUEST_REFUSED", reason: "unsafe-field" });
+  return fields;
 }
 
 function isSpace(code: number): boolean {

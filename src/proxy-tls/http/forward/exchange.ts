@@ -8,21 +8,29 @@
 import type { Decision } from "../../policy/decision.ts";
 import type { ConnectFailure, PooledConnection, Waiter } from "../../upstream/pool.ts";
 import type { Deadline } from "../deadlines.ts";
-import {
-  type AbortCause,
-  type ClientEvents,
-  type ClientExchange,
-  type FieldList,
-  NO_FIELDS,
-  type RequestHead,
-  type ResponseHead,
-  type ServerEvents,
-  type ServerExchange,
-  type UpstreamFailure,
+import type {
+  AbortCause,
+  ClientEvents,
+  ClientExchange,
+  FieldList,
+  RequestHead,
+  ResponseHead,
+  ServerEvents,
+  ServerExchange,
+  UpstreamFailure,
+  WritableRequest,
 } from "../exchange.ts";
-import type { HttpRefusal } from "../refusal.ts";
+import {
+  type Correlation,
+  correlate,
+  NO_SAFE_FIELDS,
+  outgoingRequestFields,
+  outgoingRequestTrailers,
+  outgoingResponseFields,
+  type SafeFields,
+} from "../fields/index.ts";
+import { type HttpRefusal, RefusedError } from "../refusal.ts";
 import type { Forwarder } from "./forwarder.ts";
-import { outgoingRequest, outgoingResponseFields } from "./outgoing.ts";
 import { refusalOf, refusalOfConnect } from "./upstream-refusal.ts";
 
 /** How much of a body is held before it is written, and for saying it again. */
@@ -43,9 +51,8 @@ export class ForwardedExchange implements ServerEvents, Waiter {
   readonly #startedAt: number;
   readonly #began = performance.now();
   #decision: Decision | undefined;
-  #outgoing: RequestHead | undefined;
-  #requestId: string | undefined;
-  #traceId: string | undefined;
+  #outgoing: WritableRequest | undefined;
+  #correlation: Correlation | undefined;
   #acquisition: { cancel(): void } | undefined;
   #upstream: ClientExchange | undefined;
   #pooled: PooledConnection | undefined;
@@ -54,7 +61,7 @@ export class ForwardedExchange implements ServerEvents, Waiter {
   #held: Uint8Array[] | undefined;
   #heldBytes = 0;
   #requestBytes = 0;
-  #requestTrailers: FieldList | undefined;
+  #requestTrailers: SafeFields | undefined;
   #status: number | undefined;
   #responseBytes = 0;
   #deadline: Deadline | undefined;
@@ -78,11 +85,12 @@ export class ForwardedExchange implements ServerEvents, Waiter {
       this.#refuse(refusal);
       return;
     }
-    const outgoing = outgoingRequest(head, route.via(), this.#forwarder.clientCert(), route.random);
-    this.#outgoing = outgoing.head;
-    this.#requestId = outgoing.requestId;
-    this.#traceId = outgoing.traceId;
-    if (head.body.kind === "none") this.#requestTrailers = NO_FIELDS;
+    const unsafe = this.#prepare(head);
+    if (unsafe !== undefined) {
+      this.#refuse(unsafe);
+      return;
+    }
+    if (head.body.kind === "none") this.#requestTrailers = NO_SAFE_FIELDS;
     if (route.requestMs > 0) {
       this.#total = route.wheel.take(() => this.#expired("total"));
       this.#total.set(route.requestMs);
@@ -104,9 +112,9 @@ export class ForwardedExchange implements ServerEvents, Waiter {
 
   end(trailers: FieldList): void {
     if (this.#over) return;
-    this.#requestTrailers = trailers;
+    this.#requestTrailers = outgoingRequestTrailers(trailers);
     if (this.#upstream === undefined) return;
-    this.#upstream.end(trailers);
+    this.#upstream.end(this.#requestTrailers);
     this.#awaitResponse();
   }
 
@@ -155,13 +163,13 @@ export class ForwardedExchange implements ServerEvents, Waiter {
     this.#deadline?.clear();
     this.#held = undefined;
     const respondedAt = performance.now();
-    this.#downstream.respond({ ...head, fields: outgoingResponseFields(head, this.#forwarder.route.via()) });
+    this.#downstream.respond({ ...head, fields: outgoingResponseFields(head.fields) });
     this.#status = head.status;
     this.#addedMs = this.#sentAt - this.#began + (performance.now() - respondedAt);
   }
 
   responseInterim(status: 100 | 103, fields: FieldList): void {
-    this.#downstream.interim(status, fields);
+    this.#downstream.interim(status, outgoingResponseFields(fields));
   }
 
   responseData(chunk: Uint8Array): void {
@@ -171,7 +179,7 @@ export class ForwardedExchange implements ServerEvents, Waiter {
 
   responseEnd(trailers: FieldList): void {
     if (this.#over) return;
-    this.#downstream.end(trailers);
+    this.#downstream.end(outgoingResponseFields(trailers));
     this.#record(undefined, undefined);
   }
 
@@ -208,6 +216,21 @@ export class ForwardedExchange implements ServerEvents, Waiter {
     this.#decision = this.#forwarder.decide(head);
     if (this.#decision === undefined || this.#decision.effect === "allow") return undefined;
     return DENIED[this.#decision.reason];
+  }
+
+  /** What is written: the fields that were decided on, and ours. @returns why it cannot be written */
+  #prepare(head: RequestHead): HttpRefusal | undefined {
+    const { route } = this.#forwarder;
+    const correlation = correlate(head.fields, route.random);
+    this.#correlation = correlation;
+    try {
+      const additions = { correlation, xfcc: this.#forwarder.clientCert(), via: route.via() };
+      this.#outgoing = { ...head, fields: outgoingRequestFields(head, additions) };
+      return undefined;
+    } catch (error) {
+      if (!(error instanceof RefusedError)) throw error;
+      return error.refusal;
+    }
   }
 
   #connect(options?: { readonly fresh: boolean; readonly avoid: string | undefined }): void {
@@ -282,7 +305,7 @@ export class ForwardedExchange implements ServerEvents, Waiter {
   #refuse(refusal: HttpRefusal): void {
     const responded = this.#status !== undefined;
     if (!responded) this.#status = refusal.status;
-    this.#downstream.refuse(refusal, NO_FIELDS);
+    this.#downstream.refuse(refusal, NO_SAFE_FIELDS);
     this.#record(refusal, responded ? { by: "proxy", cause: { kind: "closed", reason: refusal.reason } } : undefined);
   }
 
@@ -312,8 +335,8 @@ export class ForwardedExchange implements ServerEvents, Waiter {
       peer: from.peer?.idText,
       remoteAddress: from.remoteAddress,
       decision: this.#decision,
-      requestId: this.#requestId,
-      traceId: this.#traceId,
+      requestId: this.#correlation?.requestId,
+      traceId: this.#correlation?.traceId,
       upstream: this.#pooled?.target,
       upstreamPeer: this.#pooled?.peer?.idText,
       attempts: this.#attempts,

@@ -3,10 +3,10 @@
 import type { ProxyPeer } from "../../identity/peer.ts";
 import type { ConnectionDecider, Decision } from "../../policy/decision.ts";
 import type { RequestHandler, RequestHead } from "../exchange.ts";
+import { xfccElement } from "../fields/index.ts";
 import type { RawRequestHead } from "../raw-head.ts";
 import type { HttpRefusal } from "../refusal.ts";
 import { ForwardedExchange } from "./exchange.ts";
-import { forwardedClientCert } from "./outgoing.ts";
 import type { ForwardRoute } from "./route.ts";
 
 /** Who is at the downstream end. */
@@ -57,7 +57,7 @@ export class Forwarder {
     if (peer === undefined || !this.route.setsClientCert) return undefined;
     const { ownId } = this.route.state.current();
     if (this.#clientCert === undefined || this.#clientCertBy !== ownId) {
-      this.#clientCert = forwardedClientCert(peer, ownId, this.count);
+      this.#clientCert = xfccElement(ownId, peer, () => this.count("xfcc-pair-left-out"));
       this.#clientCertBy = ownId;
     }
     return this.#clientCert;

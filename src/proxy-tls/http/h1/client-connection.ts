@@ -11,20 +11,19 @@ import {
   type HttpClientConnection,
   NO_FIELDS,
   type RequestHead,
+  type WritableRequest,
 } from "../exchange.ts";
 import type { ResponseRules } from "../fields/rules.ts";
-import { assertSafeFields } from "../fields/safe-fields.ts";
+import type { SafeFields } from "../fields/safe-fields.ts";
 import { screenInterim, screenResponse } from "../fields/screen-response.ts";
 import { screenTrailers } from "../fields/screen-trailers.ts";
 import type { RawResponseHead } from "../raw-head.ts";
-import { badRequest, RefusedError } from "../refusal.ts";
+import { RefusedError } from "../refusal.ts";
 import type { HttpTimeouts } from "../timeouts.ts";
 import { CHUNK_END, chunkHeader, lastChunk } from "./chunk-writer.ts";
 import { writeRequestHead } from "./head-writer.ts";
 import { ResponseParser } from "./response-parser.ts";
 import { TurnWriter } from "./turn-writer.ts";
-
-const UNWRITABLE = badRequest("unwritable-field");
 
 export interface H1ClientOptions {
   readonly rules: ResponseRules;
@@ -83,14 +82,12 @@ export class H1ClientConnection implements HttpClientConnection {
     return this.#exchange === undefined ? 0 : 1;
   }
 
-  request(head: RequestHead, events: ClientEvents): ClientExchange {
+  request(head: WritableRequest, events: ClientEvents): ClientExchange {
     if (this.capacity === 0) throw new TypeError("a connection without capacity was given a request");
-    const { fields } = head;
-    assertSafeFields(fields, UNWRITABLE);
     const exchange = new H1ClientExchange(this, head, events);
     this.#exchange = exchange;
     this.#parser.expect(head.method);
-    this.#writer.add(writeRequestHead(head, fields));
+    this.#writer.add(writeRequestHead(head, head.fields));
     if (head.body.kind === "none" || (head.body.kind === "length" && head.body.bytes === 0)) this.#writer.flush();
     return exchange;
   }
@@ -276,17 +273,14 @@ class H1ClientExchange implements ClientExchange {
     return accepted;
   }
 
-  end(trailers: FieldList): void {
+  end(trailers: SafeFields): void {
     if (this.#over || this.#requestEnded) return;
     if (this.#left !== 0) {
       this.abort();
       return;
     }
     this.#requestEnded = true;
-    if (this.#chunked) {
-      assertSafeFields(trailers, UNWRITABLE);
-      this.#connection.write(lastChunk(trailers));
-    }
+    if (this.#chunked) this.#connection.write(lastChunk(trailers));
     this.#connection.requestEnded();
   }
 

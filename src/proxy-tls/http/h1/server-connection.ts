@@ -10,6 +10,7 @@ import type { ObservedEvent } from "../../observe/records.ts";
 import { Deadline, type DeadlineWheel } from "../deadlines.ts";
 import type { AbortCause, FieldList, HttpServerConnection, RequestHandler, RequestHead } from "../exchange.ts";
 import type { RequestRules } from "../fields/rules.ts";
+import { NO_SAFE_FIELDS } from "../fields/safe-fields.ts";
 import { screenRequest } from "../fields/screen-request.ts";
 import { screenTrailers } from "../fields/screen-trailers.ts";
 import type { RawRequestHead } from "../raw-head.ts";
@@ -309,7 +310,7 @@ class H1ServerConnection implements HttpServerConnection, ExchangeConnection {
     // In the middle of a body. The taker forgets the exchange; it can be answered only where nothing was.
     this.#parser.stop();
     const { events } = exchange;
-    exchange.refuse(refusal, []);
+    exchange.refuse(refusal, NO_SAFE_FIELDS);
     events?.aborted({ kind: "malformed", refusal });
   }
 
@@ -317,7 +318,7 @@ class H1ServerConnection implements HttpServerConnection, ExchangeConnection {
     this.#parser.stop();
     const exchange = new H1ServerExchange(this, undefined);
     this.#exchange = exchange;
-    exchange.refuse(refusal, []);
+    exchange.refuse(refusal, NO_SAFE_FIELDS);
     this.#options.onRefused(refusal, raw);
   }
 

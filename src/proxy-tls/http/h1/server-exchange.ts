@@ -1,21 +1,11 @@
 // One request and its response on an HTTP/1.1 server connection: the response's half. What is framing is written here from the parsed
 // state, never from fields that came.
-import {
-  type FieldList,
-  NO_FIELDS,
-  type RequestHead,
-  type ResponseHead,
-  type ServerEvents,
-  type ServerExchange,
-} from "../exchange.ts";
-import { assertSafeFields } from "../fields/safe-fields.ts";
-import { badResponse, type HttpRefusal, refusalBody } from "../refusal.ts";
+import type { RequestHead, ServerEvents, ServerExchange, WritableResponse } from "../exchange.ts";
+import { NO_SAFE_FIELDS, type SafeFields, safe } from "../fields/safe-fields.ts";
+import { type HttpRefusal, refusalBody } from "../refusal.ts";
 import { CHUNK_END, chunkHeader, lastChunk } from "./chunk-writer.ts";
 import { writeInterimHead, writeResponseHead } from "./head-writer.ts";
 import type { ExchangeConnection } from "./server-connection.ts";
-
-/** A response that cannot be written as it is: the target's fault, or ours. */
-const UNWRITABLE = badResponse("unwritable-field");
 
 export class H1ServerExchange implements ServerExchange {
   /** Set by the connection once the handler has answered. */
@@ -53,23 +43,20 @@ export class H1ServerExchange implements ServerExchange {
     if (!this.#ended) this.#connection.resumeReading();
   }
 
-  interim(status: 100 | 103, fields: FieldList): void {
+  interim(status: 100 | 103, fields: SafeFields): void {
     const { version, expectsContinue } = this.request;
     if (this.#ended || this.#responded || version === "1.0") return;
     if (status === 100) {
       if (!expectsContinue || this.#continued) return;
       this.#continued = true;
     }
-    assertSafeFields(fields, UNWRITABLE);
     const { writer } = this.#connection;
     writer.add(writeInterimHead(status, fields));
     writer.flush();
   }
 
-  respond(head: ResponseHead): void {
+  respond(head: WritableResponse): void {
     if (this.#ended || this.#responded) return;
-    const { fields } = head;
-    assertSafeFields(fields, UNWRITABLE);
     this.#responded = true;
     const { method, close } = this.request;
     const version = this.#version;
@@ -81,7 +68,9 @@ export class H1ServerExchange implements ServerExchange {
     this.#close =
       close || !this.requestEnded || this.#connection.draining || (head.body.kind === "open" && !this.#chunked);
     const connection = this.#close ? "close" : "keep-alive";
-    this.#connection.writer.add(writeResponseHead(head.status, fields, head.body, connection, version, answersHead));
+    this.#connection.writer.add(
+      writeResponseHead(head.status, head.fields, head.body, connection, version, answersHead),
+    );
   }
 
   write(chunk: Uint8Array): boolean {
@@ -104,7 +93,7 @@ export class H1ServerExchange implements ServerExchange {
     return this.#connection.written(accepted);
   }
 
-  end(trailers: FieldList): void {
+  end(trailers: SafeFields): void {
     if (this.#ended) return;
     // A body that is not as long as announced is never a complete one, whoever miscounted.
     if (!this.#responded || (this.#left !== undefined && this.#left !== 0)) {
@@ -113,11 +102,7 @@ export class H1ServerExchange implements ServerExchange {
     }
     this.#ended = true;
     const { writer } = this.#connection;
-    if (this.#chunked) {
-      const written = this.request.acceptsTrailers ? trailers : NO_FIELDS;
-      assertSafeFields(written, UNWRITABLE);
-      writer.add(lastChunk(written));
-    }
+    if (this.#chunked) writer.add(lastChunk(this.request.acceptsTrailers ? trailers : NO_SAFE_FIELDS));
     this.#connection.written(writer.flush());
     this.#connection.responseEnded(this.#close);
   }
@@ -128,18 +113,17 @@ export class H1ServerExchange implements ServerExchange {
     this.#connection.abort();
   }
 
-  refuse(refusal: HttpRefusal, fields: FieldList): void {
+  refuse(refusal: HttpRefusal, fields: SafeFields): void {
     if (this.#ended) return;
     if (this.#responded) {
       this.abort();
       return;
     }
-    const head: FieldList = ["content-type", "application/json", ...fields];
-    assertSafeFields(head, UNWRITABLE);
     this.#ended = true;
     this.#responded = true;
     const body = refusalBody(refusal);
     const { writer } = this.#connection;
+    const head = safe(["content-type", "application/json", ...fields]);
     writer.add(writeResponseHead(refusal.status, head, { kind: "length", bytes: body.length }, "close", this.#version));
     if (this.#request?.method !== "HEAD") writer.add(body);
     this.#connection.refused();

@@ -4,13 +4,13 @@ import { type ClientHttp2Session, connect } from "node:http2";
 import type { Socket } from "node:net";
 import type { ObservedEvent } from "../../observe/records.ts";
 import { Deadline, type DeadlineWheel } from "../deadlines.ts";
-import type { AbortCause, ClientEvents, ClientExchange, HttpClientConnection, RequestHead } from "../exchange.ts";
+import type { AbortCause, ClientEvents, ClientExchange, HttpClientConnection, WritableRequest } from "../exchange.ts";
+import type { ResponseRules } from "../fields/index.ts";
 import { type HttpTimeouts, LINGER_MS } from "../timeouts.ts";
 import { H2ClientExchange } from "./client-exchange.ts";
 import { closeSession } from "./ending.ts";
 import { FrameBudget } from "./frame-budget.ts";
 import { type Scheme, writeRequestList } from "./heads.ts";
-import { checkFields, type ResponseRules } from "./screens.ts";
 import { clientSessionOptions, MAX_UPSTREAM_STREAMS } from "./settings.ts";
 
 export interface H2ClientOptions {
@@ -81,12 +81,12 @@ export class H2ClientConnection implements HttpClientConnection {
     return this.#exchanges.size;
   }
 
-  request(head: RequestHead, events: ClientEvents): ClientExchange {
+  request(head: WritableRequest, events: ClientEvents): ClientExchange {
     if (this.capacity === 0) throw new TypeError("a connection without capacity was given a request");
     const { scheme, requestTrailers } = this.options;
     const { body } = head;
     const endStream = body.kind === "none" || (body.kind === "length" && body.bytes === 0);
-    const stream = this.#session.request(writeRequestList(head, checkFields(head.fields), scheme), {
+    const stream = this.#session.request(writeRequestList(head, head.fields, scheme), {
       endStream,
       waitForTrailers: requestTrailers && body.kind === "open",
     });

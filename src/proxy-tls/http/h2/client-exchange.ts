@@ -15,7 +15,6 @@ import type { H2ClientConnection } from "./client-connection.ts";
 import { cancelStream } from "./ending.ts";
 import { fieldObject, isBodiless, readResponseHead, sizeOf } from "./heads.ts";
 import { type BrokenBody, IncomingBody } from "./incoming-body.ts";
-import { checkFields } from "./screens.ts";
 
 const { NGHTTP2_FLAG_END_STREAM, NGHTTP2_REFUSED_STREAM, NGHTTP2_PROTOCOL_ERROR } = constants;
 const MAX_INTERIM_HEADS = 8;
@@ -116,7 +115,7 @@ export class H2ClientExchange implements ClientExchange {
   /** node asks for trailers, where they were announced to it. */
   sendTrailers(): void {
     try {
-      this.#stream.sendTrailers(fieldObject(checkFields(this.#trailers)));
+      this.#stream.sendTrailers(fieldObject(this.#trailers));
     } catch {
       this.#fail({ kind: "peer-gone" });
     }

@@ -8,13 +8,13 @@ import type { Socket } from "node:net";
 import type { ObservedEvent } from "../../observe/records.ts";
 import { Deadline, type DeadlineWheel } from "../deadlines.ts";
 import type { AbortCause, FieldList, HttpServerConnection, RequestHandler, RequestHead } from "../exchange.ts";
+import { type RequestRules, screenRequest } from "../fields/index.ts";
 import type { RawRequestHead } from "../raw-head.ts";
 import { type HttpRefusal, RefusedError } from "../refusal.ts";
 import { type HttpTimeouts, LINGER_MS } from "../timeouts.ts";
 import { announceClose, closeSession } from "./ending.ts";
 import { FrameBudget } from "./frame-budget.ts";
 import { readRequestHead, type Scheme, sizeOf } from "./heads.ts";
-import { type RequestRules, screenRequest } from "./screens.ts";
 import { H2ServerExchange, refuseStream } from "./server-exchange.ts";
 import { serverSessionOptions } from "./settings.ts";
 

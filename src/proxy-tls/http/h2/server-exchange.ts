@@ -14,7 +14,6 @@ import { badRequest, type HttpRefusal, RefusedError, refusalBody } from "../refu
 import { abortStream, closeEndedStream } from "./ending.ts";
 import { fieldObject, isBodiless, writeResponseList } from "./heads.ts";
 import { type BrokenBody, IncomingBody } from "./incoming-body.ts";
-import { checkFields } from "./screens.ts";
 import type { H2ServerConnection } from "./server-connection.ts";
 
 /** The date is the target's to say. */
@@ -95,7 +94,7 @@ export class H2ServerExchange implements ServerExchange {
       if (!this.request.expectsContinue || this.#continued) return;
       this.#continued = true;
     }
-    this.#attempt(() => this.#stream.additionalHeaders({ ...fieldObject(checkFields(fields)), ":status": status }));
+    this.#attempt(() => this.#stream.additionalHeaders({ ...fieldObject(fields), ":status": status }));
   }
 
   respond(head: ResponseHead): void {
@@ -109,7 +108,7 @@ export class H2ServerExchange implements ServerExchange {
     this.#waitsForTrailers = withBody && acceptsTrailers && body.kind === "open";
     const stream = this.#stream;
     if (this.#waitsForTrailers) stream.once("wantTrailers", () => this.#sendTrailers());
-    const list = writeResponseList(head, checkFields(head.fields));
+    const list = writeResponseList(head, head.fields);
     const options = !withBody ? WITHOUT_BODY : this.#waitsForTrailers ? WITH_TRAILERS : WITH_BODY;
     this.#attempt(() => stream.respond(list, options));
   }
@@ -226,7 +225,7 @@ export class H2ServerExchange implements ServerExchange {
   #sendTrailers(): void {
     this.#waitsForTrailers = false;
     const stream = this.#stream;
-    this.#attempt(() => stream.sendTrailers(fieldObject(checkFields(this.#trailers))));
+    this.#attempt(() => stream.sendTrailers(fieldObject(this.#trailers)));
     // node sends them in an immediate of its own, before this one.
     if (!this.#requestEnded) setImmediate(() => closeEndedStream(stream));
   }
@@ -288,7 +287,7 @@ export function refuseStream(
 ): void {
   const body = refusalBody(refusal);
   const list = [":status", `${refusal.status}`, "content-type", "application/json"];
-  list.push("content-length", `${body.length}`, ...checkFields(fields));
+  list.push("content-length", `${body.length}`, ...fields);
   try {
     if (!requestEnded) stream.once("finish", () => closeEndedStream(stream));
     stream.resume();
