@@ -55,7 +55,16 @@ const timeouts = section("Every deadline. A byte a second extends neither head n
     { minimum: 100, maximum: 120_000, unit: "ms" },
     "From a request's first byte to its whole head.",
   ),
-  bodyIdleMs: integer(30_000, { minimum: 100, maximum: 3_600_000, unit: "ms" }, "Between two pieces of a body."),
+  bodyIdleMs: integer(
+    30_000,
+    { minimum: 100, maximum: 3_600_000, unit: "ms" },
+    "Between two pieces of a request's body, until the response begins.",
+  ),
+  streamIdleMs: integer(
+    300_000,
+    { minimum: 0, maximum: 86_400_000, unit: "ms" },
+    "Between two pieces of a response's body, and of a request's beside it: streams, gRPC; 0: no bound.",
+  ),
   writeStallMs: integer(30_000, { minimum: 100, maximum: 3_600_000, unit: "ms" }, "A receiver that takes nothing."),
   requestMs: integer(
     0,

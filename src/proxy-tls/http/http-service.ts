@@ -58,6 +58,7 @@ export class HttpService {
       idleMs: config.timeouts.upstreamIdleMs,
       wheel,
       count: this.#count,
+      onFault: this.#fault,
     });
     this.#route = {
       listener: listener.name,
@@ -102,6 +103,7 @@ export class HttpService {
       wheel,
       onRefused: forwarder.refusedHead,
       reconsider: forwarder.reconsider,
+      onFault: this.#fault,
       count: this.#count,
     };
     if (protocol === "http/1.1") {
@@ -124,6 +126,11 @@ export class HttpService {
 
   readonly #count = (event: ObservedEvent): void => {
     this.#runtime.observer.count(event, this.#listener.name);
+  };
+
+  readonly #fault = (error: unknown): void => {
+    const fields = { event: "proxy.fault", listener: this.#listener.name, error };
+    this.#runtime.logger.error(fields, "a fault of ours; the connection has ended by it");
   };
 
   /** Of the present policies: what they name may not come twice. */
@@ -181,7 +188,7 @@ export class HttpService {
     const { config, wheel } = this.#runtime;
     const plaintext = target.security === "plaintext";
     const options = {
-      ...{ rules: this.#responses, timeouts: config.timeouts, wheel, count: this.#count },
+      ...{ rules: this.#responses, timeouts: config.timeouts, wheel, count: this.#count, onFault: this.#fault },
       onIdle: () => hooks.onIdle(),
       onClosed: () => hooks.onClosed(),
     };

@@ -3,6 +3,7 @@
 export interface HttpTimeouts {
   readonly headMs: number;
   readonly bodyIdleMs: number;
+  readonly streamIdleMs: number;
   readonly writeStallMs: number;
   readonly keepAliveMs: number;
 }

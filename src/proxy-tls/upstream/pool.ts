@@ -51,6 +51,8 @@ export interface PoolOptions {
   readonly idleMs: number;
   readonly wheel: DeadlineWheel;
   count(event: ObservedEvent): void;
+  /** What a waiter threw. */
+  onFault(error: unknown): void;
 }
 
 export interface AcquireOptions {
@@ -234,7 +236,12 @@ export class UpstreamPool {
   #hand(kept: Kept, wanted: Wanted): void {
     kept.idle.clear();
     kept.used = true;
-    wanted.waiter.connected(kept.pooled);
+    try {
+      wanted.waiter.connected(kept.pooled);
+    } catch (error) {
+      this.#options.onFault(error);
+      kept.pooled.connection.destroy("internal");
+    }
     this.#give(kept);
   }
 

@@ -12,6 +12,7 @@ import { testRequestRules, testResponseRules } from "./rules.ts";
 export const LONG_TIMEOUTS: HttpTimeouts = {
   headMs: 60_000,
   bodyIdleMs: 60_000,
+  streamIdleMs: 60_000,
   writeStallMs: 60_000,
   keepAliveMs: 60_000,
 };

@@ -101,6 +101,7 @@ function world(options: Partial<PoolOptions> & { readonly streams?: number; read
     idleMs: 60_000,
     wheel,
     count: (event) => counted.push(event),
+    onFault: assert.ifError,
     ...options,
   });
   const ask = (bucket = "p", how?: AcquireOptions): Got & { acquisition: Acquisition } => {

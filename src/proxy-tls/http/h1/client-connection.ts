@@ -34,6 +34,8 @@ export interface H1ClientOptions {
   /** It can take the next exchange. */
   onIdle(): void;
   onClosed(): void;
+  /** What was thrown that nobody expected. */
+  onFault(error: unknown): void;
   /** Something that is counted. */
   count(event: ObservedEvent): void;
 }
@@ -67,10 +69,10 @@ export class H1ClientConnection implements HttpClientConnection {
     );
     this.#reading = new Deadline(options.wheel, () => this.#fail({ kind: "timeout", deadline: "body-idle" }));
     this.#stall = new Deadline(options.wheel, () => this.#fail({ kind: "timeout", deadline: "write-stall" }));
-    socket.on("data", (chunk: Buffer) => this.#onData(chunk));
-    socket.on("end", () => this.#onEnd());
-    socket.on("drain", () => this.#onDrain());
-    socket.on("close", () => this.#fail({ kind: "peer-gone" }));
+    socket.on("data", (chunk: Buffer) => this.#guarded(() => this.#onData(chunk)));
+    socket.on("end", () => this.#guarded(() => this.#onEnd()));
+    socket.on("drain", () => this.#guarded(() => this.#onDrain()));
+    socket.on("close", () => this.#guarded(() => this.#fail({ kind: "peer-gone" })));
     socket.on("error", () => {});
   }
 
@@ -137,11 +139,21 @@ export class H1ClientConnection implements HttpClientConnection {
 
   resumeReading(): void {
     if (this.#closed) return;
-    this.#reading.set(this.#options.timeouts.bodyIdleMs);
+    this.#reading.set(this.#options.timeouts.streamIdleMs);
     this.#socket.resume();
   }
 
   // What comes from the socket.
+
+  /** A fault of ours ends this connection and nothing else. */
+  #guarded(work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      this.#options.onFault(error);
+      this.#fail({ kind: "closed", reason: "internal" });
+    }
+  }
 
   #onData(chunk: Buffer): void {
     if (this.#closed) return;
@@ -189,14 +201,14 @@ export class H1ClientConnection implements HttpClientConnection {
     this.#refusing(() => {
       const head = screenResponse(raw, this.#options.rules);
       exchange.responseClose = head.close;
-      if (head.body.kind !== "none") this.#reading.set(this.#options.timeouts.bodyIdleMs);
+      if (head.body.kind !== "none") this.#reading.set(this.#options.timeouts.streamIdleMs);
       exchange.events.head(head);
     });
   }
 
   #onBody(chunk: Uint8Array): void {
     if (this.#exchange === undefined) return;
-    if (this.#reading.isSet) this.#reading.set(this.#options.timeouts.bodyIdleMs);
+    if (this.#reading.isSet) this.#reading.set(this.#options.timeouts.streamIdleMs);
     this.#exchange.events.data(chunk);
   }
 

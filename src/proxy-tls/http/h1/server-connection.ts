@@ -34,6 +34,8 @@ export interface H1ServerOptions {
   onRefused(refusal: HttpRefusal, raw: RawRequestHead | undefined): void;
   /** Policies have changed: whoever handles the exchanges ends those that are no longer allowed. */
   reconsider(): void;
+  /** What was thrown that nobody expected. */
+  onFault(error: unknown): void;
   /** Something that is counted: "dropped-request-trailer" ... */
   count(event: ObservedEvent): void;
 }
@@ -93,13 +95,13 @@ class H1ServerConnection implements HttpServerConnection, ExchangeConnection {
     });
     this.#reading = new Deadline(options.wheel, () => this.#onReadingExpired());
     this.#stall = new Deadline(options.wheel, () => this.#end({ kind: "timeout", deadline: "write-stall" }));
-    socket.on("data", (chunk: Buffer) => this.#onData(chunk));
-    socket.on("end", () => this.#onEnd());
-    socket.on("drain", () => this.#onDrain());
-    socket.on("close", () => this.#end({ kind: "peer-gone" }));
+    socket.on("data", (chunk: Buffer) => this.#guarded(() => this.#onData(chunk)));
+    socket.on("end", () => this.#guarded(() => this.#onEnd()));
+    socket.on("drain", () => this.#guarded(() => this.#onDrain()));
+    socket.on("close", () => this.#guarded(() => this.#end({ kind: "peer-gone" })));
     socket.on("error", () => {});
     this.#reading.set(options.timeouts.keepAliveMs);
-    if (first !== undefined && first.length > 0) this.#onData(first);
+    if (first !== undefined && first.length > 0) this.#guarded(() => this.#onData(first));
   }
 
   get active(): number {
@@ -137,7 +139,7 @@ class H1ServerConnection implements HttpServerConnection, ExchangeConnection {
   resumeReading(): void {
     if (!this.#paused || this.#state !== "open") return;
     this.#paused = false;
-    this.#reading.set(this.#options.timeouts.bodyIdleMs);
+    this.#reading.set(this.#bodyIdleMs);
     this.#parsePending();
     this.#readOn();
   }
@@ -169,7 +171,23 @@ class H1ServerConnection implements HttpServerConnection, ExchangeConnection {
     this.#close();
   }
 
+  /** Beside a response that has begun a request is a stream. */
+  get #bodyIdleMs(): number {
+    const { bodyIdleMs, streamIdleMs } = this.#options.timeouts;
+    return this.#exchange?.responded === true ? streamIdleMs : bodyIdleMs;
+  }
+
   // What comes from the socket.
+
+  /** A fault of ours ends this connection and nothing else. */
+  #guarded(work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      this.#options.onFault(error);
+      this.#end({ kind: "closed", reason: "internal" });
+    }
+  }
 
   #onData(chunk: Uint8Array): void {
     if (this.#state !== "open") {
@@ -275,13 +293,14 @@ class H1ServerConnection implements HttpServerConnection, ExchangeConnection {
     const exchange = new H1ServerExchange(this, head);
     this.#exchange = exchange;
     if (head.body.kind === "none") this.#reading.clear();
-    else this.#reading.set(this.#options.timeouts.bodyIdleMs);
+    else this.#reading.set(this.#bodyIdleMs);
     exchange.events = this.#options.handler(exchange);
   }
 
   #onBody(chunk: Uint8Array): void {
     if (this.#exchange === undefined) return;
-    if (!this.#paused) this.#reading.set(this.#options.timeouts.bodyIdleMs);
+    if (!this.#paused) this.#reading.set(this.#bodyIdleMs);
+    this.#exchange.bodyBegun = true;
     this.#exchange.events?.data(chunk);
   }
 
@@ -335,9 +354,13 @@ class H1ServerConnection implements HttpServerConnection, ExchangeConnection {
     this.#state = "closing";
     this.#parser.stop();
     this.#forgetPending();
-    this.writer.flush();
-    this.#socket.end();
-    this.#reading.set(LINGER_MS);
+    this.#reading.clear();
+    this.written(this.writer.flush());
+    // What is written may take the client long: only then it has so long to read it and to end.
+    this.#socket.end(() => {
+      this.#stall.clear();
+      if (this.#state === "closing") this.#reading.set(LINGER_MS);
+    });
     this.#socket.resume();
   }
 

@@ -10,12 +10,14 @@ import type { ExchangeConnection } from "./server-connection.ts";
 export class H1ServerExchange implements ServerExchange {
   /** Set by the connection once the handler has answered. */
   events: ServerEvents | undefined;
+  /** Set by the connection when the first byte of the request's body has come: nobody waits for 100 any more. */
+  bodyBegun = false;
   /** Set by the connection when the request's body has ended. */
   requestEnded = false;
+  /** Whether the head of a final response was written. */
+  responded = false;
   readonly #connection: ExchangeConnection;
   readonly #request: RequestHead | undefined;
-  /** Whether the head of a final response was written. */
-  #responded = false;
   #ended = false;
   #continued = false;
   #blocked = false;
@@ -45,9 +47,9 @@ export class H1ServerExchange implements ServerExchange {
 
   interim(status: 100 | 103, fields: SafeFields): void {
     const { version, expectsContinue } = this.request;
-    if (this.#ended || this.#responded || version === "1.0") return;
+    if (this.#ended || this.responded || version === "1.0") return;
     if (status === 100) {
-      if (!expectsContinue || this.#continued) return;
+      if (!expectsContinue || this.#continued || this.bodyBegun) return;
       this.#continued = true;
     }
     const { writer } = this.#connection;
@@ -56,8 +58,8 @@ export class H1ServerExchange implements ServerExchange {
   }
 
   respond(head: WritableResponse): void {
-    if (this.#ended || this.#responded) return;
-    this.#responded = true;
+    if (this.#ended || this.responded) return;
+    this.responded = true;
     const { method, close } = this.request;
     const version = this.#version;
     const answersHead = method === "HEAD";
@@ -66,7 +68,10 @@ export class H1ServerExchange implements ServerExchange {
     this.#left = withBody && head.body.kind === "length" ? head.body.bytes : undefined;
     // To HTTP/1.0 nothing can be chunked: the body ends with the connection.
     this.#close =
-      close || !this.requestEnded || this.#connection.draining || (head.body.kind === "open" && !this.#chunked);
+      close ||
+      !this.requestEnded ||
+      this.#connection.draining ||
+      (withBody && head.body.kind === "open" && !this.#chunked);
     const connection = this.#close ? "close" : "keep-alive";
     this.#connection.writer.add(
       writeResponseHead(head.status, head.fields, head.body, connection, version, answersHead),
@@ -96,7 +101,7 @@ export class H1ServerExchange implements ServerExchange {
   end(trailers: SafeFields): void {
     if (this.#ended) return;
     // A body that is not as long as announced is never a complete one, whoever miscounted.
-    if (!this.#responded || (this.#left !== undefined && this.#left !== 0)) {
+    if (!this.responded || (this.#left !== undefined && this.#left !== 0)) {
       this.abort();
       return;
     }
@@ -115,12 +120,12 @@ export class H1ServerExchange implements ServerExchange {
 
   refuse(refusal: HttpRefusal, fields: SafeFields): void {
     if (this.#ended) return;
-    if (this.#responded) {
+    if (this.responded) {
       this.abort();
       return;
     }
     this.#ended = true;
-    this.#responded = true;
+    this.responded = true;
     const body = refusalBody(refusal);
     const { writer } = this.#connection;
     const head = safe(["content-type", "application/json", ...fields]);

@@ -54,8 +54,8 @@ export class H2ClientConnection implements HttpClientConnection {
   constructor(socket: Socket, options: H2ClientOptions) {
     this.options = options;
     this.#socket = socket;
-    const { bodyIdleMs, writeStallMs } = options.timeouts;
-    this.#sweepMs = Math.min(SWEEP_MS, ...[bodyIdleMs, writeStallMs].map((ms) => ms / 4 || SWEEP_MS));
+    const { streamIdleMs, writeStallMs } = options.timeouts;
+    this.#sweepMs = Math.min(SWEEP_MS, ...[streamIdleMs, writeStallMs].map((ms) => ms / 4 || SWEEP_MS));
     this.#sweep = new Deadline(options.wheel, () => this.#onSweep());
     // The authority is a placeholder: every request names its own.
     const session = connect("https://target", { ...clientSessionOptions(), createConnection: () => socket });

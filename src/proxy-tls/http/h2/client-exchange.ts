@@ -122,8 +122,9 @@ export class H2ClientExchange implements ClientExchange {
   }
 
   checkDeadlines(now: number): void {
-    const { bodyIdleMs, writeStallMs } = this.#connection.options.timeouts;
-    if (bodyIdleMs > 0 && now - this.#idleSince > bodyIdleMs) this.#fail({ kind: "timeout", deadline: "body-idle" });
+    const { streamIdleMs, writeStallMs } = this.#connection.options.timeouts;
+    if (streamIdleMs > 0 && now - this.#idleSince > streamIdleMs)
+      this.#fail({ kind: "timeout", deadline: "body-idle" });
     else if (writeStallMs > 0 && now - this.#stalledSince > writeStallMs) {
       this.#fail({ kind: "timeout", deadline: "write-stall" });
     }

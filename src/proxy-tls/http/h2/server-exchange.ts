@@ -169,8 +169,9 @@ export class H2ServerExchange implements ServerExchange {
   // What the connection calls.
 
   checkDeadlines(now: number): void {
-    const { bodyIdleMs, writeStallMs } = this.#connection.options.timeouts;
-    if (bodyIdleMs > 0 && now - this.#idleSince > bodyIdleMs) {
+    const { bodyIdleMs, streamIdleMs, writeStallMs } = this.#connection.options.timeouts;
+    const idleMs = this.#responded ? streamIdleMs : bodyIdleMs;
+    if (idleMs > 0 && now - this.#idleSince > idleMs) {
       const events = this.#events;
       this.refuse({ status: 408, code: "MCA_PROXY_REQUEST_TIMEOUT", reason: "body-idle" }, NO_FIELDS);
       events?.aborted({ kind: "timeout", deadline: "body-idle" });
