@@ -1,7 +1,7 @@
 // Every metric of the data plane: name, labels, unit and what it means. docs/proxy.md lists them; a test compares. The values of
 // labels come from the configuration and from closed sets, never from callers.
 
-interface MetricEntry {
+export interface MetricEntry {
   readonly kind: "counter" | "gauge" | "histogram";
   readonly name: string;
   readonly labels: readonly string[];

@@ -1,0 +1,173 @@
+// Where lines go: one write a turn, pieces that a pipe takes whole, and what happens when nobody reads.
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { setImmediate as turn } from "node:timers/promises";
+import { MAX_LINE_BYTES } from "../../../src/proxy-tls/observe/access-line.ts";
+import { LineSink, writerTo } from "../../../src/proxy-tls/observe/line-sink.ts";
+
+/** A reader that can stop reading, and a world that can fail. */
+function fakeWriter() {
+  const state = { pieces: [] as string[], fault: undefined as string | undefined, tries: 0 };
+  const write = (piece: string): void => {
+    state.tries += 1;
+    if (state.fault !== undefined) throw Object.assign(new Error(state.fault), { code: state.fault });
+    state.pieces.push(piece);
+  };
+  const sink = new LineSink({ write, lost: (lines) => `lost ${lines}\n` });
+  return { state, sink };
+}
+
+async function until(holds: () => boolean): Promise<void> {
+  while (!holds()) await turn();
+}
+
+test("lines of one turn are written together, at its end", async () => {
+  const { state, sink } = fakeWriter();
+  sink.line("one\n");
+  sink.line("two\n");
+  assert.deepEqual(state.pieces, []);
+  await turn();
+  await turn();
+  assert.deepEqual(state.pieces, ["one\ntwo\n"]);
+  sink.line("three\n");
+  await turn();
+  await turn();
+  assert.deepEqual(state.pieces, ["one\ntwo\n", "three\n"]);
+  sink.close();
+});
+
+test("a piece is never larger than what a pipe takes whole, and never cuts a line", () => {
+  const { state, sink } = fakeWriter();
+  const lines = Array.from({ length: 50 }, (_, index) => `${index}${"x".repeat(997)}\n`);
+  for (const line of lines) sink.line(line);
+  const long = `${"y".repeat(2 * MAX_LINE_BYTES)}\n`;
+  sink.line(long);
+  sink.line("end\n");
+  sink.close();
+  assert.equal(state.pieces.join(""), [...lines, long, "end\n"].join(""));
+  for (const piece of state.pieces) {
+    assert.ok(piece.endsWith("\n"));
+    assert.ok(piece.length <= MAX_LINE_BYTES || piece === long);
+  }
+});
+
+test("what a slow reader does not take is held in order and written later", async () => {
+  const { state, sink } = fakeWriter();
+  state.fault = "EAGAIN";
+  const lines = Array.from({ length: 100 }, (_, index) => `${index} ${"x".repeat(300)}\n`);
+  for (const line of lines) sink.line(line);
+  await until(() => state.tries > 2);
+  state.fault = undefined;
+  await until(() => state.pieces.join("").length === lines.join("").length);
+  assert.equal(state.pieces.join(""), lines.join(""));
+  assert.equal(sink.lost, 0);
+  sink.close();
+});
+
+test("beyond a bound lines are left out, counted, and told of as soon as somebody reads again", async () => {
+  const { state, sink } = fakeWriter();
+  state.fault = "EAGAIN";
+  const line = `${"x".repeat(999)}\n`;
+  for (let index = 0; index < 3_000; index += 1) sink.line(line);
+  const kept = 3_000 - sink.lost;
+  assert.ok(kept > 1_000 && kept < 1_100, `${kept} lines of 1,000 bytes are held`);
+  const { lost } = sink;
+  state.fault = undefined;
+  await until(() => state.pieces.some((piece) => piece.includes("lost")));
+  sink.line("after\n");
+  sink.close();
+  const written = state.pieces.join("").split("\n").slice(0, -1);
+  assert.equal(written.filter((text) => `${text}\n` === line).length, kept);
+  assert.deepEqual(
+    written.filter((text) => !text.startsWith("x")),
+    [`lost ${lost}`, "after"],
+  );
+});
+
+test("a write that fails for good loses its lines, counts them, and throws nothing", async () => {
+  const { state, sink } = fakeWriter();
+  state.fault = "ENOSPC";
+  sink.line("one\n");
+  sink.line("two\n");
+  await until(() => sink.lost === 2);
+  state.fault = undefined;
+  sink.line("three\n");
+  sink.close();
+  assert.deepEqual(state.pieces, ["lost 2\nthree\n"]);
+});
+
+test("the end writes what is there, and does not wait for ever for who does not read", () => {
+  const { state, sink } = fakeWriter();
+  sink.line("one\n");
+  sink.close();
+  assert.deepEqual(state.pieces, ["one\n"]);
+  const stuck = fakeWriter();
+  stuck.state.fault = "EAGAIN";
+  stuck.sink.line("one\n");
+  const startedAt = performance.now();
+  stuck.sink.close();
+  assert.ok(performance.now() - startedAt < 5_000);
+  assert.deepEqual(stuck.state.pieces, []);
+});
+
+const CHILD = `
+import { LineSink, writerTo } from ${JSON.stringify(new URL("../../../src/proxy-tls/observe/line-sink.ts", import.meta.url).href)};
+const { write } = writerTo(1);
+const sink = new LineSink({ write, lost: (lines) => "lost " + lines + "\\n" });
+const line = process.argv[1].repeat(200) + "\\n";
+for (let index = 0; index < 2000; index += 1) {
+  sink.line(line);
+  if (index % 50 === 0) await new Promise(setImmediate);
+}
+if (process.argv[2] === "throw") throw new Error("a bug");
+process.exit(3);
+`;
+
+test("several processes write to one pipe whose reader is slow: no line is torn, none is lost at exit or at an exception", async () => {
+  const shell = spawn(
+    "sh",
+    [
+      "-c",
+      '("$0" --input-type=module -e "$1" a exit & "$0" --input-type=module -e "$1" b throw 2>/dev/null; wait)',
+      process.execPath,
+      CHILD,
+    ],
+    { stdio: ["ignore", "pipe", "ignore"] },
+  );
+  let text = "";
+  shell.stdout.setEncoding("latin1");
+  let reads = 0;
+  shell.stdout.on("data", (chunk: string) => {
+    text += chunk;
+    reads += 1;
+    if (reads % 4 !== 0) return;
+    shell.stdout.pause();
+    setTimeout(() => shell.stdout.resume(), 2);
+  });
+  await new Promise((resolve) => shell.on("close", resolve));
+  const lines = text.split("\n").slice(0, -1);
+  assert.equal(lines.filter((line) => line === "a".repeat(200)).length, 2_000);
+  assert.equal(lines.filter((line) => line === "b".repeat(200)).length, 2_000);
+  assert.equal(lines.length, 4_000);
+});
+
+test("a file gets every line, behind what others have written to it through the same descriptor", () => {
+  const folder = mkdtempSync(join(tmpdir(), "mesh-ca-log-"));
+  try {
+    const path = join(folder, "log");
+    const fd = openSync(path, "w");
+    const { write, close } = writerTo(fd);
+    write("first\n");
+    writerTo(fd).write("second\n");
+    write("third\n");
+    close();
+    closeSync(fd);
+    assert.equal(readFileSync(path, "utf8"), "first\nsecond\nthird\n");
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
