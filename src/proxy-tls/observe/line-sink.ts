@@ -82,7 +82,7 @@ export class LineSink {
     const piece = { text: this.#piece, lines: this.#pieceLines };
     this.#piece = "";
     this.#pieceLines = 0;
-    if (this.#again === undefined && this.#held.length === 0 && this.#try(piece)) return;
+    if (this.#again === undefined && this.#try(piece)) return;
     this.#held.push(piece);
     this.#heldBytes += piece.text.length;
   }
@@ -139,7 +139,7 @@ function isAgain(error: unknown): boolean {
 
 /**
  * Writes to a file descriptor that is open already. A pipe is opened anew, so that writing never waits and other holders of it notice
- * nothing; where that is not allowed, and for sockets, writing waits as that of every program does.
+ * nothing. Where that is not allowed, and for sockets (systemd's journal), writing waits for a slow reader as that of every program does.
  * @returns how to write, and how to close what was opened
  */
 export function writerTo(fd: number): { readonly write: WritePiece; close(): void } {

@@ -22,7 +22,11 @@ function fakeWriter() {
 }
 
 async function until(holds: () => boolean): Promise<void> {
-  while (!holds()) await turn();
+  const end = performance.now() + 10_000;
+  while (!holds()) {
+    assert.ok(performance.now() < end, "it never came");
+    await turn();
+  }
 }
 
 test("lines of one turn are written together, at its end", async () => {
@@ -153,6 +157,34 @@ test("several processes write to one pipe whose reader is slow: no line is torn,
   assert.equal(lines.filter((line) => line === "a".repeat(200)).length, 2_000);
   assert.equal(lines.filter((line) => line === "b".repeat(200)).length, 2_000);
   assert.equal(lines.length, 4_000);
+});
+
+const DEAF = `
+import { LineSink, writerTo } from ${JSON.stringify(new URL("../../../src/proxy-tls/observe/line-sink.ts", import.meta.url).href)};
+const sink = new LineSink({ write: writerTo(1).write, lost: (lines) => "lost " + lines + "\\n" });
+const line = "x".repeat(999) + "\\n";
+for (let index = 0; index < 4000; index += 1) {
+  sink.line(line);
+  if (index % 50 === 0) await new Promise(setImmediate);
+}
+process.stderr.write("alive " + sink.lost);
+`;
+
+test("a reader that never reads stops nobody: the process works on and ends", { timeout: 30_000 }, async () => {
+  // A shell's pipe: those of child_process are sockets.
+  const script = '{ "$0" --input-type=module -e "$1"; echo " ended $?" >&2; } | sleep 60';
+  const shell = spawn("sh", ["-c", script, process.execPath, DEAF], {
+    stdio: ["ignore", "ignore", "pipe"],
+    detached: true,
+  });
+  let said = "";
+  await new Promise<void>((resolve) => {
+    shell.stderr.on("data", (chunk: Buffer) => {
+      said += chunk.toString();
+      if (said.includes("ended")) resolve();
+    });
+  }).finally(() => process.kill(-(shell.pid ?? 0), "SIGKILL"));
+  assert.match(said, /^alive [1-9][0-9]{3} ended 0$/m);
 });
 
 test("a file gets every line, behind what others have written to it through the same descriptor", () => {
