@@ -128,7 +128,7 @@ test("one line for each request; connections that came to nothing share an allow
   for (let index = 0; index < 200; index += 1) observer.exchange(exchangeRecord());
   assert.equal(lines.length, 200);
   lines.length = 0;
-  const nothing = { peer: undefined, decision: undefined, upstream: undefined, end: "no-request" };
+  const nothing = { peer: undefined, decision: undefined, upstream: undefined, end: "overloaded" as const };
   for (let index = 0; index < 1_000; index += 1) observer.connection(connectionRecord(nothing));
   assert.equal(lines.length, 50);
   clock.time += 1_000;
@@ -137,7 +137,7 @@ test("one line for each request; connections that came to nothing share an allow
   lines.length = 0;
   for (let index = 0; index < 200; index += 1) observer.connection(connectionRecord({ decision: DENIED }));
   assert.equal(lines.length, 200);
-  assert.equal(seriesOf(observer.snapshot([]), "connectionsEnded")["inbound|no-request"], 1_001, "all are counted");
+  assert.equal(seriesOf(observer.snapshot([]), "connectionsEnded")["inbound|overloaded"], 1_001, "all are counted");
 });
 
 test("without an access log everything is counted all the same", () => {
