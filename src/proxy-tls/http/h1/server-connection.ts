@@ -6,6 +6,7 @@
 // Pipelined bytes wait unparsed until the response before them is written. A refusal is terminal. An abort destroys the socket, so that
 // nothing that was sent can be taken for complete.
 import type { Socket } from "node:net";
+import { resetConnection } from "../../../tls/index.ts";
 import type { ObservedEvent } from "../../observe/records.ts";
 import { Deadline, type DeadlineWheel } from "../deadlines.ts";
 import type { AbortCause, FieldList, HttpServerConnection, RequestHandler, RequestHead } from "../exchange.ts";
@@ -168,7 +169,7 @@ class H1ServerConnection implements HttpServerConnection, ExchangeConnection {
 
   abort(): void {
     this.#exchange = undefined;
-    this.#close();
+    this.#close("reset");
   }
 
   /** Beside a response that has begun a request is a stream. */
@@ -370,13 +371,14 @@ class H1ServerConnection implements HttpServerConnection, ExchangeConnection {
   }
 
   #end(cause: AbortCause): void {
-    const events = this.#exchange?.events;
+    const { events, responded } = this.#exchange ?? {};
     this.#exchange = undefined;
-    this.#close();
+    this.#close(responded === true ? "reset" : "destroy");
     events?.aborted(cause);
   }
 
-  #close(): void {
+  /** A response that was cut is reset: over TLS a mere end looks like that of a body which ends with its connection. */
+  #close(how: "destroy" | "reset" = "destroy"): void {
     if (this.#state === "closed") return;
     this.#state = "closed";
     this.#parser.stop();
@@ -384,6 +386,7 @@ class H1ServerConnection implements HttpServerConnection, ExchangeConnection {
     this.#reading.clear();
     this.#stall.clear();
     this.writer.discard();
-    this.#socket.destroy();
+    if (how === "reset") resetConnection(this.#socket);
+    else this.#socket.destroy();
   }
 }
