@@ -22,6 +22,20 @@ const fieldLine = fc
   )
   .map(([name, before, value, after]) => `${name}:${before}${value}${after}\r\n`);
 const fieldLines = fc.array(fieldLine, { maxLength: 6 }).map((lines) => lines.join(""));
+/** Names in lower case and values, as a field list. None of them is a framing field. */
+export const fieldPairs = fc
+  .array(
+    fc.tuple(
+      textOf(
+        TOKEN.filter((character) => character === character.toLowerCase()),
+        1,
+        12,
+      ).filter((name) => !FRAMING_NAMES.includes(name)),
+      textOf([...VALUE, " "], 0, 20).map((value) => value.replace(/^ +| +$/g, "")),
+    ),
+    { maxLength: 6 },
+  )
+  .map((pairs) => pairs.flat());
 const data = fc.oneof(
   textOf(VALUE, 1, 40),
   fc.constantFrom("0\r\n\r\n", "GET /x HTTP/1.1\r\n\r\n", "HTTP/1.1 200 \r\n\r\n", "\r\n", "\0", "x".repeat(5_000)),

@@ -36,11 +36,11 @@ export function requestDifference(ours: Parsed<RawRequestHead>, theirs: NodeRead
 /** The same for the first response of a stream that ends with its connection. */
 export function responseDifference(ours: Parsed<RawResponseHead>, theirs: NodeReading): string | undefined {
   const [message] = ours.messages;
-  const { length } = ours.interim;
-  for (let i = 0; i < length; i++) {
-    const { status } = ours.interim[i] ?? {};
-    const told = theirs.interim.filter((other) => other === 100 || other === 103)[i];
-    if (told !== status) return `interim ${i}: node read ${told}, we ${status}`;
+  const interim = theirs.interim.filter((status) => status === 100 || status === 103);
+  for (const [i, { status, fields }] of ours.interim.entries()) {
+    if (interim[i] !== status) return `interim ${i}: node read ${interim[i]}, we ${status}`;
+    // Node takes this for the end of the connection; the final response still has to come.
+    if (leavesHttp(fields)) return undefined;
   }
   if (message?.trailers === undefined || ours.refusal !== undefined) return undefined;
   const { head, body, trailers } = message;

@@ -131,6 +131,11 @@ export class ResponseParser {
       this.#refuse("switching-protocols", 0);
       return;
     }
+    // HTTP/1.0 knows none (RFC 9110 15.2): another reader takes it for the final response.
+    if (raw.version === "1.0") {
+      this.#refuse("interim-in-1.0", 0);
+      return;
+    }
     if (++this.#interimHeads > MAX_INTERIM_HEADS) {
       this.#refuse("too-many-interim", 0);
       return;

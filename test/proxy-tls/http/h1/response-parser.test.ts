@@ -163,6 +163,10 @@ describe("interim responses", () => {
     strictEqual(parseResponses(twice, { methods: ["GET", "GET"] }).messages.length, 2);
   });
 
+  test("HTTP/1.0 knows no interim responses", () => {
+    for (const status of [100, 102, 103]) assertResponseRefused(`HTTP/1.0 ${status} \r\n\r\n${OK}`, "interim-in-1.0");
+  });
+
   test("101 is 502: nobody asked for another protocol", () => {
     assertResponseRefused("HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\n\r\n", "switching-protocols");
   });
