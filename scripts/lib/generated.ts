@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { configJsonSchema, renderConfigurationDocs } from "../../src/identity-api/config/index.ts";
 import { proxyConfigJsonSchema, renderProxyConfigurationDocs } from "../../src/proxy-tls/config/index.ts";
+import { policyJsonSchema } from "../../src/proxy-tls/policy/schema.ts";
 import { capture, projectRoot } from "./command.ts";
 import { renderPerformancePage } from "./performance-page.ts";
 
@@ -38,6 +39,10 @@ export const generated: readonly Generated[] = [
   {
     path: "docs/mesh-ca-proxy.schema.json",
     write: (root) => writeText(root, "docs/mesh-ca-proxy.schema.json", toText(proxyConfigJsonSchema())),
+  },
+  {
+    path: "docs/mesh-ca-policies.schema.json",
+    write: (root) => writeText(root, "docs/mesh-ca-policies.schema.json", toText(policyJsonSchema())),
   },
   {
     path: "docs/performance.md",

@@ -12,8 +12,6 @@ export type ProxyErrorCode =
   | "MCA_PROXY_LISTEN_FAILED"
   /** A policy says what can never match, matches by accident, or cannot be read. */
   | "MCA_PROXY_POLICY_INVALID"
-  /** A policy asks for what is not supported yet. */
-  | "MCA_PROXY_POLICY_UNSUPPORTED"
   /** A policy does not fit the listeners that it is for. */
   | "MCA_PROXY_POLICY_CONFLICT"
   /** No connection to a target could be made. */

@@ -22,13 +22,16 @@ const FEATURES: readonly Feature[] = [
     instead: "Write the rules as policies in policyFile.",
     keys: [
       ...["authorizer", "externalauthorizer", "externalauthorization", "extauthz", "extauth", "authorization"],
-      ...["externalauthz", "custom"],
+      ...["externalauthz", "custom", "provider"],
     ],
   },
   {
     name: "JWT claims in policies",
     instead: "Let the application check the token.",
-    keys: ["jwt", "jwts", "jwtauth", "jwtproviders", "jwtrules", "jwks", "requestauthentication", "claims"],
+    keys: [
+      ...["jwt", "jwts", "jwtauth", "jwtproviders", "jwtrules", "jwks", "requestauthentication", "claims", "notclaims"],
+      ...["jwtclaims", "notjwtclaims", "requestprincipals", "notrequestprincipals"],
+    ],
   },
   {
     name: "WebSocket upgrade",
@@ -65,7 +68,9 @@ export function refuseUnsupported(value: unknown, path = ""): void {
   if (typeof value !== "object" || value === null) return;
   for (const [key, inner] of Object.entries(value)) {
     const at = path === "" ? key : `${path}.${key}`;
-    const feature = FEATURE_OF.get(key.toLowerCase().replaceAll(/[^a-z0-9]/g, ""));
+    // An action of a policy is the one feature that is asked for by a value.
+    const asked = key === "action" && typeof inner === "string" ? inner : key;
+    const feature = FEATURE_OF.get(asked.toLowerCase().replaceAll(/[^a-z0-9]/g, ""));
     if (feature !== undefined) throw unsupported(`${at}: ${feature.name} is not supported yet. ${feature.instead}`, at);
     if (at === "identity.kind" && typeof inner === "string" && OTHER_IDENTITIES.has(inner)) {
       throw unsupported(

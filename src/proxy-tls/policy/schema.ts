@@ -1,5 +1,5 @@
 // Every key of the policy file: what it may hold and what it means. The loader, the published JSON Schema
-// (docs/policies.schema.json) and the types come from this one place.
+// (docs/mesh-ca-policies.schema.json) and the types come from this one place.
 import Type, { type Static } from "typebox";
 import { type JsonSchema, publishJsonSchema, text } from "../../runtime/config/index.ts";
 

@@ -1,27 +1,14 @@
-// What a policy file may hold nowhere, looked for before anything is read: empty values, text outside ASCII, and features that are
-// not supported. An empty list is never "everything" and never "nothing" by accident: it is an error.
+// What a policy file may hold nowhere, looked for before anything is read: empty values, and text outside ASCII. An empty list is never
+// "everything" and never "nothing" by accident: it is an error.
 import { ProxyError } from "../errors.ts";
 
 /** Deeper than any policy goes; bounds the recursion. */
 const MAX_DEPTH = 16;
 
-const JWT = "JWT claims in policies are not supported yet. Name callers by SPIFFE ID (from.ids) instead.";
-const PERMISSIVE = "Permissive mode is not supported yet: every caller shows a certificate. Leave it out.";
-const AUTHORIZER = "External authorizers (custom) are not supported yet. Write allow and deny policies instead.";
-
-/** Keys that other meshes know, or that are to come, and what is said to them. */
-const UNSUPPORTED: ReadonlyMap<string, string> = new Map([
-  ...["claims", "notClaims", "jwt", "jwtClaims", "notJwtClaims", "requestPrincipals", "notRequestPrincipals"].map(
-    (key) => [key, JWT] as const,
-  ),
-  ...["permissive", "mode"].map((key) => [key, PERMISSIVE] as const),
-  ...["custom", "provider", "authorizer", "extAuthz"].map((key) => [key, AUTHORIZER] as const),
-]);
-
 /**
  * Throws for what no policy file may hold.
  * @param value the whole file, as parsed from YAML or JSON
- * @throws ProxyError MCA_PROXY_POLICY_INVALID, MCA_PROXY_POLICY_UNSUPPORTED
+ * @throws ProxyError MCA_PROXY_POLICY_INVALID
  */
 export function refuseUnsound(value: unknown): void {
   look(value, "", 0);
@@ -46,10 +33,6 @@ function look(value: unknown, path: string, depth: number): void {
   for (const [key, item] of entries) {
     checkText(key, path);
     const at = path === "" ? key : `${path}.${key}`;
-    const sentence = key === "action" && item === "custom" ? AUTHORIZER : UNSUPPORTED.get(key);
-    if (sentence !== undefined) {
-      throw new ProxyError("MCA_PROXY_POLICY_UNSUPPORTED", `${at}: ${sentence}`, { details: { path: at } });
-    }
     look(item, at, depth + 1);
   }
 }
