@@ -1,7 +1,9 @@
-// `mesh-ca proxy check|schema`: the TLS proxy beside an application.
+// `mesh-ca proxy check|explain|schema`: the TLS proxy beside an application.
 import { Command } from "commander";
 import { describeProxyConfig, loadProxyConfig, proxyConfigJsonSchema } from "../../proxy-tls/config/index.ts";
+import { describePolicies, loadPolicies } from "../../proxy-tls/policy/index.ts";
 import { print, printJson, toJson } from "../output.ts";
+import { proxyExplainCommand } from "./proxy-explain.ts";
 
 interface CheckOptions {
   readonly config: string;
@@ -18,6 +20,7 @@ export function proxyCommand(): Command {
         .option("--json", "print the whole configuration with its defaults as JSON")
         .action(check),
     )
+    .addCommand(proxyExplainCommand())
     .addCommand(
       new Command("schema")
         .description("print the JSON Schema of the configuration file")
@@ -27,9 +30,11 @@ export function proxyCommand(): Command {
 
 async function check(options: CheckOptions): Promise<void> {
   const config = await loadProxyConfig(options.config);
+  const policies = await loadPolicies(config.policyFile, config.listeners);
   if (options.json) {
     printJson(config);
     return;
   }
-  for (const line of describeProxyConfig(config)) print(line);
+  const meaning = [...describeProxyConfig(config), ...describePolicies(policies, config.listeners)];
+  for (const line of meaning) print(line);
 }

@@ -1,12 +1,9 @@
 // Methods and header fields of a policy: what no request can carry to a policy is refused, because it would never match.
 import { consistsOf, VALUE_CHARACTERS } from "../../http/fields/characters.ts";
+import { isForwarded } from "../../http/fields/roles.ts";
 import type { Refuse } from "./matcher.ts";
 
 const METHOD = /^[A-Z-]{1,20}$/;
-
-/** Field names whose meaning is read elsewhere, or that are taken away before policies look. */
-const UNSEEN =
-  /^(?:host|content-length|transfer-encoding|connection|keep-alive|proxy-connection|proxy-authorization|upgrade|http2-settings|te|trailer|expect|x-forwarded-client-cert|client-cert|client-cert-chain|forwarded|x-real-ip|x-(?:ssl-client|client|forwarded|envoy)-.*|l5d-.*)$/;
 
 /** Checks methods. They are case-sensitive, and requests have them in upper case. */
 export function methods(values: readonly string[], refuse: Refuse): readonly string[] {
@@ -24,7 +21,7 @@ export function methods(values: readonly string[], refuse: Refuse): readonly str
 export function headerName(text: string, refuse: (sentence: string) => never): string {
   const name = text.toLowerCase();
   if (name === "host") return refuse("host is matched by to.hosts.");
-  if (UNSEEN.test(name)) {
+  if (!isForwarded(name)) {
     return refuse(
       `Policies do not see ${name}: the proxy takes it away or reads it itself, so that it would always be missing.`,
     );

@@ -1,0 +1,52 @@
+// `mesh-ca proxy explain` as an operator calls it.
+import assert from "node:assert/strict";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { cli } from "./run.ts";
+
+let folder: string;
+let config: string;
+
+before(async () => {
+  folder = await mkdtemp(join(tmpdir(), "mesh-ca-explain-"));
+  config = join(folder, "proxy.yaml");
+  const listener = { direction: "inbound", name: "web", protocol: "http", port: 8443, target: { port: 8080 } };
+  const policies = [
+    {
+      ...{ name: "shop-reads", action: "allow" },
+      rules: [{ from: { ids: ["spiffe://example.test/ns/shop/**"] }, to: { methods: ["GET"], paths: ["/items/**"] } }],
+    },
+  ];
+  await writeFile(join(folder, "policies.json"), JSON.stringify({ policies }));
+  await writeFile(
+    config,
+    JSON.stringify({
+      identity: { kind: "files", certificateFile: "/c.pem", keyFile: "/k.pem", trustFile: "/t.json" },
+      ...{ listeners: [listener], policyFile: join(folder, "policies.json") },
+    }),
+  );
+});
+
+after(() => rm(folder, { recursive: true }));
+
+test("people read a sentence and the trace, programs the decision, and a wrong call ends with 2", async () => {
+  const call = ["proxy", "explain", "-c", config, "--from", "spiffe://example.test/ns/shop/sa/cart"];
+  const [people, program, wrong] = await Promise.all([
+    cli([...call, "--path", "/items/1?x=2"]),
+    cli([...call, "--method", "POST", "--path", "/items/1", "--json"]),
+    cli([...call, "--listener", "nowhere"]),
+  ]);
+  assert.equal(people.code, 0, people.stderr);
+  assert.match(
+    people.stdout,
+    /sa\/cart at web: GET localhost \/items\/1\nAllowed by the policy shop-reads, rules\[0\]\./,
+  );
+  assert.match(people.stdout, /to\.methods: yes: GET is one of GET/);
+  const { decision, policies } = JSON.parse(program.stdout);
+  assert.deepEqual(decision, { effect: "deny", reason: "default-deny", dryRun: [], audit: [] });
+  assert.equal(policies[0].matched, false);
+  assert.equal(wrong.code, 2);
+  assert.match(wrong.stderr, /There are web\. \(MCA_CLI_USAGE\)/);
+});
