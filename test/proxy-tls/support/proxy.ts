@@ -28,20 +28,28 @@ export const ALLOW_ALL = { name: "all", action: "allow", rules: [{ from: { ids: 
 
 /** Keeps everything that the data plane tells. */
 export class CapturingObserver implements Observer {
+  readonly #beside: Observer | undefined;
   readonly exchanges: ExchangeRecord[] = [];
   readonly connections: ConnectionRecord[] = [];
   readonly events: { readonly event: ObservedEvent; readonly listener: string }[] = [];
 
+  constructor(beside?: Observer) {
+    this.#beside = beside;
+  }
+
   exchange(record: ExchangeRecord): void {
     this.exchanges.push(record);
+    this.#beside?.exchange(record);
   }
 
   connection(record: ConnectionRecord): void {
     this.connections.push(record);
+    this.#beside?.connection(record);
   }
 
   count(event: ObservedEvent, listener: string): void {
     this.events.push({ event, listener });
+    this.#beside?.count(event, listener);
   }
 
   /** How often an event was counted. */
@@ -62,6 +70,8 @@ export interface TestProxyOptions {
   readonly identity?: TlsIdentity;
   /** Default: `world` alone. */
   readonly trust?: readonly TrustSet[];
+  /** Is told everything, too. */
+  readonly observer?: Observer;
 }
 
 export interface TestProxy {
@@ -88,7 +98,7 @@ export async function startProxy(options: TestProxyOptions): Promise<TestProxy> 
     trust,
     parsePolicies({ policies }),
   );
-  const observer = new CapturingObserver();
+  const observer = new CapturingObserver(options.observer);
   const clock = new MovableClock();
   const log = new LogLines();
   const plane = createDataPlane({
