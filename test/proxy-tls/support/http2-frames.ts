@@ -87,6 +87,11 @@ export function settings(...pairs: readonly (readonly [id: number, value: number
   return frame(SETTINGS, 0, 0, payload);
 }
 
+/** What each side has to begin with, behind the client's preface. */
+export function openingFrames(): Buffer {
+  return settings();
+}
+
 export function request(stream: number, flags: number, method: string, path: string, ...fields: string[]): Buffer {
   const pseudo = [":method", method, ":scheme", "http", ":path", path, ":authority", "example.test"];
   return headers(stream, flags, ...pseudo, ...fields);

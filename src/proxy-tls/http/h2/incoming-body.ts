@@ -11,7 +11,7 @@ export interface BodySink {
   data(chunk: Uint8Array): void;
   /** END_STREAM came, and every byte before it was delivered. */
   complete(): void;
-  /** Told at once, paused or not. */
+  /** Told in the next tick, paused or not. */
   broken(why: BrokenBody): void;
 }
 
@@ -117,7 +117,9 @@ export class IncomingBody {
   #sourceEnded(complete: boolean): void {
     if (this.#ended || this.#over) return;
     if (!complete) {
-      this.#break("truncated");
+      this.stop();
+      // Not here: node goes on with the stream, and throws where it was destroyed meanwhile.
+      process.nextTick(() => this.#sink.broken("truncated"));
       return;
     }
     this.#ended = true;
