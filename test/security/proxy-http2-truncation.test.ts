@@ -4,6 +4,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { OPEN_BODY } from "../../src/proxy-tls/http/exchange.ts";
+import { NO_SAFE_FIELDS } from "../../src/proxy-tls/http/fields/index.ts";
 import { openClientEngine, type ServerEngine, startServerEngine } from "../proxy-tls/support/http2-engines.ts";
 import { ClientTold, recordingHandler, requestHead } from "../proxy-tls/support/http2-events.ts";
 import {
@@ -229,7 +230,7 @@ describe("what we cut off ourselves", () => {
         const told = await recorder.exchange(0);
         await told.ended.promise;
         if (when !== "before the head")
-          told.exchange.respond({ status: 200, fields: [], body: OPEN_BODY, close: false });
+          told.exchange.respond({ status: 200, fields: NO_SAFE_FIELDS, body: OPEN_BODY, close: false });
         if (when.includes("body")) told.exchange.write(Buffer.alloc(1000));
         if (when === "in the body") await peer.frames.find(({ type }) => type === DATA);
         if (how === "abort") told.exchange.abort();

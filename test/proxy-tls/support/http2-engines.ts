@@ -31,6 +31,7 @@ export interface ServerEngine {
   readonly connections: Set<HttpServerConnection>;
   readonly counted: string[];
   readonly refused: HttpRefusal[];
+  readonly faults: unknown[];
   /** Opens a socket to it. */
   open(): Promise<Socket>;
   close(): void;
@@ -44,6 +45,7 @@ export async function startServerEngine(
   const wheel = quickWheel();
   const connections = new Set<HttpServerConnection>();
   const counted: string[] = [];
+  const faults: unknown[] = [];
   const rules = testRequestRules({ requestTrailers: [] });
   const refused: HttpRefusal[] = [];
   const sockets = new Set<Socket>();
@@ -68,6 +70,7 @@ export async function startServerEngine(
           wheel,
           onRefused: (refusal) => refused.push(refusal),
           reconsider: () => {},
+          onFault: (error) => faults.push(error),
           count: (event) => counted.push(event),
           ...overrides,
         });
@@ -83,6 +86,7 @@ export async function startServerEngine(
     connections,
     counted,
     refused,
+    faults,
     open: () => openSocket(port),
     close() {
       wheel.close();
@@ -105,6 +109,7 @@ export async function openSocket(port: number): Promise<Socket> {
 export interface ClientEngine {
   readonly connection: H2ClientConnection;
   readonly counted: string[];
+  readonly faults: unknown[];
   readonly closed: Promise<void>;
   close(): void;
 }
@@ -113,6 +118,7 @@ export interface ClientEngine {
 export async function openClientEngine(port: number, overrides: Partial<H2ClientOptions> = {}): Promise<ClientEngine> {
   const wheel = quickWheel();
   const counted: string[] = [];
+  const faults: unknown[] = [];
   const closed = Promise.withResolvers<void>();
   const connection = new H2ClientConnection(await openSocket(port), {
     rules: testResponseRules(),
@@ -122,12 +128,14 @@ export async function openClientEngine(port: number, overrides: Partial<H2Client
     wheel,
     onIdle: () => {},
     onClosed: () => closed.resolve(),
+    onFault: (error) => faults.push(error),
     count: (event) => counted.push(event),
     ...overrides,
   });
   return {
     connection,
     counted,
+    faults,
     closed: closed.promise,
     close() {
       connection.destroy("test");

@@ -5,11 +5,12 @@ import {
   NO_BODY,
   NO_FIELDS,
   type RequestHandler,
-  type RequestHead,
   type ResponseHead,
   type ServerExchange,
   type UpstreamFailure,
+  type WritableRequest,
 } from "../../../src/proxy-tls/http/exchange.ts";
+import { NO_SAFE_FIELDS } from "../../../src/proxy-tls/http/fields/index.ts";
 
 /** How an exchange ended. */
 export type Ending = "end" | AbortCause["kind"];
@@ -114,14 +115,14 @@ export class ClientTold implements ClientEvents {
 }
 
 /** A request's head as the screens would give it. */
-export function requestHead(changes: Partial<RequestHead> = {}): RequestHead {
+export function requestHead(changes: Partial<WritableRequest> = {}): WritableRequest {
   return {
     version: "2",
     method: "GET",
     target: "/",
     path: "/",
     authority: "example.test",
-    fields: NO_FIELDS,
+    fields: NO_SAFE_FIELDS,
     body: NO_BODY,
     expectsContinue: false,
     acceptsTrailers: false,

@@ -24,6 +24,8 @@ export interface H2ClientOptions {
   /** It can take another exchange. */
   onIdle(): void;
   onClosed(): void;
+  /** What was thrown that nobody expected. */
+  onFault(error: unknown): void;
   /** Something that is counted. */
   count(event: ObservedEvent): void;
 }
@@ -86,7 +88,7 @@ export class H2ClientConnection implements HttpClientConnection {
     const { scheme, requestTrailers } = this.options;
     const { body } = head;
     const endStream = body.kind === "none" || (body.kind === "length" && body.bytes === 0);
-    const stream = this.#session.request(writeRequestList(head, head.fields, scheme), {
+    const stream = this.#session.request(writeRequestList(head, scheme), {
       endStream,
       waitForTrailers: requestTrailers && body.kind === "open",
     });
@@ -113,6 +115,12 @@ export class H2ClientConnection implements HttpClientConnection {
     this.#exchanges.delete(exchange);
     if (this.#exchanges.size === 0) this.#idleSince = performance.now();
     if (this.capacity > 0) this.options.onIdle();
+  }
+
+  /** A fault of ours ends this connection, not the process. */
+  fault(error: unknown): void {
+    this.options.onFault(error);
+    this.#end({ kind: "closed", reason: "fault" });
   }
 
   isBeyondGoaway(stream: number): boolean {

@@ -8,6 +8,8 @@ import {
   NO_FIELDS,
   type RequestHead,
 } from "../exchange.ts";
+import { checkHeadSize } from "../fields/head-size.ts";
+import { NO_SAFE_FIELDS, type SafeFields } from "../fields/safe-fields.ts";
 import { screenInterim, screenResponse } from "../fields/screen-response.ts";
 import { screenTrailers } from "../fields/screen-trailers.ts";
 import { badResponse, type HttpRefusal, RefusedError } from "../refusal.ts";
@@ -27,12 +29,14 @@ export class H2ClientExchange implements ClientExchange {
   readonly #events: ClientEvents;
   readonly #body: IncomingBody;
   #requestEnded: boolean;
-  #trailers: FieldList = NO_FIELDS;
+  #trailers: SafeFields = NO_SAFE_FIELDS;
   /** Bytes that the announced content-length still asks for; undefined: none was announced. */
   #left: number | undefined;
   #received = false;
   #answered = false;
   #interims = 0;
+  /** Of the response's head. */
+  #fields: FieldList = NO_FIELDS;
   #responseTrailers: FieldList = NO_FIELDS;
   #over = false;
   #idleSince = NOT_SET;
@@ -54,16 +58,16 @@ export class H2ClientExchange implements ClientExchange {
     this.#left = body.kind === "length" ? body.bytes : undefined;
     this.#body = new IncomingBody(stream, {
       data: (chunk) => this.#onData(chunk),
-      complete: () => this.#onResponseEnd(),
-      broken: (why) => this.#onBroken(why),
+      complete: () => this.#guard(() => this.#onResponseEnd()),
+      broken: (why) => this.#guard(() => this.#onBroken(why)),
     });
     stream.on("error", () => {});
-    stream.on("headers", (_object, _flags, raw) => this.#onInterim(raw));
-    stream.on("response", (_object, flags, raw) => this.#onResponse(flags, raw));
+    stream.on("headers", (_object, _flags, raw) => this.#guard(() => this.#onInterim(raw)));
+    stream.on("response", (_object, flags, raw) => this.#guard(() => this.#onResponse(flags, raw)));
     stream.on("trailers", (_object, _flags, raw) => {
       this.#responseTrailers = raw;
     });
-    stream.on("close", () => this.#onClose());
+    stream.on("close", () => this.#guard(() => this.#onClose()));
   }
 
   // ClientExchange.
@@ -77,11 +81,11 @@ export class H2ClientExchange implements ClientExchange {
     this.#connection.budget.sent(chunk.length);
     if (this.#stream.write(chunk)) return true;
     this.#stalledSince = this.#connection.now;
-    this.#stream.once("drain", () => this.#onDrain());
+    this.#stream.once("drain", () => this.#guard(() => this.#onDrain()));
     return false;
   }
 
-  end(trailers: FieldList): void {
+  end(trailers: SafeFields): void {
     if (this.#over || this.#requestEnded) return;
     if (this.#left !== undefined && this.#left !== 0) {
       this.abort();
@@ -164,6 +168,7 @@ export class H2ClientExchange implements ClientExchange {
     const head = this.#reading(() => screenResponse(readResponseHead(raw, endStream), this.#connection.options.rules));
     if (head === undefined) return;
     this.#answered = true;
+    this.#fields = head.fields;
     this.#idleSince = this.#connection.now;
     this.#events.head(head);
     if (this.#over) return;
@@ -185,11 +190,20 @@ export class H2ClientExchange implements ClientExchange {
   #onData(chunk: Uint8Array): void {
     this.#connection.budget.piece(chunk.length);
     if (this.#idleSince !== NOT_SET) this.#idleSince = this.#connection.now;
-    this.#events.data(chunk);
+    try {
+      this.#events.data(chunk);
+    } catch (error) {
+      this.#connection.fault(error);
+    }
   }
 
   #onResponseEnd(): void {
-    const trailers = this.#reading(() => screenTrailers(this.#responseTrailers, this.#connection.options.rules));
+    const raw = this.#responseTrailers;
+    const trailers = this.#reading(() => {
+      // They count into the head's limits.
+      checkHeadSize(0, this.#fields, raw, badResponse);
+      return screenTrailers(raw, this.#connection.options.rules);
+    });
     if (trailers === undefined) return;
     const requestEnded = this.#requestEnded;
     this.#leave();
@@ -211,6 +225,15 @@ export class H2ClientExchange implements ClientExchange {
   #onDrain(): void {
     this.#stalledSince = NOT_SET;
     if (!this.#over && !this.#requestEnded) this.#events.writable();
+  }
+
+  /** What the other side's engine throws ends this connection. */
+  #guard(tell: () => void): void {
+    try {
+      tell();
+    } catch (error) {
+      this.#connection.fault(error);
+    }
   }
 
   // Ends.

@@ -6,9 +6,10 @@ import {
   type FieldList,
   NO_BODY,
   OPEN_BODY,
-  type RequestHead,
-  type ResponseHead,
+  type WritableRequest,
+  type WritableResponse,
 } from "../exchange.ts";
+import type { SafeFields } from "../fields/index.ts";
 import { declaredFraming } from "../h1/framing.ts";
 import type { RawRequestHead, RawResponseHead } from "../raw-head.ts";
 import { badRequest, badResponse, type HttpRefusal, RefusedError } from "../refusal.ts";
@@ -89,17 +90,18 @@ function framingOf(fields: FieldList, endStream: boolean, refuse: (reason: strin
 }
 
 /** A request's head as node:http2 takes it. */
-export function writeRequestList(head: RequestHead, fields: FieldList, scheme: Scheme): string[] {
+export function writeRequestList(head: WritableRequest, scheme: Scheme): string[] {
+  const { fields } = head;
   const list = [":method", head.method, ":scheme", scheme, ":authority", head.authority, ":path", head.target];
   for (let index = 0; index < fields.length; index += 1) list.push(fields[index] ?? "");
   if (head.body.kind === "length") list.push("content-length", `${head.body.bytes}`);
   if (head.acceptsTrailers) list.push("te", "trailers");
-  if (head.expectsContinue) list.push("expect", "100-continue");
   return list;
 }
 
 /** A final response's head as node:http2 takes it. */
-export function writeResponseList(head: ResponseHead, fields: FieldList): string[] {
+export function writeResponseList(head: WritableResponse): string[] {
+  const { fields } = head;
   const list = [":status", `${head.status}`];
   for (let index = 0; index < fields.length; index += 1) list.push(fields[index] ?? "");
   if (head.body.kind === "length") list.push("content-length", `${head.body.bytes}`);
@@ -107,7 +109,7 @@ export function writeResponseList(head: ResponseHead, fields: FieldList): string
 }
 
 /** Fields where node:http2 takes no list: interim heads and trailers. */
-export function fieldObject(fields: FieldList): OutgoingHttpHeaders {
+export function fieldObject(fields: SafeFields): OutgoingHttpHeaders {
   const object: Record<string, string[]> = Object.create(null);
   for (let index = 0; index < fields.length; index += 2) {
     const name = fields[index] ?? "";

@@ -32,6 +32,8 @@ export interface H2ServerOptions {
   onRefused(refusal: HttpRefusal, raw: RawRequestHead | undefined): void;
   /** Policies have changed: whoever handles the exchanges ends those that are no longer allowed. */
   reconsider(): void;
+  /** What was thrown that nobody expected. */
+  onFault(error: unknown): void;
   /** Something that is counted. */
   count(event: ObservedEvent): void;
 }
@@ -83,7 +85,14 @@ export class H2ServerConnection implements HttpServerConnection {
     const session = performServerHandshake(socket, serverSessionOptions(options.streams));
     this.#session = session;
     session.on("error", () => {});
-    session.on("stream", (stream, _headers, flags, raw) => this.#onStream(stream, flags, raw));
+    session.on("stream", (stream, _headers, flags, raw) => {
+      stream.on("error", () => {});
+      try {
+        this.#onStream(stream, flags, raw);
+      } catch (error) {
+        this.fault(error);
+      }
+    });
     session.on("ping", () => this.#charge(PING_CHARGE));
     session.on("remoteSettings", () => this.#onSettings());
     session.on("goaway", () => this.#onGoaway());
@@ -120,10 +129,15 @@ export class H2ServerConnection implements HttpServerConnection {
     if (this.#exchanges.size === 0) this.#since = performance.now();
   }
 
+  /** A fault of ours ends this connection, not the process. */
+  fault(error: unknown): void {
+    this.options.onFault(error);
+    this.#end({ kind: "closed", reason: "fault" });
+  }
+
   // What the session tells.
 
   #onStream(stream: ServerHttp2Stream, flags: number, raw: FieldList): void {
-    stream.on("error", () => {});
     this.#spoke = true;
     this.#lastStream = stream.id ?? 0;
     this.budget.head(sizeOf(raw));

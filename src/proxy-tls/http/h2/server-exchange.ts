@@ -5,10 +5,12 @@ import {
   type FieldList,
   NO_FIELDS,
   type RequestHead,
-  type ResponseHead,
   type ServerEvents,
   type ServerExchange,
+  type WritableResponse,
 } from "../exchange.ts";
+import { checkHeadSize, headTooLarge } from "../fields/head-size.ts";
+import { NO_SAFE_FIELDS, type SafeFields } from "../fields/safe-fields.ts";
 import { screenTrailers } from "../fields/screen-trailers.ts";
 import { badRequest, type HttpRefusal, RefusedError, refusalBody } from "../refusal.ts";
 import { abortStream, closeEndedStream } from "./ending.ts";
@@ -35,7 +37,7 @@ export class H2ServerExchange implements ServerExchange {
   #responded = false;
   #responseEnded = false;
   #waitsForTrailers = false;
-  #trailers: FieldList = NO_FIELDS;
+  #trailers: SafeFields = NO_SAFE_FIELDS;
   /** Bytes that the announced content-length still asks for; undefined: none was announced. */
   #left: number | undefined;
   /** Nothing is told or done any more. */
@@ -49,15 +51,15 @@ export class H2ServerExchange implements ServerExchange {
     this.#stream = stream;
     this.request = request;
     this.#requestEnded = endStream;
-    stream.on("close", () => this.#onClose());
+    stream.on("close", () => this.#guard(() => this.#onClose()));
     if (endStream) return;
     stream.on("trailers", (_object, _flags, raw) => {
       this.#requestTrailers = raw;
     });
     this.#body = new IncomingBody(stream, {
       data: (chunk) => this.#onData(chunk),
-      complete: () => this.#onRequestEnd(this.#requestTrailers),
-      broken: (why) => this.#onBroken(why),
+      complete: () => this.#guard(() => this.#onRequestEnd(this.#requestTrailers)),
+      broken: (why) => this.#guard(() => this.#onBroken(why)),
     });
   }
 
@@ -88,7 +90,7 @@ export class H2ServerExchange implements ServerExchange {
     this.#body.resume();
   }
 
-  interim(status: 100 | 103, fields: FieldList): void {
+  interim(status: 100 | 103, fields: SafeFields): void {
     if (this.#over || this.#responded) return;
     if (status === 100) {
       if (!this.request.expectsContinue || this.#continued) return;
@@ -97,7 +99,7 @@ export class H2ServerExchange implements ServerExchange {
     this.#attempt(() => this.#stream.additionalHeaders({ ...fieldObject(fields), ":status": status }));
   }
 
-  respond(head: ResponseHead): void {
+  respond(head: WritableResponse): void {
     if (this.#over || this.#responded) return;
     this.#responded = true;
     const { method, acceptsTrailers } = this.request;
@@ -108,7 +110,7 @@ export class H2ServerExchange implements ServerExchange {
     this.#waitsForTrailers = withBody && acceptsTrailers && body.kind === "open";
     const stream = this.#stream;
     if (this.#waitsForTrailers) stream.once("wantTrailers", () => this.#sendTrailers());
-    const list = writeResponseList(head, head.fields);
+    const list = writeResponseList(head);
     const options = !withBody ? WITHOUT_BODY : this.#waitsForTrailers ? WITH_TRAILERS : WITH_BODY;
     this.#attempt(() => stream.respond(list, options));
   }
@@ -126,11 +128,11 @@ export class H2ServerExchange implements ServerExchange {
     if (this.#idleSince !== NOT_SET) this.#idleSince = this.#connection.now;
     if (this.#stream.write(chunk)) return true;
     this.#stalledSince = this.#connection.now;
-    this.#stream.once("drain", () => this.#onDrain());
+    this.#stream.once("drain", () => this.#guard(() => this.#onDrain()));
     return false;
   }
 
-  end(trailers: FieldList): void {
+  end(trailers: SafeFields): void {
     if (this.#over || this.#responseEnded) return;
     // A body that is not as long as announced is never a complete one, whoever miscounted.
     if (!this.#responded || (this.#left !== undefined && this.#left !== 0)) {
@@ -150,7 +152,7 @@ export class H2ServerExchange implements ServerExchange {
     abortStream(this.#stream);
   }
 
-  refuse(refusal: HttpRefusal, fields: FieldList): void {
+  refuse(refusal: HttpRefusal, fields: SafeFields): void {
     if (this.#over) return;
     if (this.#responded) {
       this.abort();
@@ -173,7 +175,7 @@ export class H2ServerExchange implements ServerExchange {
     const idleMs = this.#responded ? streamIdleMs : bodyIdleMs;
     if (idleMs > 0 && now - this.#idleSince > idleMs) {
       const events = this.#events;
-      this.refuse({ status: 408, code: "MCA_PROXY_REQUEST_TIMEOUT", reason: "body-idle" }, NO_FIELDS);
+      this.refuse({ status: 408, code: "MCA_PROXY_REQUEST_TIMEOUT", reason: "body-idle" }, NO_SAFE_FIELDS);
       events?.aborted({ kind: "timeout", deadline: "body-idle" });
     } else if (writeStallMs > 0 && now - this.#stalledSince > writeStallMs) {
       this.#fail({ kind: "timeout", deadline: "write-stall" });
@@ -190,7 +192,11 @@ export class H2ServerExchange implements ServerExchange {
   #onData(chunk: Uint8Array): void {
     this.#connection.budget.piece(chunk.length);
     if (this.#idleSince !== NOT_SET) this.#idleSince = this.#connection.now;
-    this.#events?.data(chunk);
+    try {
+      this.#events?.data(chunk);
+    } catch (error) {
+      this.#connection.fault(error);
+    }
   }
 
   #onRequestEnd(raw: FieldList): void {
@@ -198,7 +204,11 @@ export class H2ServerExchange implements ServerExchange {
     this.#requestEnded = true;
     let trailers = NO_FIELDS;
     try {
-      if (raw.length > 0) trailers = screenTrailers(raw, this.#connection.options.rules());
+      if (raw.length > 0) {
+        // They count into the head's limits.
+        checkHeadSize(0, this.request.fields, raw, headTooLarge);
+        trailers = screenTrailers(raw, this.#connection.options.rules());
+      }
     } catch (error) {
       if (!(error instanceof RefusedError)) throw error;
       this.#refuseAndTell(error.refusal);
@@ -214,7 +224,7 @@ export class H2ServerExchange implements ServerExchange {
 
   #refuseAndTell(refusal: HttpRefusal): void {
     const events = this.#events;
-    this.refuse(refusal, NO_FIELDS);
+    this.refuse(refusal, NO_SAFE_FIELDS);
     events?.aborted({ kind: "malformed", refusal });
   }
 
@@ -268,6 +278,15 @@ export class H2ServerExchange implements ServerExchange {
     this.#connection.left(this);
   }
 
+  /** What the handler's side throws ends the connection. */
+  #guard(tell: () => void): void {
+    try {
+      tell();
+    } catch (error) {
+      this.#connection.fault(error);
+    }
+  }
+
   /** node:http2 throws where a stream ended in this very turn, and where a field is not to its liking. Neither may end the process. */
   #attempt(act: () => void): void {
     try {
@@ -284,11 +303,11 @@ export function refuseStream(
   refusal: HttpRefusal,
   requestEnded: boolean,
   method = "GET",
-  fields: FieldList = NO_FIELDS,
+  fields: SafeFields = NO_SAFE_FIELDS,
 ): void {
   const body = refusalBody(refusal);
-  const list = [":status", `${refusal.status}`, "content-type", "application/json"];
-  list.push("content-length", `${body.length}`, ...fields);
+  const list = [":status", `${refusal.status}`, "content-type", "application/json", "content-length", `${body.length}`];
+  for (let index = 0; index < fields.length; index += 1) list.push(fields[index] ?? "");
   try {
     if (!requestEnded) stream.once("finish", () => closeEndedStream(stream));
     stream.resume();
