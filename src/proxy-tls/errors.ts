@@ -10,6 +10,14 @@ export type ProxyErrorCode =
   | "MCA_PROXY_FILE"
   /** A listener cannot be opened. */
   | "MCA_PROXY_LISTEN_FAILED"
+  /** The listeners are not open yet. */
+  | "MCA_PROXY_STARTING"
+  /** The proxy is stopping: what is in flight is finished. */
+  | "MCA_PROXY_STOPPING"
+  /** A worker process does not come up. */
+  | "MCA_PROXY_WORKER_DOWN"
+  /** The command that the proxy is to run cannot be started. */
+  | "MCA_PROXY_COMMAND"
   /** A policy says what can never match, matches by accident, or cannot be read. */
   | "MCA_PROXY_POLICY_INVALID"
   /** A policy does not fit the listeners that it is for. */

@@ -95,5 +95,5 @@ test("what answers something takes --json, and what does not is named on that pa
     .flatMap((command) => (command.commands.length === 0 ? [command] : command.commands))
     .filter((command) => !command.options.some(({ long }) => long === "--json"))
     .map((command) => command.name());
-  assert.deepEqual(without.sort(), ["export", "schema", "schema", "server"]);
+  assert.deepEqual(without.sort(), ["export", "run", "schema", "schema", "server"]);
 });

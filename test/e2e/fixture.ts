@@ -3,7 +3,6 @@
 import { generateKeyPairSync, type KeyObject } from "node:crypto";
 import { rmSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { type Client, credentials, type Metadata, type ServiceError } from "@grpc/grpc-js";
 import { type Config, initialise, parseConfig, type RunningServer, startServer } from "../../src/identity-api/index.ts";
 import {
@@ -26,10 +25,11 @@ import { createCsr, encodePem } from "../../src/x509/index.ts";
 import { call } from "../support/api-client.ts";
 import { createTestDatabase, type TestDatabase, temporaryFolder } from "../support/postgres.ts";
 import { TestLog } from "../support/test-log.ts";
+import { until } from "./until.ts";
 
 export const TRUST_DOMAIN = "example.test";
 
-export { TestLog };
+export { TestLog, until };
 
 export function testConfig(dataDir: string, changes: Record<string, unknown> = {}): Config {
   return parseConfig({
@@ -233,19 +233,6 @@ export async function renew(client: IdentityServiceClient, key = newKey(), ttlSe
 export async function listed(on: TestServer, filter: Partial<ListIssuancesRequest> = {}): Promise<Issuance[]> {
   const { audit } = local(on.server);
   return (await call(audit, audit.listIssuances, { ...ListIssuancesRequest.fromPartial({}), ...filter })).issuances;
-}
-
-/** Waits until `condition` holds. */
-export async function until(
-  condition: () => boolean | Promise<boolean>,
-  what: string,
-  timeoutMs = 15_000,
-): Promise<void> {
-  const end = performance.now() + timeoutMs;
-  while (!(await condition())) {
-    if (performance.now() > end) throw new Error(`waited in vain until ${what}`);
-    await sleep(20);
-  }
 }
 
 export async function readyz(

@@ -1,22 +1,32 @@
-// `mesh-ca proxy check|explain|schema`: the TLS proxy beside an application.
+// `mesh-ca proxy run|check|explain|schema`: the TLS proxy beside an application.
 import { Command } from "commander";
+import { systemSchedulingClock } from "../../identity-client/index.ts";
 import { describeProxyConfig, loadProxyConfig, proxyConfigJsonSchema } from "../../proxy-tls/config/index.ts";
 import { describePolicies, loadPolicies } from "../../proxy-tls/policy/index.ts";
+import { collectStartUpGarbage, createLogger, systemRandom } from "../../runtime/index.ts";
 import { print, printJson, toJson } from "../output.ts";
 import { proxyExplainCommand } from "./proxy-explain.ts";
 
-interface CheckOptions {
+interface ConfigOption {
   readonly config: string;
-  readonly json?: boolean;
 }
 
 export function proxyCommand(): Command {
   return new Command("proxy")
     .description("the TLS proxy: mTLS and authorization by SPIFFE ID beside an application")
     .addCommand(
-      new Command("check")
-        .description("try a configuration, and say in sentences what it means")
-        .requiredOption("-c, --config <file>", "configuration file of the proxy")
+      withConfig(new Command("run"))
+        .description("run the proxy in the foreground; with a command: start it when the proxy serves, end with it")
+        .argument("[command...]", "the application and its arguments, after --")
+        .addHelpText(
+          "after",
+          "\nThe command gets every signal, and its exit code is the proxy's. It is never started where the proxy cannot start.",
+        )
+        .action(run),
+    )
+    .addCommand(
+      withConfig(new Command("check"))
+        .description("try a configuration and its policies, and say in sentences what they mean")
         .option("--json", "print the whole configuration with its defaults as JSON")
         .action(check),
     )
@@ -28,7 +38,22 @@ export function proxyCommand(): Command {
     );
 }
 
-async function check(options: CheckOptions): Promise<void> {
+function withConfig(command: Command): Command {
+  return command.requiredOption("-c, --config <file>", "configuration file of the proxy");
+}
+
+async function run(command: readonly string[], options: ConfigOption): Promise<void> {
+  const config = await loadProxyConfig(options.config);
+  const logger = createLogger({ level: config.log.level });
+  // The rest of the proxy: whoever checks or explains does without it.
+  const { runProxy } = await import("../../proxy-tls/process/run.ts");
+  process.exitCode = await runProxy({
+    ...{ config, logger, command, clock: systemSchedulingClock, random: systemRandom },
+    onServing: () => collectStartUpGarbage(),
+  });
+}
+
+async function check(options: ConfigOption & { readonly json?: boolean }): Promise<void> {
   const config = await loadProxyConfig(options.config);
   const policies = await loadPolicies(config.policyFile, config.listeners);
   if (options.json) {

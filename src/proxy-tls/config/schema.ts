@@ -166,7 +166,7 @@ export const proxyConfigSchema = Type.Object(
       host: text("127.0.0.1", "Loopback address."),
       port: integer(15_000, { minimum: 0, maximum: 65_535 }, "TCP port; 0 lets the system choose one."),
     }),
-    log: section("The log: JSON lines on standard error, as standard output belongs to the command that is run.", {
+    log: section("The log: JSON lines, about the proxy on standard error, about requests on standard output.", {
       level: Type.Union([Type.Literal("debug"), Type.Literal("info"), Type.Literal("warn"), Type.Literal("error")], {
         default: "info",
         description: "The least severe lines that are written.",

@@ -12,7 +12,7 @@ export interface WatchedFilesOptions {
   readonly source: ReloadSource;
   readonly files: readonly WatchedFile[];
   /** Takes the texts, in the order of `files`, into use. Throws where they cannot be used, and then has changed nothing. */
-  load(texts: readonly string[], sha256: string): void;
+  load(texts: readonly string[]): void;
   /** Whether what could not be used is tried again although nothing has changed: it may be too early for a certificate. */
   readonly retry?: boolean;
   readonly logger: Logger;
@@ -110,7 +110,8 @@ export class WatchedFiles {
       this.#used = look.sha256;
       this.#refused = undefined;
       this.#problem = undefined;
-      if (!first) this.#succeeded += 1;
+      if (first) return;
+      this.#succeeded += 1;
       this.#options.logger.info(
         { event: "reload.done", source: this.#options.source, sha256: look.sha256 },
         "Changed files are in use.",
@@ -156,13 +157,12 @@ export class WatchedFiles {
     return { texts, sha256: hash.digest("hex") };
   }
 
-  #take({ texts, sha256 }: Look): void {
+  #take({ texts }: Look): void {
     this.#options.load(
       texts.map((text) => {
         if (text.kind === "text") return text.text;
         throw new ProxyError("MCA_PROXY_FILE", `${text.why}. Mend it; what was read before stays in use.`);
       }),
-      sha256,
     );
   }
 

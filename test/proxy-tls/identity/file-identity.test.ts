@@ -1,8 +1,5 @@
 // An identity from PEM files: whole sets only, nothing valid is dropped for something that is not, a revocation waits for nobody.
 import assert from "node:assert/strict";
-import { mkdirSync, mkdtempSync, renameSync, symlinkSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { afterEach, test } from "node:test";
 import type { SchedulingClock } from "../../../src/identity-client/index.ts";
 import { FileIdentity } from "../../../src/proxy-tls/identity/file-identity.ts";
@@ -11,33 +8,11 @@ import type { TlsIdentity } from "../../../src/tls/index.ts";
 import { encodePem } from "../../../src/x509/index.ts";
 import { TestLog } from "../../support/test-log.ts";
 import { TestDomain } from "../support/state.ts";
+import { SvidFiles, type SvidSet } from "../support/svid-files.ts";
 
 const domain = new TestDomain("example.test");
 const other = new TestDomain("other.test");
 const ID = "spiffe://example.test/cart";
-
-interface Files {
-  readonly identity: TlsIdentity;
-  readonly key?: string;
-  readonly trust?: string;
-}
-
-class Folder {
-  readonly path = mkdtempSync(join(tmpdir(), "mesh-ca-files-"));
-  #version = 0;
-
-  /** Writes a set as `mesh-ca svid fetch` and Kubernetes do: a new folder, and a link that is swapped. */
-  swap({ identity, key = identity.privateKeyPem, trust = encodeTrustFile(domain.trust()) }: Files): void {
-    this.#version += 1;
-    const folder = join(this.path, `v${this.#version}`);
-    mkdirSync(folder);
-    writeFileSync(join(folder, "svid.pem"), identity.certificateChainPem);
-    writeFileSync(join(folder, "svid_key.pem"), key, { mode: 0o600 });
-    writeFileSync(join(folder, "trust.json"), trust);
-    symlinkSync(folder, join(this.path, "next"));
-    renameSync(join(this.path, "next"), join(this.path, "current"));
-  }
-}
 
 const open: FileIdentity[] = [];
 afterEach(async () => {
@@ -70,7 +45,7 @@ class HandClock implements SchedulingClock {
 }
 
 interface Given {
-  readonly folder: Folder;
+  readonly folder: SvidFiles;
   readonly identity: FileIdentity;
   readonly log: TestLog;
   readonly clock: HandClock;
@@ -78,15 +53,14 @@ interface Given {
 }
 
 function given(trust: "trustFile" | "bundleFile" = "trustFile"): Given {
-  const folder = new Folder();
+  const folder = new SvidFiles(domain);
   const log = new TestLog();
   const clock = new HandClock();
-  const at = (name: string): string => join(folder.path, "current", name);
   const identity = new FileIdentity({
-    certificateFile: at("svid.pem"),
-    keyFile: at("svid_key.pem"),
-    trustFile: trust === "trustFile" ? at("trust.json") : null,
-    bundleFile: trust === "bundleFile" ? at("trust.json") : null,
+    certificateFile: folder.at("svid.pem"),
+    keyFile: folder.at("svid_key.pem"),
+    trustFile: trust === "trustFile" ? folder.at("trust.json") : null,
+    bundleFile: trust === "bundleFile" ? folder.at("trust.json") : null,
     clock,
     logger: log.logger,
     lookMs: 10,
@@ -145,7 +119,7 @@ test("a broken, mismatched, foreign, expired or early certificate keeps the old 
   folder.swap({ identity: good });
   await identity.start(never);
   const now = Date.now();
-  const broken: readonly [string, Files, RegExp][] = [
+  const broken: readonly [string, SvidSet, RegExp][] = [
     ["cut off", { identity: { ...good, certificateChainPem: good.certificateChainPem.slice(0, 300) } }, /not PEM|END/],
     ["empty", { identity: { ...good, certificateChainPem: "" } }, /no PEM block/],
     ["another's key", { identity: svid(), key: svid().privateKeyPem }, /of none of the certificates/],

@@ -1,0 +1,105 @@
+// `mesh-ca proxy run`: a proxy until a signal comes, or for as long as the application runs that it was given. The application is started
+// when there is an identity and the listeners are open, and never otherwise.
+import { constants } from "node:os";
+import { RunningCommand } from "./command.ts";
+import { type ProxyOptions, RunningProxy } from "./running-proxy.ts";
+import { Signals } from "./signals.ts";
+
+export interface RunOptions extends ProxyOptions {
+  /** The application and its arguments; empty: none. */
+  readonly command: readonly string[];
+  /** Called once the proxy serves. */
+  readonly onServing?: (proxy: RunningProxy) => void;
+  /** Ends the process at once. A parameter for tests. */
+  readonly exit?: (code: number) => void;
+}
+
+/** What is beyond the grace of work in flight: then the process ends although something is still open. */
+const LAST_RESORT_MS = 10_000;
+
+/**
+ * Runs until the end.
+ * @returns the exit code: the application's (128+n for a signal), or 0 after an orderly stop
+ * @throws what the proxy cannot start with; nothing is running then
+ */
+export async function runProxy(options: RunOptions): Promise<number> {
+  // Sockets and what else is made here is the owner's alone; the application gets back what it would have had.
+  const umask = process.umask(0o077);
+  const signals = new Signals(options.logger);
+  // Waiting for an identity or for a signal keeps no process alive by itself.
+  const alive = setInterval(() => {}, 60_000);
+  try {
+    return await run(options, signals, umask);
+  } finally {
+    clearInterval(alive);
+    signals.close();
+    process.umask(umask);
+  }
+}
+
+async function run(options: RunOptions, signals: Signals, umask: number): Promise<number> {
+  const { command, onServing } = options;
+  const proxy = new RunningProxy(options);
+  signals.onSignal((signal) => {
+    if (signal === "SIGHUP") void proxy.look();
+    if (Signals.stops(signal)) proxy.announceStop();
+  });
+  const starting = proxy.start();
+  const stopped = await Promise.race([starting, signals.stopAsked]);
+  if (stopped !== undefined) {
+    await Promise.allSettled([proxy.close(0), starting]);
+    return command.length === 0 ? 0 : 128 + constants.signals[stopped];
+  }
+  onServing?.(proxy);
+  const code = command.length === 0 ? await untilStopped(signals) : await runBeside(proxy, signals, command, umask);
+  await drain(proxy, signals, options, code);
+  return code;
+}
+
+async function untilStopped(signals: Signals): Promise<number> {
+  await signals.stopAsked;
+  return 0;
+}
+
+/** Runs the application. It gets every signal; a Ctrl-C of a terminal it has got already. */
+async function runBeside(
+  proxy: RunningProxy,
+  signals: Signals,
+  command: readonly string[],
+  umask: number,
+): Promise<number> {
+  let running: RunningCommand | undefined;
+  let early: NodeJS.Signals | undefined;
+  signals.onSignal((signal) => {
+    if (signal === "SIGINT" && (process.stdin.isTTY || process.stdout.isTTY || process.stderr.isTTY)) return;
+    if (running === undefined) early = signal;
+    else running.signal(signal);
+  });
+  try {
+    running = await RunningCommand.start({ command, umask });
+  } catch (error) {
+    await proxy.close(0);
+    throw error;
+  }
+  if (early !== undefined) running.signal(early);
+  return running.ended;
+}
+
+/** Finishes what is in flight. A second signal, or what is still open long after the grace, ends the process. */
+async function drain(proxy: RunningProxy, signals: Signals, options: RunOptions, code: number): Promise<void> {
+  const { config, logger, exit = (status) => process.exit(status) } = options;
+  const graceMs = config.drain.graceSeconds * 1_000;
+  let over = false;
+  const force = (why: string): void => {
+    if (over) return;
+    logger.warn({ event: "proxy.stop_forced", why }, "Ending at once; what was in flight is lost.");
+    exit(code === 0 ? 1 : code);
+  };
+  void signals.stopForced.then((signal) => force(`second signal (${signal})`));
+  const deadline = setTimeout(() => force("not closed in time"), graceMs + LAST_RESORT_MS);
+  logger.info({ event: "proxy.draining", graceMs }, "Nothing new is taken; what is in flight is finished.");
+  await proxy.close(graceMs);
+  over = true;
+  clearTimeout(deadline);
+  logger.info({ event: "proxy.stopped" }, "Everything is closed.");
+}

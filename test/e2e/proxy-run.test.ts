@@ -1,0 +1,110 @@
+// `mesh-ca proxy run -- COMMAND` as whoever starts it sees it: nothing runs before there is an identity, signals and the exit code pass.
+import assert from "node:assert/strict";
+import { existsSync, mkdtempSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { TestDomain } from "../proxy-tls/support/state.ts";
+import { SvidFiles } from "../proxy-tls/support/svid-files.ts";
+import { endProxies, ProxyProcess } from "./proxy-process.ts";
+import { until } from "./until.ts";
+
+const domain = new TestDomain("example.test");
+const IN = { direction: "inbound", name: "in", protocol: "http", host: "127.0.0.1", port: 0, target: { port: 9 } };
+
+after(endProxies);
+
+function files(): SvidFiles {
+  const svid = new SvidFiles(domain);
+  svid.swap({ identity: domain.identity("/cart") });
+  return svid;
+}
+
+/** A shell script that answers each signal by a word, and says when it listens. */
+function echoing(...signals: readonly string[]): string[] {
+  const traps = signals.map((signal) => `trap 'echo got-${signal}' ${signal}`).join("; ");
+  return ["sh", "-c", `${traps}; echo up; while :; do sleep 0.05; done`];
+}
+
+test("the application starts only when there is an identity and the listeners are open; its exit code is the proxy's", async () => {
+  const svid = new SvidFiles(domain);
+  const mark = join(mkdtempSync(join(tmpdir(), "mesh-ca-mark-")), "started");
+  const proxy = new ProxyProcess({
+    config: { identity: svid.config, workers: 1, listeners: [IN] },
+    command: ["sh", "-c", `touch ${mark}; echo application; exit 7`],
+  });
+  const before = await proxy.admin("/readyz");
+  assert.equal(before.status, 503);
+  await until(async () => (await proxy.admin("/readyz")).text.includes("ENOENT"), "the missing file is told");
+  assert.equal((await proxy.admin("/healthz")).status, 200);
+  assert.deepEqual(proxy.lines("proxy.serving"), []);
+  assert.equal(existsSync(mark), false);
+  svid.swap({ identity: domain.identity("/cart") });
+  assert.equal(await proxy.ended, 7);
+  assert.match(proxy.stdout, /^application$/m);
+  assert.equal(proxy.lines("proxy.stopped").length, 1);
+});
+
+test("signals pass to the application, once each, and an end by signal is 128+n", async () => {
+  const proxy = new ProxyProcess({
+    config: { identity: files().config, workers: 1, listeners: [IN] },
+    command: echoing("HUP", "USR1", "USR2", "TERM"),
+  });
+  await until(() => proxy.stdout.includes("up"), "the application is up");
+  assert.equal((await proxy.admin("/readyz")).status, 200);
+  for (const signal of ["HUP", "USR1", "USR2"] as const) {
+    proxy.signal(`SIG${signal}`);
+    await until(() => proxy.stdout.includes(`got-${signal}`), `${signal} has passed`);
+  }
+  proxy.signal("SIGTERM");
+  await until(() => proxy.stdout.includes("got-TERM"), "TERM has passed");
+  const stopping = await proxy.admin("/readyz");
+  assert.equal(stopping.status, 503, "not ready while the application ends");
+  assert.match(stopping.text, /MCA_PROXY_STOPPING/);
+  assert.equal(proxy.stdout.match(/got-TERM/g)?.length, 1);
+  proxy.signal("SIGINT");
+  assert.equal(await proxy.ended, 130);
+});
+
+test("where the proxy cannot start, the application never does", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "mesh-ca-mark-"));
+  const mark = join(folder, "started");
+  const command = ["touch", mark];
+  const policyFile = join(folder, "policies.yaml");
+  writeFileSync(policyFile, "policies: [{name: x}]");
+  const identity = files().config;
+  const taken = { direction: "inbound", name: "b", protocol: "tcp", host: "192.0.2.1", port: 1, target: { port: 9 } };
+  const failures: readonly [Record<string, unknown>, number | string, RegExp][] = [
+    [{ identity, workers: 1, listeners: [{ ...IN, port: "x" }] }, 2, /MCA_CONFIG_INVALID/],
+    [{ identity, workers: 1, listeners: [IN], policyFile }, 2, /MCA_/],
+    [{ identity, workers: 1, listeners: [IN, taken] }, 1, /MCA_TLS_LISTEN_FAILED/],
+  ];
+  await Promise.all(
+    failures.map(async ([config, code, sentence]) => {
+      const proxy = new ProxyProcess({ config, command });
+      assert.equal(await proxy.ended, code, proxy.stderr);
+      assert.match(proxy.stderr, sentence);
+    }),
+  );
+  assert.equal(existsSync(mark), false);
+});
+
+test("an application that cannot be started ends the proxy with its reason", async () => {
+  const proxy = new ProxyProcess({
+    config: { identity: files().config, workers: 1, listeners: [IN] },
+    command: ["/nowhere/application"],
+  });
+  assert.equal(await proxy.ended, 1);
+  assert.match(proxy.stderr, /\/nowhere\/application cannot be started \(ENOENT\).*MCA_PROXY_COMMAND/);
+});
+
+test("without an application SIGTERM ends with 0, also before there is an identity", async () => {
+  const waiting = new ProxyProcess({ config: { identity: new SvidFiles(domain).config, workers: 1, listeners: [IN] } });
+  const serving = new ProxyProcess({ config: { identity: files().config, workers: 1, listeners: [IN] } });
+  await waiting.line("proxy.started");
+  await serving.serving("in");
+  waiting.signal("SIGTERM");
+  serving.signal("SIGTERM");
+  assert.deepEqual(await Promise.all([waiting.ended, serving.ended]), [0, 0]);
+  assert.equal(serving.lines("proxy.stopped").length, 1);
+});
