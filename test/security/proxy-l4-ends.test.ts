@@ -158,3 +158,15 @@ for (const direction of ["inbound", "outbound"] as const) {
 function sha256(bytes: Uint8Array): string {
   return createHash("sha256").update(bytes).digest("hex");
 }
+
+test("an end that comes before the target is connected ends the connection, instead of staying for good", async () => {
+  await using backend = await startBackend(({ socket }) => socket.on("end", () => socket.end()));
+  await using proxy = await startProxy({ listeners: [inboundTcp(backend.port)], policies: [ALLOW_ALL] });
+  const end = await connectClient(proxy.port("in"), world.identity("/client"));
+  // Together with the last message of the handshake: it is there before anybody at the proxy reads.
+  end.socket.end();
+  await end.whenClosed();
+  assert.equal(end.error, undefined);
+  await until(() => proxy.observer.connections.length === 1, "the record");
+  assert.equal(proxy.observer.connections[0]?.end, "closed");
+});

@@ -59,10 +59,13 @@ export class Relay {
       this.isActive = true;
       from.resume();
     });
-    from.on("end", () => {
+    const ended = (): void => {
       if (from === this.#upstream && this.#isRefusal()) this.#fail("upstream-unavailable");
       else to.end();
-    });
+    };
+    from.on("end", ended);
+    // An end without a byte before it is told to nobody where nobody was reading yet, and never again.
+    if (from.readableEnded) ended();
     from.on("close", () => this.#closed(from, vanished));
   }
 
