@@ -156,6 +156,8 @@ const PATHS: readonly (readonly [pattern: string, yes: readonly string[], no: re
   ["/**", ["/", "/a", "/a/b/"], ["*"]],
   ["/a/**", ["/a", "/a/", "/a/b", "/a/b/c"], ["/ab", "/", "/b/a", "/A/b"]],
   ["/a/*", ["/a/b", "/a/", "/a/*"], ["/a", "/a/b/c", "/a/b/"]],
+  ["/a*a", ["/aa", "/aba"], ["/a", "/aab"]],
+  ["/a*b*b", ["/abb", "/axbxb"], ["/ab", "/abx"]],
   ["/a*c", ["/ac", "/abc", "/abcc"], ["/a/c", "/abcd", "/a"]],
   ["/*/b/**", ["/a/b", "/a/b/c", "//b".replace("//", "/x/")], ["/a/bc", "/b", "/a/c/b"]],
   ["/v*/i*s/x", ["/v1/items/x", "/v/is/x"], ["/v1/item/x", "/v1/items/x/", "/v/i/s/x"]],

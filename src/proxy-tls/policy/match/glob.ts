@@ -21,11 +21,10 @@ export class SegmentGlob {
     this.#below = below;
   }
 
-  /** Whether the whole text fits. */
+  /** Whether the whole text fits. Behind the end of the text `start` is beyond `end`, which fits no segment. */
   matches(text: string): boolean {
     let start = 0;
     for (const segment of this.#segments) {
-      if (start > text.length) return false;
       const separator = text.indexOf(this.#separator, start);
       const end = separator === -1 ? text.length : separator;
       if (!matchesSegment(segment, text, start, end)) return false;
