@@ -119,7 +119,8 @@ export class H1ClientConnection implements HttpClientConnection {
   finished(reusable: boolean): void {
     this.#exchange = undefined;
     this.#reading.clear();
-    if (!reusable || this.#draining || this.#closed) {
+    // What is still to be written of the request would stand before the next one.
+    if (!reusable || this.#draining || this.#closed || this.#socket.writableLength > 0) {
       this.#close();
       return;
     }
@@ -162,17 +163,15 @@ export class H1ClientConnection implements HttpClientConnection {
       return;
     }
     this.#exchange.received = true;
-    let offset = 0;
-    while (offset < chunk.length && this.#exchange !== undefined && !this.#closed) {
-      offset = this.#parser.execute(chunk, offset);
-    }
+    // Once: what is behind this response is the answer to nothing, even if the next request was begun at its end.
+    const offset = this.#parser.execute(chunk, 0);
     if (offset < chunk.length && !this.#closed) this.#unasked();
   }
 
   /** Nobody asked for these bytes: whoever would be given this connection could take them for the answer. */
   #unasked(): void {
     this.#options.count("idle-upstream-bytes");
-    this.#close();
+    this.#fail({ kind: "peer-gone" });
   }
 
   #onEnd(): void {

@@ -23,6 +23,8 @@ import { TurnWriter } from "./turn-writer.ts";
 
 /** How many pipelined bytes are held before the socket is paused. */
 const MAX_PENDING_BYTES = 64 * 1024;
+/** ... and in how many pieces: each of them costs more than its bytes. */
+const MAX_PENDING_PIECES = 32;
 
 export interface H1ServerOptions {
   readonly handler: RequestHandler;
@@ -141,8 +143,7 @@ class H1ServerConnection implements HttpServerConnection, ExchangeConnection {
     if (!this.#paused || this.#state !== "open") return;
     this.#paused = false;
     this.#reading.set(this.#bodyIdleMs);
-    this.#parsePending();
-    this.#readOn();
+    this.#goOn();
   }
 
   written(accepted: boolean): boolean {
@@ -153,13 +154,12 @@ class H1ServerConnection implements HttpServerConnection, ExchangeConnection {
   responseEnded(close: boolean): void {
     const requestEnded = this.#exchange?.requestEnded === true;
     this.#exchange = undefined;
-    if (close || this.#draining || this.#ended || !requestEnded) {
+    if (close || this.#draining || !requestEnded) {
       this.#finishSocket();
       return;
     }
     this.#reading.set(this.#options.timeouts.keepAliveMs);
-    this.#parsePending();
-    this.#readOn();
+    this.#goOn();
   }
 
   refused(): void {
@@ -203,9 +203,19 @@ class H1ServerConnection implements HttpServerConnection, ExchangeConnection {
     if (taken < chunk.length && this.#state === "open") this.#hold(chunk.subarray(taken));
   }
 
-  /** Whether the next bytes belong to a request that may be read now. */
+  /** Whether the next bytes belong to a request that may be read now: not before the answers to those before it were taken. */
   #canParse(): boolean {
-    return this.#exchange === undefined || !this.#exchange.requestEnded;
+    if (this.#exchange === undefined) return !this.#socket.writableNeedDrain;
+    return !this.#exchange.requestEnded;
+  }
+
+  /** Goes on with what was sent ahead, and then reads on. */
+  #goOn(): void {
+    // Called from within what is being parsed: that goes on by itself.
+    if (this.#parsing) return;
+    this.#parsePending();
+    this.#readOn();
+    if (this.#ended) this.#afterEnd();
   }
 
   #isIdle(): boolean {
@@ -231,7 +241,11 @@ class H1ServerConnection implements HttpServerConnection, ExchangeConnection {
     this.#pending.push(chunk);
     this.#pendingBytes += chunk.length;
     // Below the bound the socket is read on, so that the client's end is noticed while its response is awaited.
-    if (this.#pendingBytes >= MAX_PENDING_BYTES) this.#socket.pause();
+    if (this.#holdsEnough()) this.#socket.pause();
+  }
+
+  #holdsEnough(): boolean {
+    return this.#pendingBytes >= MAX_PENDING_BYTES || this.#pending.length >= MAX_PENDING_PIECES;
   }
 
   #parsePending(): void {
@@ -246,29 +260,28 @@ class H1ServerConnection implements HttpServerConnection, ExchangeConnection {
   }
 
   #readOn(): void {
-    const { readableFlowing } = this.#socket;
-    if (
-      readableFlowing === false &&
-      !this.#paused &&
-      this.#state === "open" &&
-      this.#pendingBytes < MAX_PENDING_BYTES
-    ) {
-      this.#socket.resume();
-    }
+    if (this.#socket.readableFlowing !== false || this.#paused || this.#state !== "open") return;
+    if (!this.#holdsEnough()) this.#socket.resume();
   }
 
   #onEnd(): void {
     this.#ended = true;
-    if (this.#state !== "open") this.#close();
-    // Half-closed behind a whole request: the client still reads.
-    else if (this.#exchange?.requestEnded === true) return;
-    else if (this.#isIdle()) this.#finishSocket();
+    if (this.#state === "open") this.#afterEnd();
+    else this.#close();
+  }
+
+  /** The client has sent its end; it may still read. What it sent before is answered, as far as it is whole. */
+  #afterEnd(): void {
+    if (this.#state !== "open" || this.#exchange?.requestEnded === true) return;
+    if (this.#pendingBytes > 0 && (this.#paused || !this.#canParse())) return;
+    if (this.#isIdle()) this.#finishSocket();
     else this.#end({ kind: "peer-gone" });
   }
 
   #onDrain(): void {
     this.#stall.clear();
-    this.#exchange?.unblock();
+    if (this.#exchange !== undefined) this.#exchange.unblock();
+    else this.#goOn();
   }
 
   #onReadingExpired(): void {
@@ -356,8 +369,9 @@ class H1ServerConnection implements HttpServerConnection, ExchangeConnection {
     this.#parser.stop();
     this.#forgetPending();
     this.#reading.clear();
-    this.written(this.writer.flush());
-    // What is written may take the client long: only then it has so long to read it and to end.
+    this.writer.flush();
+    // What is written may take the client long, but not for ever; only then it has so long to read it and to end.
+    this.#stall.set(this.#options.timeouts.writeStallMs);
     this.#socket.end(() => {
       this.#stall.clear();
       if (this.#state === "closing") this.#reading.set(LINGER_MS);

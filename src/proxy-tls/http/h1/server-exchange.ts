@@ -22,7 +22,7 @@ export class H1ServerExchange implements ServerExchange {
   #continued = false;
   #blocked = false;
   #chunked = false;
-  /** Bytes that the announced content-length still asks for; undefined: none was announced. */
+  /** Bytes that may still come: of the announced content-length, none where there is no body; undefined: as many as come. */
   #left: number | undefined;
   #close = false;
 
@@ -65,7 +65,8 @@ export class H1ServerExchange implements ServerExchange {
     const answersHead = method === "HEAD";
     const withBody = !answersHead && head.status !== 204 && head.status !== 304;
     this.#chunked = withBody && head.body.kind === "open" && version === "1.1";
-    this.#left = withBody && head.body.kind === "length" ? head.body.bytes : undefined;
+    if (!withBody || head.body.kind === "none") this.#left = 0;
+    else this.#left = head.body.kind === "length" ? head.body.bytes : undefined;
     // To HTTP/1.0 nothing can be chunked: the body ends with the connection.
     this.#close =
       close ||
