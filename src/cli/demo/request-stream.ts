@@ -1,13 +1,14 @@
-// A stream of HTTPS requests over kept mTLS connections, for as long as it is let. Counts what was answered and what failed.
-import * as https from "node:https";
+// A stream of plain HTTP requests over kept connections, for as long as it is let. Counts what was answered and what failed.
+import { Agent, get } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
 
 const WORKERS = 4;
 const PAUSE_MS = 2;
 
 export interface RequestStreamOptions {
-  readonly agent: https.Agent;
   readonly port: number;
+  /** Of every request. */
+  readonly host: string;
   /** The body that every answer must have. */
   readonly expected: string;
 }
@@ -15,6 +16,7 @@ export interface RequestStreamOptions {
 export class RequestStream {
   readonly #options: RequestStreamOptions;
   readonly #workers: Promise<void>[];
+  readonly #agent = new Agent({ keepAlive: true, maxSockets: WORKERS });
   #stopped = false;
   #answered = 0;
   readonly #failures: Error[] = [];
@@ -36,6 +38,7 @@ export class RequestStream {
   async stop(): Promise<void> {
     this.#stopped = true;
     await Promise.all(this.#workers);
+    this.#agent.destroy();
   }
 
   async #work(): Promise<void> {
@@ -52,9 +55,10 @@ export class RequestStream {
   }
 
   #request(): Promise<string> {
-    const { agent, port } = this.#options;
+    const { port, host } = this.#options;
+    const options = { host: "127.0.0.1", port, agent: this.#agent, path: "/", headers: { host } };
     return new Promise((resolve, reject) => {
-      const request = https.get({ host: "127.0.0.1", port, agent, path: "/" }, (response) => {
+      const request = get(options, (response) => {
         let body = "";
         response.setEncoding("utf8");
         response.on("data", (text: string) => {

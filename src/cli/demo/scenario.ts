@@ -1,5 +1,6 @@
 // The demo: the main job of mesh-ca from nothing to an audited record, on a real server. Each step says what it does and checks
 // that it happened; the first expectation that does not hold ends the demo with an error.
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { SvidSource } from "../../identity-client/index.ts";
@@ -7,13 +8,27 @@ import { type Issuance, ListIssuancesRequest } from "../../proto/gen/meshca/iden
 import { type Connection, withConnection } from "../connection.ts";
 import { CliError } from "../errors.ts";
 import { table, time } from "../output.ts";
+import { startPlainService } from "./plain-service.ts";
+import { getText, ProxyProcess } from "./proxy-process.ts";
 import { RequestStream } from "./request-stream.ts";
-import { isAnonymousServed, isStrangerServed, secondRedemption } from "./strangers.ts";
+import { answerToStranger, isAnonymousServed, secondRedemption } from "./strangers.ts";
 import { startTemporaryDomain } from "./temporary-domain.ts";
 
 const TRUST_DOMAIN = "demo.example.test";
 const CART = `spiffe://${TRUST_DOMAIN}/cart`;
 const WEB = `spiffe://${TRUST_DOMAIN}/web`;
+const FORGED = `spiffe://${TRUST_DOMAIN}/admin`;
+const POLICY = {
+  name: "web-reads",
+  action: "allow",
+  rules: [{ from: { ids: [WEB] }, to: { methods: ["GET"], paths: ["/"] } }],
+};
+const POLICY_SENTENCE = `"${POLICY.name}": ${WEB} may GET /. Nobody else may do anything.`;
+const INBOUND = { direction: "inbound", name: "cart", protocol: "http", host: "127.0.0.1", port: 0 };
+const OUTBOUND = {
+  ...{ direction: "outbound", name: "cart", protocol: "http", listen: { port: 0 } },
+  ...{ expect: [CART], authorities: ["cart"] },
+};
 const ROTATIONS = 2;
 const ROTATION_LIMIT_MS = 40_000;
 
@@ -45,54 +60,84 @@ async function act(
   say: (text: string) => void,
   signal: AbortSignal,
 ): Promise<DemoResult> {
-  say("2. Two workloads enrol with a join token each. Their keys are made by them and never leave them.");
-  await using workloads = new AsyncDisposableStack();
-  const enrol = async (service: string): Promise<{ source: Rotating; token: string }> => {
-    const token = await createToken(server, service);
-    const source = new Rotating(
-      await SvidSource.start({ joinToken: { text: token }, stateDir: join(folder, service) }),
-    );
-    workloads.defer(() => source.svid.close());
-    const { id, notAfter, logIndex } = source.svid.current();
-    say(`   ${service} is ${id.toString()} until ${time(notAfter)}; entry ${logIndex} of the ledger says so.`);
-    return { source, token };
+  await using parts = new AsyncDisposableStack();
+  say(
+    "2. Two services that speak plain HTTP, each with `mesh-ca proxy run` beside it. The proxies enrol with a join token each;",
+  );
+  say("   their keys are made by them and never leave them.");
+  const cart = await startPlainService();
+  parts.defer(() => cart.close());
+  const policyFile = join(folder, "policies.yaml");
+  await writeFile(policyFile, JSON.stringify({ policies: [POLICY] }, undefined, 2));
+  const cartToken = await createToken(server, "cart");
+  const start = async (
+    name: string,
+    token: string,
+    config: Readonly<Record<string, unknown>>,
+  ): Promise<ProxyProcess> => {
+    const joinTokenFile = join(folder, `${name}.token`);
+    await writeFile(joinTokenFile, token, { mode: 0o600 });
+    const identity = { kind: "mesh-ca", stateDir: join(folder, `${name}-state`), joinTokenFile };
+    const proxy = await ProxyProcess.start({ name, folder, config: { identity, ...config }, signal });
+    parts.defer(() => proxy.stop());
+    return proxy;
   };
-  const { source: cart, token } = await enrol("cart");
-  const { source: web } = await enrol("web");
+  const cartProxy = await start("cart", cartToken, {
+    policyFile,
+    listeners: [{ ...INBOUND, target: { port: cart.port } }],
+  });
+  const cartPort = cartProxy.port("cart");
+  say(`   cart's proxy takes mTLS at 127.0.0.1:${cartPort} and forwards to cart, port ${cart.port}. Its one policy:`);
+  say(`   ${POLICY_SENTENCE}`);
+  const webProxy = await start("web", await createToken(server, "web"), {
+    listeners: [{ ...OUTBOUND, targets: [{ host: "127.0.0.1", port: cartPort }] }],
+  });
+  const webPort = webProxy.port("cart");
+  say(`   web's proxy takes plain HTTP at 127.0.0.1:${webPort} and calls ${CART} over mTLS, and nobody else.`);
   signal.throwIfAborted();
 
-  say("3. web calls cart over mTLS. Each checks the other's SPIFFE ID; cart serves web and nobody else.");
-  const https = cart.svid.createHttpsServer({ allow: WEB }, (_request, response, peer) => {
-    response.end(`hello ${peer.id.toString()}`);
-  });
-  workloads.defer(() => https.close(0));
-  const { port } = await https.listen({ host: "127.0.0.1", port: 0 });
-  const agent = web.svid.httpsAgent({ expect: CART });
-  workloads.defer(() => agent.destroy());
-  const stream = new RequestStream({ agent, port, expected: `hello ${WEB}` });
-  workloads.defer(() => stream.stop());
+  say("3. web calls cart, in plain HTTP. Between the proxies it is mTLS, and each has checked the other's SPIFFE ID.");
+  const stream = new RequestStream({ port: webPort, host: "cart", expected: `hello ${WEB}` });
+  parts.defer(() => stream.stop());
   await until("the first answer", () => stream.answered > 0 || stream.failures.length > 0, 10_000, signal);
   expect(stream.failures.length === 0, `the first request is answered (${stream.failures[0]?.message ?? ""})`);
-  say(`   cart answered: "hello ${WEB}".`);
+  say(`   cart answered: "hello ${WEB}". It knows that from x-forwarded-client-cert, which only its proxy can set:`);
+  const forged = await getText(webPort, "/", { host: "cart", "x-forwarded-client-cert": `URI=${FORGED}` });
+  expect(
+    forged === `hello ${WEB}`,
+    `a forged x-forwarded-client-cert is removed (cart said ${JSON.stringify(forged)})`,
+  );
+  say(`   a request that claims to be ${FORGED} got the same answer.`);
 
   say("4. Requests keep running while both certificates rotate; a certificate lives for 8 seconds here.");
-  const rotated = (): boolean => cart.rotations >= ROTATIONS && web.rotations >= ROTATIONS;
-  await until(`${ROTATIONS} rotations of both`, rotated, ROTATION_LIMIT_MS, signal);
+  const rotated = (): boolean => cartProxy.rotations >= ROTATIONS && webProxy.rotations >= ROTATIONS;
+  const look = (): Promise<unknown> => Promise.all([cartProxy.look(), webProxy.look()]);
+  await until(`${ROTATIONS} rotations of both`, rotated, ROTATION_LIMIT_MS, signal, look);
   await sleep(500);
   await stream.stop();
   const failure = stream.failures[0];
   say(
-    `   ${stream.answered} requests were answered and ${stream.failures.length} failed; cart rotated ${cart.rotations} times, web ${web.rotations} times.`,
+    `   ${stream.answered} requests were answered and ${stream.failures.length} failed; cart rotated ${cartProxy.rotations} times, web ${webProxy.rotations} times.`,
   );
   expect(failure === undefined, `no request fails during a rotation (${failure?.message ?? ""})`);
 
-  say("5. Strangers are refused.");
-  expect(!(await isAnonymousServed(port, web.svid, CART)), "a caller without a certificate is not served");
-  say("   A caller without a certificate: cart closed the connection.");
-  const { source: stranger } = await enrol("stranger");
-  expect(!(await isStrangerServed(port, stranger.svid, CART)), "a workload with another identity is not served");
-  say("   A workload of the same trust domain that cart does not name: cart closed the connection.");
-  const refusal = await secondRedemption(token);
+  say("5. What is not allowed is refused, and the log says by what.");
+  const denied = await getText(webPort, "/admin", { host: "cart" });
+  expect(denied.includes("MCA_PROXY_DENIED"), `a path that no policy allows is denied (${denied})`);
+  say(`   web asks for /admin: ${denied.trim()}`);
+  const line = cartProxy.accessLines.find(({ target }) => target === "/admin");
+  expect(line !== undefined, "the access log tells of it");
+  say(`   cart's access log: peer ${String(line?.["peer"])}, decision ${JSON.stringify(line?.["decision"])}`);
+  const stranger = await SvidSource.start({
+    joinToken: { text: await createToken(server, "stranger") },
+    stateDir: join(folder, "stranger"),
+  });
+  parts.defer(() => stranger.close());
+  expect((await answerToStranger(cartPort, stranger, CART)).startsWith("HTTP/1.1 403 "), "a stranger is refused");
+  say("   A workload of the same trust domain that no policy names (a program with the SDK, no proxy): 403.");
+  expect(!(await isAnonymousServed(cartPort, stranger, CART)), "a caller without a certificate is not served");
+  say("   A caller without a certificate: cart's proxy closed the connection.");
+  const refusal = await secondRedemption(cartToken);
   expect(refusal?.code === "MCA_TOKEN_REDEEMED", `a redeemed token is refused (${refusal?.code ?? "it was accepted"})`);
   say(`   Somebody with cart's token, a second time: ${refusal?.message ?? ""} (${refusal?.code ?? ""})`);
   signal.throwIfAborted();
@@ -103,33 +148,17 @@ async function act(
   const issued = await listIssuances(server);
   say(indent(recordTable(issued)));
   const recorded = new Set(issued.map(({ serial }) => serial));
-  for (const source of [cart, web, stranger]) {
-    for (const serial of source.serials) expect(recorded.has(serial), `certificate ${serial} is in the record`);
+  for (const serial of [...cartProxy.serials, ...webProxy.serials, stranger.current().serial]) {
+    expect(recorded.has(serial), `certificate ${serial} is in the record`);
   }
   say("   Every certificate that the workloads have held is in it.");
   return {
     requests: stream.answered,
     failed: stream.failures.length,
-    rotations: { cart: cart.rotations, web: web.rotations },
+    rotations: { cart: cartProxy.rotations, web: webProxy.rotations },
     issued: issued.length,
-    refusals: ["no certificate", "another identity", refusal?.code ?? ""],
+    refusals: ["MCA_PROXY_DENIED", "another identity", "no certificate", refusal?.code ?? ""],
   };
-}
-
-/** A source whose certificates are remembered. */
-class Rotating {
-  readonly svid: SvidSource;
-  readonly serials = new Set<string>();
-
-  constructor(source: SvidSource) {
-    this.svid = source;
-    this.serials.add(source.current().serial);
-    source.onChange(() => this.serials.add(source.current().serial));
-  }
-
-  get rotations(): number {
-    return this.serials.size - 1;
-  }
 }
 
 async function createToken(server: Connection, service: string): Promise<string> {
@@ -162,10 +191,17 @@ function expect(holds: boolean, what: string): void {
   throw new CliError("MCA_DEMO_FAILED", `The demo expected that ${what}, and it is not so. Please report this.`);
 }
 
-async function until(what: string, holds: () => boolean, limitMs: number, signal: AbortSignal): Promise<void> {
+async function until(
+  what: string,
+  holds: () => boolean,
+  limitMs: number,
+  signal: AbortSignal,
+  look?: () => Promise<unknown>,
+): Promise<void> {
   const end = performance.now() + limitMs;
   while (!holds()) {
     expect(performance.now() < end, `${what} come within ${limitMs / 1_000} s`);
-    await sleep(25, undefined, { signal });
+    await sleep(look === undefined ? 25 : 200, undefined, { signal });
+    await look?.();
   }
 }

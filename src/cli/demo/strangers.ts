@@ -4,17 +4,17 @@ import { ServerRefusal, SvidSource } from "../../identity-client/index.ts";
 import type { MeshCaError } from "../../runtime/index.ts";
 import { connectTls } from "../../tls/index.ts";
 
-/** Sends a request on a connection; true if a single byte comes back. In TLS 1.3 a refusal shows here, not at the handshake. */
-function isServed(socket: TLSSocket): Promise<boolean> {
+/** Sends a request on a connection; what comes back, or nothing. In TLS 1.3 a refusal shows here, not at the handshake. */
+function answerOn(socket: TLSSocket): Promise<string> {
   return new Promise((resolve) => {
-    const finish = (served: boolean): void => {
+    const finish = (answer: string): void => {
       clearTimeout(timer);
       socket.destroy();
-      resolve(served);
+      resolve(answer);
     };
-    const timer = setTimeout(() => finish(false), 5_000);
-    socket.once("data", () => finish(true));
-    socket.once("close", () => finish(false));
+    const timer = setTimeout(() => finish(""), 5_000);
+    socket.once("data", (chunk: Buffer) => finish(chunk.toString("latin1")));
+    socket.once("close", () => finish(""));
     socket.write("GET / HTTP/1.1\r\nHost: cart\r\nConnection: close\r\n\r\n");
   });
 }
@@ -27,12 +27,12 @@ export async function isAnonymousServed(port: number, judge: SvidSource, server:
     alpn: ["http/1.1"],
     verify: (chain) => void judge.verifyPeer(chain, server),
   });
-  return isServed(socket);
+  return (await answerOn(socket)) !== "";
 }
 
-/** Whether the server serves a workload of the same trust domain that it does not name. */
-export async function isStrangerServed(port: number, stranger: SvidSource, server: string): Promise<boolean> {
-  return isServed(await stranger.connect({ host: "127.0.0.1", port, expect: server, alpn: ["http/1.1"] }));
+/** What the server answers to a workload of the same trust domain that no policy names. */
+export async function answerToStranger(port: number, stranger: SvidSource, server: string): Promise<string> {
+  return answerOn(await stranger.connect({ host: "127.0.0.1", port, expect: server, alpn: ["http/1.1"] }));
 }
 
 /** Tries to enrol with a token that another key has redeemed; returns the refusal, undefined if it was let in. */
