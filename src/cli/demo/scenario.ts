@@ -13,6 +13,7 @@ import { getText, ProxyProcess } from "./proxy-process.ts";
 import { RequestStream } from "./request-stream.ts";
 import { answerToStranger, isAnonymousServed, secondRedemption } from "./strangers.ts";
 import { startTemporaryDomain } from "./temporary-domain.ts";
+import { createToken } from "./tokens.ts";
 
 const TRUST_DOMAIN = "demo.example.test";
 const CART = `spiffe://${TRUST_DOMAIN}/cart`;
@@ -125,8 +126,9 @@ async function act(
   const denied = await getText(webPort, "/admin", { host: "cart" });
   expect(denied.includes("MCA_PROXY_DENIED"), `a path that no policy allows is denied (${denied})`);
   say(`   web asks for /admin: ${denied.trim()}`);
-  const line = cartProxy.accessLines.find(({ target }) => target === "/admin");
-  expect(line !== undefined, "the access log tells of it");
+  const lineOf = () => cartProxy.accessLines.find(({ target }) => target === "/admin");
+  await until("the line in the access log", () => lineOf() !== undefined, 10_000, signal);
+  const line = lineOf();
   say(`   cart's access log: peer ${String(line?.["peer"])}, decision ${JSON.stringify(line?.["decision"])}`);
   const stranger = await SvidSource.start({
     joinToken: { text: await createToken(server, "stranger") },
@@ -159,11 +161,6 @@ async function act(
     issued: issued.length,
     refusals: ["MCA_PROXY_DENIED", "another identity", "no certificate", refusal?.code ?? ""],
   };
-}
-
-async function createToken(server: Connection, service: string): Promise<string> {
-  const request = { attributes: { service }, ttlSeconds: 0, server: "" };
-  return (await server.call(server.tokens.createJoinToken.bind(server.tokens), request)).token;
 }
 
 async function listIssuances(server: Connection): Promise<Issuance[]> {

@@ -6,7 +6,7 @@ import { initialise, parseConfig, type RunningServer, startServer } from "../../
 import { createLogger } from "../../runtime/index.ts";
 
 /** Seconds; so short that a watcher sees rotations happen. */
-const TTL_SECONDS = 8;
+const DEFAULT_TTL_SECONDS = 8;
 
 export interface TemporaryDomain extends AsyncDisposable {
   readonly folder: string;
@@ -15,8 +15,14 @@ export interface TemporaryDomain extends AsyncDisposable {
   readonly authority: string;
 }
 
-/** Creates the trust domain and starts its server. Disposing stops both and removes every trace. */
-export async function startTemporaryDomain(trustDomain: string): Promise<TemporaryDomain> {
+/**
+ * Creates the trust domain and starts its server. Disposing stops both and removes every trace.
+ * @param ttlSeconds how long a certificate lives; 8 by default, 5 at least
+ */
+export async function startTemporaryDomain(
+  trustDomain: string,
+  { ttlSeconds = DEFAULT_TTL_SECONDS }: { readonly ttlSeconds?: number } = {},
+): Promise<TemporaryDomain> {
   const folder = await mkdtemp(join(tmpdir(), "mesh-ca-demo-"));
   const remove = (): Promise<void> => rm(folder, { recursive: true, force: true, maxRetries: 5 });
   try {
@@ -30,7 +36,7 @@ export async function startTemporaryDomain(trustDomain: string): Promise<Tempora
         https: { host: "127.0.0.1", port: 0 },
         operations: { host: "127.0.0.1", port: 0 },
       },
-      issuance: { minTtlSeconds: 5, defaultTtlSeconds: TTL_SECONDS },
+      issuance: { minTtlSeconds: 5, defaultTtlSeconds: ttlSeconds },
       attestors: { token: { kind: "join-token" } },
       rules: [{ name: "demo", match: { "token.service": "*" }, spiffeId: "spiffe://{trustDomain}/{token.service}" }],
       log: { level: "error" },
