@@ -54,6 +54,8 @@ describe("a client", () => {
     await (await world.backend.end()).whenEnded();
     const [record] = world.proxy.observer.exchanges;
     assert.deepEqual(record?.aborted?.cause, { kind: "timeout", deadline: "body-idle" });
+    assert.match(client.text, /^HTTP\/1.1 408 [\s\S]*"reason":"body-idle"/);
+    assert.equal(record?.status, 408);
   });
 
   test("that reads nothing is ended, and the target with it", async () => {

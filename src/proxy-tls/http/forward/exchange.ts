@@ -120,7 +120,9 @@ export class ForwardedExchange implements ServerEvents, Waiter {
 
   aborted(cause: AbortCause): void {
     if (this.#over) return;
-    const refusal = cause.kind === "malformed" ? cause.refusal : undefined;
+    const refusal = toldOf(cause);
+    // The engine has told the client, where nothing had been said before.
+    this.#status ??= refusal?.status;
     this.#upstream?.abort();
     this.#record(refusal, { by: cause.kind === "closed" ? "proxy" : "downstream", cause });
   }
@@ -345,6 +347,13 @@ export class ForwardedExchange implements ServerEvents, Waiter {
       aborted,
     });
   }
+}
+
+/** What a server engine answers to a request that breaks off. */
+function toldOf(cause: AbortCause): HttpRefusal | undefined {
+  if (cause.kind === "malformed") return cause.refusal;
+  if (cause.kind !== "timeout" || cause.deadline !== "body-idle") return undefined;
+  return { status: 408, code: "MCA_PROXY_REQUEST_TIMEOUT", reason: "body-idle" };
 }
 
 /** The response's half of an exchange. A second attempt has its own, so that a late word of the first is not mixed up with it. */

@@ -286,10 +286,16 @@ class H1ServerConnection implements HttpServerConnection, ExchangeConnection {
 
   #onReadingExpired(): void {
     if (this.#state !== "open") this.#close();
-    else if (this.#exchange !== undefined) this.#end({ kind: "timeout", deadline: "body-idle" });
+    else if (this.#exchange !== undefined) this.#onBodyIdle(this.#exchange);
     else if (this.#parser.inHead) {
       this.#refuseHead({ status: 408, code: "MCA_PROXY_REQUEST_TIMEOUT", reason: "head-timeout" }, undefined);
     } else this.#finishSocket();
+  }
+
+  #onBodyIdle(exchange: H1ServerExchange): void {
+    const { events } = exchange;
+    exchange.refuse({ status: 408, code: "MCA_PROXY_REQUEST_TIMEOUT", reason: "body-idle" }, NO_SAFE_FIELDS);
+    events?.aborted({ kind: "timeout", deadline: "body-idle" });
   }
 
   // What the codec tells.
