@@ -102,15 +102,20 @@ export class HttpService {
       timeouts: config.timeouts,
       wheel,
       onRefused: forwarder.refusedHead,
-      reconsider: forwarder.reconsider,
+      reconsider: () => {
+        forwarder.reconsider();
+        // Nobody keeps a connection over which nothing is allowed any more.
+        if (forwarder.allowsNothing) engine.drain();
+      },
       onFault: this.#fault,
       count: this.#count,
     };
-    if (protocol === "http/1.1") {
-      return serveH1(socket, { ...options, allowHttp10: this.#listener.http.allowHttp10 }, first);
-    }
     const scheme = this.#listener.direction === "inbound" ? "https" : "http";
-    return serveH2(socket, { ...options, scheme, streams: config.limits.streams });
+    const engine: HttpServerConnection =
+      protocol === "http/1.1"
+        ? serveH1(socket, { ...options, allowHttp10: this.#listener.http.allowHttp10 }, first)
+        : serveH2(socket, { ...options, scheme, streams: config.limits.streams });
+    return engine;
   }
 
   /** Connections to the targets close when their exchanges have ended. */

@@ -63,5 +63,7 @@ export interface Decision {
 
 /** The policies, narrowed to one connection. */
 export interface ConnectionDecider {
+  /** Whatever is asked on this connection is denied. */
+  readonly allowsNothing: boolean;
   decide(http: HttpPolicyInput | undefined): Decision;
 }

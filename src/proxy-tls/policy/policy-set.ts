@@ -75,6 +75,7 @@ interface ObservingPolicy {
 }
 
 class NarrowedPolicies implements ConnectionDecider {
+  readonly allowsNothing: boolean;
   readonly #deny: readonly Rule[];
   readonly #allow: readonly Rule[];
   readonly #observing: readonly ObservingPolicy[];
@@ -90,6 +91,7 @@ class NarrowedPolicies implements ConnectionDecider {
     this.#allow = allow;
     this.#observing = observing;
     this.#fieldNames = fieldNames;
+    this.allowsNothing = allow.length === 0 || deny.some(({ request }) => request.length === 0);
   }
 
   decide(http: HttpPolicyInput | undefined): Decision {

@@ -182,6 +182,7 @@ const HOSTS: readonly (readonly [pattern: string, yes: readonly string[], no: re
   ["shop.test:443", ["shop.test"], ["shop.test:8443", "shop.test:80"]],
   ["*.shop.test", ["a.shop.test", "a.shop.test:1"], ["shop.test", "a.b.shop.test", "a.shop.test.evil"]],
   ["api-*.shop.test:9", ["api-1.shop.test:9"], ["api-1.shop.test", "api-1.x.shop.test:9", "api.shop.test:9"]],
+  ["[2001:db8::1]:443", ["[2001:db8::1]"], ["[2001:db8::1]:8443", "[2001:db8::]"]],
   ["[2001:DB8:0::1]", ["[2001:db8::1]", "[2001:db8::1]:8443"], ["[2001:db8::2]"]],
 ];
 
@@ -330,6 +331,16 @@ test("the engine is told whether paths or methods decide", () => {
   assert(policySet(deny({ to: { notPaths: ["/a"] } })).namesTargets);
   assert(policySet(allow({ to: { methods: ["GET"] } })).namesTargets);
   assert(!policySet(allow({ to: { hosts: ["a.test"] } })).namesTargets);
+});
+
+test("whether a connection may ask for anything is known without asking", () => {
+  const allowsNothing = (...policies: object[]): boolean => policySet(...policies).forConnection(input()).allowsNothing;
+  assert(allowsNothing());
+  assert(allowsNothing(allow({ from: { notIds: [CART] } })));
+  assert(allowsNothing(allow(ANYBODY, { dryRun: true }), allow(ANYBODY, { name: "b", listeners: ["other"] })));
+  assert(allowsNothing(allow(ANYBODY), deny({ from: { ids: [CART] } })));
+  assert(!allowsNothing(allow({ to: { paths: ["/a"] } }), deny({ to: { paths: ["/b"] } })));
+  assert(!allowsNothing(allow(ANYBODY), deny(ANYBODY, { dryRun: true })));
 });
 
 test("decisions without observations are made once", () => {

@@ -51,6 +51,11 @@ export class Forwarder {
     return this.#present().decide(head);
   }
 
+  /** Whether the present policies deny whatever this peer asks. */
+  get allowsNothing(): boolean {
+    return this.route.direction === "inbound" && this.#present().allowsNothing;
+  }
+
   /** The XFCC element of the peer; undefined where there is no peer, or the listener does not say it. */
   clientCert(): string | undefined {
     const { peer } = this.from;
