@@ -1,8 +1,13 @@
 // What a policy file may say, and what is refused at load.
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import fc from "fast-check";
+import { Check } from "typebox/value";
+import { readProjectFile } from "../../../scripts/lib/files.ts";
 import { parsePolicies } from "../../../src/proxy-tls/policy/parse.ts";
+import { policyJsonSchema } from "../../../src/proxy-tls/policy/schema.ts";
 import { parseConfigText } from "../../../src/runtime/config/index.ts";
+import { anyPolicies } from "../support/any-policies.ts";
 import { ANYBODY, allow, deny, policySet, refusedFile, refusedPolicies } from "../support/policy.ts";
 
 const at = { name: "p", action: "allow" };
@@ -23,6 +28,25 @@ test("the example of the documentation's form loads, from YAML and from JSON", (
   assert.equal(parsePolicies(parseConfigText(text, "p.yaml")).policies.length, 2);
   const json = JSON.stringify(parseConfigText(text, "p.yaml"));
   assert.equal(parsePolicies(parseConfigText(json, "p.json")).policies.length, 2);
+});
+
+test("the example of the documentation loads, and fits the published schema", () => {
+  const [, example] = /```yaml\n(.*?)```/s.exec(readProjectFile("docs/policies.md")) ?? [];
+  const document = parseConfigText(example ?? "", "docs/policies.md");
+  assert.equal(parsePolicies(document).policies.length, 3);
+  assert(Check(policyJsonSchema(), document));
+});
+
+test("the published schema takes what loads, and refuses what is empty or unknown", () => {
+  fc.assert(
+    fc.property(anyPolicies(), (policies) => {
+      parsePolicies({ policies });
+      assert(Check(policyJsonSchema(), { policies }));
+    }),
+    { numRuns: 200 },
+  );
+  for (const [what, policy] of EMPTY) assert(!Check(policyJsonSchema(), { policies: [policy] }), what);
+  assert(!Check(policyJsonSchema(), { policies: [{ ...at, rules: [{ to: { path: ["/"] } }] }] }));
 });
 
 test("what policies were made of can be handed on and makes the same", () => {
