@@ -43,7 +43,8 @@ const PAGES = ["README.md", "SECURITY.md", "CONTRIBUTING.md", ...filesBelow("doc
 function problemOf(line: string): string | undefined {
   let command = program;
   for (const word of line.split(/\s+/)) {
-    if (/^[|>&#]/.test(word)) break;
+    // What stands behind -- is another program's.
+    if (word === "--" || /^[|>&#]/.test(word)) break;
     if (word.startsWith("-") && word.length > 1) {
       const name = word.split("=")[0];
       const known = command.options.some(({ short, long }) => short === name || long === name);
