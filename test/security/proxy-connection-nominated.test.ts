@@ -118,6 +118,7 @@ describe("Connection", () => {
       rules,
     );
     assert.deepEqual(head.fields, ["x-b", "2"]);
+    assert.deepEqual(screenRequest(rawRequest(["accept", "*/*", "connection", "Accept"]), rules).fields, []);
   });
 
   test("is a list of tokens and nothing else", () => {

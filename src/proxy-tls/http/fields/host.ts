@@ -71,10 +71,9 @@ function parseAddress(text: string, defaultPort: number): string {
   return url.hostname + parsePort(text, close + 2, defaultPort);
 }
 
-/** `:` and the port, or "" for the default one: 1 to 5 digits, without a zero in front. */
+/** `:` and the port, or "" for the default one: 1 to 65535, without a zero in front. */
 function parsePort(text: string, start: number, defaultPort: number): string {
-  const digits = text.length - start;
-  if (digits < 1 || digits > 5 || text.charCodeAt(start) === 0x30) throw badHost();
+  if (start === text.length || text.charCodeAt(start) === 0x30) throw badHost();
   let port = 0;
   for (let index = start; index < text.length; index += 1) {
     const digit = text.charCodeAt(index) - 0x30;

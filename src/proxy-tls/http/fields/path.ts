@@ -134,7 +134,7 @@ function decode(path: string, rules: PathRules): string {
   return ascii ? Buffer.from(bytes.buffer, 0, used).toString("latin1") : decodeUtf8(bytes.subarray(0, used));
 }
 
-const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+const utf8 = new TextDecoder("utf-8", { fatal: true });
 
 function decodeUtf8(bytes: Uint8Array): string {
   try {
