@@ -23,7 +23,8 @@ export interface Verdict {
   readonly feature: string;
 }
 
-function streamsOf(name: string): string[] {
+/** The kept streams of one file. */
+export function keptStreams(name: string): string[] {
   const lines = readFileSync(join(folder, `${name}.txt`), "utf8").split("\n");
   return lines.filter((line) => line !== "").map((line) => String(JSON.parse(line)));
 }
@@ -53,7 +54,7 @@ export function corpora(requests: RequestReader, responses: ResponseReader): rea
   });
   const ofResponses = (method: string): Corpus => ({
     name: `responses-${method}`,
-    streams: streamsOf(`responses-${method}`),
+    streams: keptStreams(`responses-${method}`),
     async check(stream) {
       const options = { methods: [method], untilClose: "allow", end: true } as const;
       const ours = parseResponses(stream, options);
@@ -65,7 +66,7 @@ export function corpora(requests: RequestReader, responses: ResponseReader): rea
   return [
     {
       name: "requests",
-      streams: streamsOf("requests"),
+      streams: keptStreams("requests"),
       async check(stream) {
         const options = { allowHttp10: true };
         const ours = parseRequests(stream, options);
