@@ -204,7 +204,7 @@ const CIDRS: readonly (readonly [cidr: string, yes: readonly string[], no: reado
   ["0.0.0.0/0", ["1.2.3.4", "::ffff:1.2.3.4"], ["2001:db8::1", "::1"]],
   ["::/0", ["2001:db8::1", "fe80::1%eth0"], ["1.2.3.4", "::ffff:1.2.3.4"]],
   ["2001:db8::/33", ["2001:db8::1", "2001:db8:7fff::"], ["2001:db8:8000::", "2001:db9::"]],
-  ["fe80::1", ["fe80::1", "fe80::1%eth0"], ["fe80::2"]],
+  ["fe80::1", ["fe80::1", "fe80::1%eth0", "fe80::1%eth0.100"], ["fe80::2"]],
 ];
 
 for (const [cidr, yes, no] of CIDRS) {
