@@ -14,7 +14,8 @@ import { AuthorityServiceClient } from "../proto/gen/meshca/identity/v1/authorit
 import { IdentityServiceClient, type TrustSnapshot } from "../proto/gen/meshca/identity/v1/identity.ts";
 import { systemClock } from "../runtime/index.ts";
 import { expectServer, parseTrustFile, type TrustSet, X509SvidVerifier } from "../spiffe/index.ts";
-import { meshChannelCredentials, meshChannelOptions, type TlsIdentity } from "../tls/index.ts";
+import { meshChannelCredentials, meshChannelOptions } from "../tls/channel-credentials.ts";
+import type { TlsIdentity } from "../tls/index.ts";
 import { decodePem, parseCertificate } from "../x509/index.ts";
 import { CliError } from "./errors.ts";
 import { readTextFile } from "./parse.ts";

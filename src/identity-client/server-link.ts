@@ -7,7 +7,8 @@ import {
   type IssueX509SvidResponse,
   type WatchTrustResponse,
 } from "../proto/gen/meshca/identity/v1/identity.ts";
-import { meshChannelCredentials, meshChannelOptions, type TlsIdentity } from "../tls/index.ts";
+import { meshChannelCredentials, meshChannelOptions } from "../tls/channel-credentials.ts";
+import type { TlsIdentity } from "../tls/index.ts";
 import type { Certificate } from "../x509/index.ts";
 import { IdentityClientError } from "./errors.ts";
 import { fromServiceError } from "./server-error.ts";

@@ -1,10 +1,6 @@
-// The only maker of TLS options, listeners and client connections. Every peer is judged on every connection by our own code.
+// The only maker of TLS options, listeners and client connections. Every peer is judged on every connection by our own code. What
+// gRPC needs of it stands apart (channel-credentials.ts): most processes load no gRPC.
 export { type CertificatePair, type PairTexts, parseCertificatePair } from "./certificate-pair.ts";
-export {
-  type MeshChannelCredentialsOptions,
-  meshChannelCredentials,
-  meshChannelOptions,
-} from "./channel-credentials.ts";
 export { type ConnectTlsOptions, connectTls } from "./connect.ts";
 export type { TlsConnection } from "./connections.ts";
 export { TlsError, type TlsErrorCode } from "./errors.ts";

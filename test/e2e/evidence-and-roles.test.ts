@@ -11,7 +11,8 @@ import {
   TokenServiceClient,
 } from "../../src/proto/gen/meshca/identity/v1/admin.ts";
 import { ExplainIdentityRequest } from "../../src/proto/gen/meshca/identity/v1/identity.ts";
-import { meshChannelCredentials, meshChannelOptions, type TlsIdentity } from "../../src/tls/index.ts";
+import { meshChannelCredentials, meshChannelOptions } from "../../src/tls/channel-credentials.ts";
+import type { TlsIdentity } from "../../src/tls/index.ts";
 import { createCsr, oid } from "../../src/x509/index.ts";
 import { jwks, testKey, token } from "../identity-api/attest/jwt-support.ts";
 import { chainPem, createCertificate, createIntermediate, createRoot, type TestCertificate } from "../support/pki.ts";

@@ -20,7 +20,8 @@ import {
   type IssueX509SvidResponse,
 } from "../../src/proto/gen/meshca/identity/v1/identity.ts";
 import { type Clock, systemClock } from "../../src/runtime/index.ts";
-import { meshChannelCredentials, meshChannelOptions, type TlsIdentity } from "../../src/tls/index.ts";
+import { meshChannelCredentials, meshChannelOptions } from "../../src/tls/channel-credentials.ts";
+import type { TlsIdentity } from "../../src/tls/index.ts";
 import { createCsr, encodePem } from "../../src/x509/index.ts";
 import { call } from "../support/api-client.ts";
 import { createTestDatabase, type TestDatabase, temporaryFolder } from "../support/postgres.ts";

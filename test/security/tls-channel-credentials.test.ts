@@ -18,8 +18,8 @@ import {
   type MeshChannelCredentialsOptions,
   meshChannelCredentials,
   meshChannelOptions,
-  type TlsIdentity,
-} from "../../src/tls/index.ts";
+} from "../../src/tls/channel-credentials.ts";
+import type { TlsIdentity } from "../../src/tls/index.ts";
 import { trustOf } from "../spiffe/support.ts";
 import { createLeaf } from "../support/pki.ts";
 import {

@@ -5,7 +5,8 @@ import {
   type IssueX509SvidRequest,
   type IssueX509SvidResponse,
 } from "../../src/proto/gen/meshca/identity/v1/identity.ts";
-import { meshChannelCredentials, meshChannelOptions, type TlsIdentity } from "../../src/tls/index.ts";
+import { meshChannelCredentials, meshChannelOptions } from "../../src/tls/channel-credentials.ts";
+import type { TlsIdentity } from "../../src/tls/index.ts";
 
 const CALL_TIMEOUT_MS = 30_000;
 

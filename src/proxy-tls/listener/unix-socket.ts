@@ -14,7 +14,7 @@ const PROBE_TIMEOUT_MS = 1_000;
  */
 export async function listenOnUnixSocket(server: Server, path: string): Promise<void> {
   if (await tryListen(server, path)) return;
-  await removeDead(path);
+  await removeDeadSocket(path);
   if (!(await tryListen(server, path))) throw failed(path, "another process has just taken it");
 }
 
@@ -42,7 +42,11 @@ function tryListen(server: Server, path: string): Promise<boolean> {
   });
 }
 
-async function removeDead(path: string): Promise<void> {
+/**
+ * Removes the file of a process that has died, if there is one.
+ * @throws ProxyError MCA_PROXY_LISTEN_FAILED where a living process listens there, or the file is no socket
+ */
+export async function removeDeadSocket(path: string): Promise<void> {
   const found = lstatSync(path, { throwIfNoEntry: false });
   if (found === undefined) return;
   if (!found.isSocket()) throw failed(path, "there is a file that is no socket");

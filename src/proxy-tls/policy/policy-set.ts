@@ -11,6 +11,7 @@ import type {
   PolicyInput,
   PolicyMatch,
 } from "./decision.ts";
+import type { PolicyDocument } from "./schema.ts";
 
 const NONE: readonly never[] = Object.freeze([]);
 
@@ -27,8 +28,8 @@ export class PolicySet {
 
   /** By name. */
   readonly policies: readonly Policy[];
-  /** What it was made of: plain data, for handing on to another process. */
-  readonly document: unknown;
+  /** What it was made of: plain data, for handing on to another process (assemblePolicies). */
+  readonly document: PolicyDocument;
   /** Names of the fields that policies in force look at, in lower case: a request that has one of them twice is refused. */
   readonly fieldNames: ReadonlySet<string>;
   /** Whether a policy in force names paths or methods: fields that override them are refused then. */
@@ -36,7 +37,7 @@ export class PolicySet {
   readonly #fieldNames: readonly string[];
 
   /** Made by parsePolicies. @param document what `policies` were compiled from */
-  constructor(policies: readonly Policy[], document: unknown) {
+  constructor(policies: readonly Policy[], document: PolicyDocument) {
     this.policies = policies.toSorted((one, other) => (one.name < other.name ? -1 : 1));
     this.document = document;
     const conditions = policies.filter(inForce).flatMap(({ rules }) => rules.flatMap(({ request }) => request));

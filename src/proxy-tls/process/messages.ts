@@ -3,6 +3,8 @@
 import type { TlsIdentity } from "../../tls/index.ts";
 import type { ProxyConfig } from "../config/schema.ts";
 import type { BoundAddress } from "../listener/runtime.ts";
+import type { MetricsAnswer, MetricsQuestion } from "../observe/collector.ts";
+import type { PolicyDocument } from "../policy/schema.ts";
 
 /** The state that counts from now on. What is left out is as the worker knows it. */
 export interface StateMessage {
@@ -15,8 +17,7 @@ export interface StateMessage {
   readonly identity: TlsIdentity | null;
   /** One trust file for each trust domain. */
   readonly trust?: readonly string[];
-  /** The policy document. */
-  readonly policies?: unknown;
+  readonly policies?: PolicyDocument;
 }
 
 export type ToWorker =
@@ -24,7 +25,8 @@ export type ToWorker =
   | { readonly kind: "start"; readonly config: ProxyConfig; readonly state: StateMessage }
   | StateMessage
   /** Finish what is in flight, for at most so long, and end. */
-  | { readonly kind: "drain"; readonly graceMs: number };
+  | { readonly kind: "drain"; readonly graceMs: number }
+  | MetricsQuestion;
 
 export type FromWorker =
   /** It can be told to start. */
@@ -33,7 +35,8 @@ export type FromWorker =
   /** The listeners cannot be opened. */
   | { readonly kind: "failed"; readonly code: string; readonly sentence: string }
   /** The state of this revision counts in this worker. */
-  | { readonly kind: "state-taken"; readonly revision: number };
+  | { readonly kind: "state-taken"; readonly revision: number }
+  | MetricsAnswer;
 
 /** What came over the channel of our own processes: only its kind is looked at. */
 export function parseFromWorker(value: unknown): FromWorker | undefined {

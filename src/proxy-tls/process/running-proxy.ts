@@ -1,5 +1,6 @@
 // A whole proxy: the primary's parts in the order in which they begin and end. Nothing listens before there is an identity, and nothing
 // is left open where a part cannot begin.
+import { availableParallelism } from "node:os";
 import type { SchedulingClock } from "../../identity-client/index.ts";
 import { Lifecycle, type Logger, type RandomSource } from "../../runtime/index.ts";
 import { startAdmin } from "../admin/app.ts";
@@ -11,6 +12,7 @@ import { PrimaryView, type ProxyPhase } from "./primary-view.ts";
 import { SinglePlane } from "./single-plane.ts";
 import { StateSources } from "./sources.ts";
 import { StateHolder } from "./state-holder.ts";
+import { WorkerPlane } from "./worker-plane.ts";
 
 export interface ProxyOptions {
   readonly config: ProxyConfig;
@@ -34,7 +36,8 @@ export class RunningProxy {
     this.#options = options;
     this.#lifecycle = new Lifecycle(logger);
     this.#sources = new StateSources({ ...options, state });
-    this.#plane = new SinglePlane({ ...options, state });
+    const count = config.workers === 0 ? availableParallelism() : config.workers;
+    this.#plane = count === 1 ? new SinglePlane({ ...options, state }) : new WorkerPlane({ ...options, state, count });
     this.view = new PrimaryView({
       ...{ config, state, sources: this.#sources, plane: this.#plane },
       phase: () => this.#phase,

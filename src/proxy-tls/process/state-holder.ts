@@ -49,6 +49,7 @@ export class StateHolder implements StateSource {
       policies: policies !== undefined && policies !== before.policies,
     };
     if (!changed.identity && !changed.trust && !changed.policies) return;
+    const peers = changed.trust && trust !== undefined ? new PeerVerifier(trust) : before.peers;
     this.#trustTexts = trustTexts;
     this.#state = {
       revision: before.revision + 1,
@@ -58,7 +59,7 @@ export class StateHolder implements StateSource {
       ...(changed.identity
         ? { ownId: own?.id ?? "", identity: own?.tls }
         : { ownId: before.ownId, identity: before.identity }),
-      peers: changed.trust && trust !== undefined ? new PeerVerifier(trust) : before.peers,
+      peers,
       policies: policies ?? before.policies,
     };
     for (const listener of [...this.#listeners]) listener();

@@ -2,7 +2,7 @@
 // and narrowed policies live on.
 import { parseTrustFile } from "../../spiffe/index.ts";
 import { PeerVerifier } from "../identity/peer-verifier.ts";
-import { parsePolicies } from "../policy/parse.ts";
+import { assemblePolicies } from "../policy/assemble.ts";
 import type { ProxyState, StateSource } from "../state.ts";
 import type { StateMessage } from "./messages.ts";
 
@@ -44,7 +44,7 @@ function stateOf(message: StateMessage, before: ProxyState | undefined): ProxySt
       ? before?.policyRevision === policyRevision
         ? before.policies
         : undefined
-      : parsePolicies(message.policies);
+      : assemblePolicies(message.policies);
   if (peers === undefined || policies === undefined) throw new TypeError("a state came without what it changes");
   // One object for one identity: connections to the targets are kept by it.
   const identity = before?.identityRevision === identityRevision ? before.identity : (message.identity ?? undefined);

@@ -2,7 +2,12 @@
 import { PeerVerifier } from "../../../src/proxy-tls/identity/peer-verifier.ts";
 import { PolicySet } from "../../../src/proxy-tls/policy/policy-set.ts";
 import type { ProxyState, StateSource } from "../../../src/proxy-tls/state.ts";
-import { DEFAULT_REFRESH_HINT_SECONDS, TrustDomain, type TrustSet } from "../../../src/spiffe/index.ts";
+import {
+  DEFAULT_REFRESH_HINT_SECONDS,
+  encodeTrustFile,
+  TrustDomain,
+  type TrustSet,
+} from "../../../src/spiffe/index.ts";
 import type { TlsIdentity } from "../../../src/tls/index.ts";
 import { type CertificateOptions, chainPem, createIntermediate, createLeaf, createRoot } from "../../support/pki.ts";
 
@@ -24,6 +29,11 @@ export class TestDomain {
       privateKeyPem: leaf.keyPem,
       notAfter: leaf.certificate.notAfter,
     };
+  }
+
+  /** The same as a trust file. */
+  trustText(changes: Partial<TrustSet> = {}): string {
+    return encodeTrustFile(this.trust(changes));
   }
 
   trust(changes: Partial<TrustSet> = {}): TrustSet {

@@ -3,7 +3,6 @@
 import { mkdirSync, mkdtempSync, renameSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { encodeTrustFile } from "../../../src/spiffe/index.ts";
 import type { TlsIdentity } from "../../../src/tls/index.ts";
 import type { TestDomain } from "./state.ts";
 
@@ -39,7 +38,7 @@ export class SvidFiles {
     };
   }
 
-  swap({ identity, key = identity.privateKeyPem, trust = encodeTrustFile(this.#domain.trust()) }: SvidSet): void {
+  swap({ identity, key = identity.privateKeyPem, trust = this.#domain.trustText() }: SvidSet): void {
     this.#version += 1;
     const folder = join(this.folder, `v${this.#version}`);
     mkdirSync(folder);
