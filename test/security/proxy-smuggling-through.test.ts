@@ -112,6 +112,23 @@ for (const lenient of [false, true]) {
       }
     });
 
+    test("requests within bodies are bodies, however those are framed", async () => {
+      const size = SMUGGLED.length.toString(16);
+      for (const framed of [
+        `content-length: ${SMUGGLED.length}\r\n\r\n${SMUGGLED}`,
+        `transfer-encoding: chunked\r\n\r\n${size}\r\n${SMUGGLED}\r\n0\r\n\r\n`,
+        `transfer-encoding: chunked\r\n\r\n1\r\n${SMUGGLED[0]}\r\n${(SMUGGLED.length - 1).toString(16)}\r\n${SMUGGLED.slice(1)}\r\n0\r\nx: y\r\n\r\n`,
+      ]) {
+        const before = seen.length;
+        await send(`${START}${framed}${START}content-length: 2\r\n\r\nhi`);
+        const requests = seen.slice(before).map(({ start, body }) => [start, body]);
+        assert.deepEqual(requests, [
+          ["POST /front", SMUGGLED],
+          ["POST /front", "hi"],
+        ]);
+      }
+    });
+
     test("each trick is refused, or forwarded as what it says to everybody", async () => {
       for (const stream of TRICKS) {
         const before = seen.length;
