@@ -19,6 +19,7 @@ const tests: readonly ForeignTest[] = [
   { file: "test/foreign/terminal.test.ts", needs: [{ program: "script", versionArgs: ["--version"] }] },
   { file: "test/foreign/authority-year.test.ts", needs: [{ program: "openssl", versionArgs: ["version"] }] },
   { file: "test/foreign/go.test.ts", needs: [{ program: "go", versionArgs: ["version"] }] },
+  { file: "test/foreign/proxy-http1.test.ts", needs: [{ program: "go", versionArgs: ["version"] }] },
   {
     file: "test/foreign/path-verdict.test.ts",
     needs: [
