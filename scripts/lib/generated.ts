@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { configJsonSchema, renderConfigurationDocs } from "../../src/identity-api/config/index.ts";
 import { proxyConfigJsonSchema, renderProxyConfigurationDocs } from "../../src/proxy-tls/config/index.ts";
-import { policyJsonSchema } from "../../src/proxy-tls/policy/schema.ts";
+import { policyJsonSchema } from "../../src/proxy-tls/policy/index.ts";
 import { capture, projectRoot } from "./command.ts";
 import { renderPerformancePage } from "./performance-page.ts";
 

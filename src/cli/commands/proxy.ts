@@ -2,7 +2,7 @@
 import { Command } from "commander";
 import { systemSchedulingClock } from "../../identity-client/index.ts";
 import { describeProxyConfig, loadProxyConfig, proxyConfigJsonSchema } from "../../proxy-tls/config/index.ts";
-import { describePolicies, loadPolicies } from "../../proxy-tls/policy/index.ts";
+import { describePolicies, loadPolicies, policyJsonSchema } from "../../proxy-tls/policy/index.ts";
 import { collectStartUpGarbage, createLogger, systemRandom } from "../../runtime/index.ts";
 import { print, printJson, toJson } from "../output.ts";
 import { proxyExplainCommand } from "./proxy-explain.ts";
@@ -34,7 +34,10 @@ export function proxyCommand(): Command {
     .addCommand(
       new Command("schema")
         .description("print the JSON Schema of the configuration file")
-        .action(() => print(toJson(proxyConfigJsonSchema(), 2))),
+        .option("--policies", "that of the policy file instead")
+        .action(({ policies }: { readonly policies?: boolean }) =>
+          print(toJson(policies ? policyJsonSchema() : proxyConfigJsonSchema(), 2)),
+        ),
     );
 }
 

@@ -1,4 +1,3 @@
-export { checkPolicies } from "./check.ts";
 export { describePolicies } from "./describe.ts";
 export type { ExplainedCondition, ExplainedPolicy, ExplainedRule, Explanation } from "./explain.ts";
 export { explainRequest, type RequestExplanation, type RequestText } from "./explain-request.ts";
