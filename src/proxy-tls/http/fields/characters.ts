@@ -14,6 +14,10 @@ export function characterTable(characters: string): Uint8Array {
   return table;
 }
 
+/** Characters of a method that we let through. */
+export const METHOD_CHARACTERS = characterTable("ABCDEFGHIJKLMNOPQRSTUVWXYZ-");
+export const MAX_METHOD_CHARACTERS = 20;
+
 /** Characters of a field name in lower case. */
 export const NAME_CHARACTERS = characterTable(LOWER_TOKEN);
 

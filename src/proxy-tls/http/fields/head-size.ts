@@ -1,5 +1,5 @@
-// The limits of a head that came in HTTP/2 frames, counted as HTTP/1 would have written it. The codec of HTTP/1 counts for itself, while
-// it reads.
+// The limits of a head. One that came in HTTP/2 frames is counted as HTTP/1 would have written it; the codec of HTTP/1 counts for itself,
+// while it reads.
 import type { FieldList } from "../exchange.ts";
 import { type HttpRefusal, RefusedError } from "../refusal.ts";
 

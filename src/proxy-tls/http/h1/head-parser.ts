@@ -3,13 +3,9 @@
 // A head that lies in one chunk is read where it is. Octets of an incomplete one are collected in one buffer that is never larger than
 // the limit; nothing behind a head is kept. It never trims, joins, unfolds or repairs.
 import { VALUE_CHARACTERS } from "../fields/characters.ts";
+import { MAX_FIELDS, MAX_HEAD_BYTES } from "../fields/head-size.ts";
 import { COLON, CR, HTAB, LF, SP, TOKEN } from "./octets.ts";
 import type { HeadFailure, StartLine } from "./start-line.ts";
-
-/** The octets of a head, its first line and the empty line included; trailers count into them. */
-export const MAX_HEAD_BYTES = 32 * 1024;
-/** Field lines of a head and its trailers. */
-export const MAX_FIELDS = 100;
 
 const FIRST_BUFFER_BYTES = 1024;
 const FIRST_MARKS = 64;

@@ -2,9 +2,9 @@
 // parsed state and from nothing else, so that a received framing field can never reach the other side.
 import { STATUS_CODES } from "node:http";
 import type { BodyFraming, RequestHead } from "../exchange.ts";
-import { consistsOf } from "../fields/characters.ts";
+import { consistsOf, METHOD_CHARACTERS } from "../fields/characters.ts";
 import type { SafeFields } from "../fields/safe-fields.ts";
-import { METHOD, VISIBLE } from "./octets.ts";
+import { VISIBLE } from "./octets.ts";
 
 const STATUS_LINES: (string | undefined)[] = new Array(600);
 
@@ -86,5 +86,5 @@ function statusLine(status: number): string {
 }
 
 function mayBeWritten(method: string, target: string, authority: string): boolean {
-  return consistsOf(method, METHOD) && consistsOf(target, VISIBLE) && consistsOf(authority, VISIBLE);
+  return consistsOf(method, METHOD_CHARACTERS) && consistsOf(target, VISIBLE) && consistsOf(authority, VISIBLE);
 }

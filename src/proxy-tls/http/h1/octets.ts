@@ -16,9 +16,6 @@ export const TOKEN = characterTable(`!#$%&'*+-.^_\`|~0123456789${UPPER}${UPPER.t
 /** VCHAR: what a request target may be made of before the screens look at it. */
 export const VISIBLE = Uint8Array.from({ length: 256 }, (_, octet) => (octet > SP && octet < 0x7f ? 1 : 0));
 
-/** Methods that we let through: A to Z and `-`. */
-export const METHOD = characterTable(`-${UPPER}`);
-
 /** The value of a hexadecimal digit; 255: none. */
 export const HEX_VALUE = Uint8Array.from({ length: 256 }, (_, octet) => {
   const value = "0123456789abcdef".indexOf(String.fromCharCode(octet).toLowerCase());

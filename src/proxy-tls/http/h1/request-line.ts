@@ -1,9 +1,9 @@
 // The request line: method SP request-target SP HTTP-version CRLF (RFC 9112 3), with one space each and nothing else. It never decides
 // what a target means, or which methods are wanted.
-import { CR, LF, METHOD, SP, VISIBLE } from "./octets.ts";
+import { MAX_METHOD_CHARACTERS, METHOD_CHARACTERS } from "../fields/characters.ts";
+import { CR, LF, SP, VISIBLE } from "./octets.ts";
 import type { HeadFailure, StartLine } from "./start-line.ts";
 
-const MAX_METHOD_LENGTH = 20;
 // "HTTP/1."
 const VERSION = [0x48, 0x54, 0x54, 0x50, 0x2f, 0x31, 0x2e];
 const NAME_LENGTH = 5;
@@ -38,8 +38,8 @@ export class RequestLine implements StartLine {
   read(octets: Uint8Array, from: number, end: number, base: number): number {
     let at = from;
     if (this.#state === IN_METHOD) {
-      while (at < end && METHOD[octets[at] ?? 0] !== 0) at++;
-      if (at - base > MAX_METHOD_LENGTH) return this.#fail("method", base + MAX_METHOD_LENGTH);
+      while (at < end && METHOD_CHARACTERS[octets[at] ?? 0] !== 0) at++;
+      if (at - base > MAX_METHOD_CHARACTERS) return this.#fail("method", base + MAX_METHOD_CHARACTERS);
       if (at === end) return at;
       if (octets[at] !== SP || at === base) return this.#fail(notAMethod(octets[at], at === base), at);
       this.methodEnd = at - base;

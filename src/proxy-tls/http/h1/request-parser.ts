@@ -1,6 +1,7 @@
 // The strict parser of HTTP/1.1 requests (RFC 9112): octets in, events or a refusal out. No socket, no timer, no opinion about hosts,
 // paths, methods or policies: those are the screens'. A refusal is terminal, and every split of a stream gives the same events.
 import { type BodyFraming, type FieldList, NO_BODY } from "../exchange.ts";
+import { headTooLarge } from "../fields/head-size.ts";
 import type { RawRequestHead } from "../raw-head.ts";
 import { badRequest, type HttpRefusal } from "../refusal.ts";
 import { type BodyFailure, BodyParser } from "./body-parser.ts";
@@ -118,7 +119,7 @@ function refusalOf(failure: BodyFailure): HttpRefusal {
   switch (failure) {
     case "head-too-large":
     case "too-many-fields":
-      return { status: 431, code: "MCA_PROXY_HEAD_TOO_LARGE", reason: failure };
+      return headTooLarge(failure);
     case "http-version":
       return { status: 505, code: "MCA_PROXY_VERSION_REFUSED", reason: failure };
     default:

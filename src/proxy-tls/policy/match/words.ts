@@ -1,14 +1,13 @@
 // Methods and header fields of a policy: what no request can carry to a policy is refused, because it would never match.
-import { consistsOf, VALUE_CHARACTERS } from "../../http/fields/characters.ts";
+import { isMethod } from "../../http/fields/method.ts";
 import { isForwarded } from "../../http/fields/roles.ts";
+import { checkField } from "../../http/fields/safe-fields.ts";
 import type { Refuse } from "./matcher.ts";
-
-const METHOD = /^[A-Z-]{1,20}$/;
 
 /** Checks methods. They are case-sensitive, and requests have them in upper case. */
 export function methods(values: readonly string[], refuse: Refuse): readonly string[] {
   values.forEach((value, index) => {
-    if (METHOD.test(value)) return;
+    if (isMethod(value)) return;
     refuse(
       index,
       "No request has this method: 1 to 20 of A-Z and -. Methods are case-sensitive, and there is no wildcard.",
@@ -32,7 +31,7 @@ export function headerName(text: string, refuse: (sentence: string) => never): s
 /** Checks values: they are compared exactly. */
 export function headerValues(values: readonly string[], refuse: (sentence: string) => never): readonly string[] {
   for (const value of values) {
-    if (value.startsWith(" ") || value.endsWith(" ") || !consistsOf(value, VALUE_CHARACTERS)) {
+    if (!checkField("x", value)) {
       refuse("No request has this value: white space at its ends is no part of it.");
     }
     if (value.includes("*")) refuse("Values of header fields are compared exactly: there is no *.");
