@@ -7,8 +7,8 @@ import { parsePolicies } from "../../../src/proxy-tls/policy/parse.ts";
 import { SpiffeId } from "../../../src/spiffe/index.ts";
 import { until } from "../../tls/support/endpoints.ts";
 import { answering, OK, startHttp } from "../support/http.ts";
-import { inboundTcp, startProxy, world } from "../support/proxy.ts";
-import { connectClient, startBackend } from "../support/sockets.ts";
+import { ALLOW_ALL, inboundTcp, startProxy, world } from "../support/proxy.ts";
+import { connectClient, type End, startBackend } from "../support/sockets.ts";
 import { TestDomain } from "../support/state.ts";
 
 const POLICIES = [
@@ -91,6 +91,45 @@ test("a denied request's line names the policy; what the caller gets names none"
   });
   assert.equal(line.refusal.code, "MCA_PROXY_DENIED");
   assert.equal(http.backend.ends.length, 0);
+});
+
+test("ends that race, from every side at once, give one line for each request", async () => {
+  const { lines, observer } = observe();
+  const half = "HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf";
+  await using http = await startHttp(({ socket }) => socket.on("data", () => socket.write(half)), { observer });
+  const ways: readonly ((client: End, backend: End) => void)[] = [
+    (client) => client.reset(),
+    (_client, backend) => backend.reset(),
+    (client, backend) => {
+      client.reset();
+      backend.reset();
+    },
+    (client, backend) => {
+      http.proxy.setPolicies([]);
+      client.reset();
+      backend.socket.end("more!!");
+    },
+    (client, backend) => {
+      backend.socket.end("more!!and too much");
+      http.proxy.setPolicies([]);
+      client.socket.end();
+    },
+  ];
+  for (const [index, end] of ways.entries()) {
+    http.proxy.setPolicies([ALLOW_ALL]);
+    const client = await http.client();
+    client.socket.write("POST /up HTTP/1.1\r\nhost: service.test\r\ncontent-length: 9\r\n\r\nhalf");
+    await until(() => client.text.includes("half"), "half of the response");
+    const backend = http.backend.ends.at(-1);
+    assert.ok(backend);
+    end(client, backend);
+    await until(() => lines.length > index, `line ${index}`);
+    await until(() => client.closed !== "no" && (backend.ended || backend.closed !== "no"), "both are told");
+  }
+  assert.equal(lines.length, ways.length);
+  const open = () => http.proxy.plane.counts()[0];
+  await until(() => open()?.connections === 0 && open()?.upstreamConnections === 0, "nothing is open");
+  assert.equal(open()?.exchanges, 0);
 });
 
 test("heads that are refused give one harmless line each, whatever is in them", async () => {
