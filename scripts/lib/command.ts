@@ -9,12 +9,12 @@ import { fileURLToPath } from "node:url";
 /** The project's folder. Every script runs there, wherever it was called from. */
 export const projectRoot = fileURLToPath(new URL("../../", import.meta.url)).replace(/\/$/, "");
 
-/** The flags of Node that bin/mesh-ca.mjs starts the program with. */
-export function nodeFlags(): readonly string[] {
-  const { config }: { config: { nodeFlags: readonly string[] } } = JSON.parse(
+/** The flags of Node that bin/mesh-ca.mjs starts the server, or the proxy, with. */
+export function nodeFlags(program: "server" | "proxy" = "server"): readonly string[] {
+  const { config }: { config: Readonly<Record<"nodeFlags" | "proxyNodeFlags", readonly string[]>> } = JSON.parse(
     readFileSync(join(projectRoot, "package.json"), "utf8"),
   );
-  return config.nodeFlags;
+  return program === "proxy" ? config.proxyNodeFlags : config.nodeFlags;
 }
 
 /** What a program came to: its exit code (128 + the signal where a signal ended it) and what it printed. */

@@ -5,6 +5,7 @@
 // Bytes are counted and never looked at. No timer and no buffer belongs to a relay: whoever owns it looks at `isActive` now and then.
 import type { Socket } from "node:net";
 import { resetConnection } from "../../tls/index.ts";
+import { TurnCork } from "./turn-cork.ts";
 
 /** Who ended a relay first: both directions had ended, one side vanished, or the target hung up before its first byte. */
 export type RelayEnd = "closed" | "downstream-reset" | "upstream-reset" | "upstream-unavailable";
@@ -34,15 +35,17 @@ export class Relay {
     this.#downstream = downstream;
     this.#upstream = upstream;
     this.#options = options;
+    const toUpstream = new TurnCork(upstream);
+    const toDownstream = new TurnCork(downstream);
     downstream.on("data", (chunk: Buffer) => {
       this.receivedBytes += chunk.length;
       this.isActive = true;
-      if (!upstream.write(chunk)) downstream.pause();
+      if (!toUpstream.write(chunk)) downstream.pause();
     });
     upstream.on("data", (chunk: Buffer) => {
       this.sentBytes += chunk.length;
       this.isActive = true;
-      if (!downstream.write(chunk)) upstream.pause();
+      if (!toDownstream.write(chunk)) upstream.pause();
     });
     this.#join(downstream, upstream, "downstream-reset");
     this.#join(upstream, downstream, "upstream-reset");

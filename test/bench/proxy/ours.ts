@@ -65,7 +65,7 @@ export async function startOurs({ folder, identityFolder, backend, flags }: Ours
   writeFileSync(configFile, JSON.stringify(config, null, 2));
   const program = new Program(
     "measured",
-    [process.execPath, ...nodeFlags(), ...flags, "dist/cli/main.js", "proxy", "run", "--config", configFile],
+    [process.execPath, ...nodeFlags("proxy"), ...flags, "dist/cli/main.js", "proxy", "run", "--config", configFile],
     join(folder, "proxy.log"),
   );
   await ready(program, adminPort);
