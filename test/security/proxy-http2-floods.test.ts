@@ -159,8 +159,8 @@ describe("a flood", () => {
 
   test("of a target ends its connection too, and its exchanges with it", async () => {
     for (const part of [frame(PING, 0, 0, Buffer.alloc(8)), settings(), windowUpdate(0, 1), frame(0x42, 0, 0)]) {
-      const target = await startRawTarget();
-      const client = await openClientEngine(target.port);
+      using target = await startRawTarget();
+      using client = await openClientEngine(target.port);
       const told = new ClientTold();
       client.connection.request(requestHead(), told);
       const peer = await target.connection(0);
@@ -168,8 +168,6 @@ describe("a flood", () => {
       const sent = await flood(peer, () => repeated(part));
       assert.ok(sent < MAX_SENT_BYTES, `${sent} bytes were taken`);
       assert.notEqual(await told.ended.promise, "end");
-      client.close();
-      target.close();
     }
   });
 
@@ -194,7 +192,7 @@ describe("a flood", () => {
 
 test("a client that never acknowledges our SETTINGS gets no more streams and fields than one that does", async () => {
   const recorder = recordingHandler();
-  const server = await startServerEngine(recorder.handler, { streams: 10 });
+  using server = await startServerEngine(recorder.handler, { streams: 10 });
   const socket = await server.open();
   socket.on("data", () => {});
   const streams = Array.from({ length: 40 }, (_, index) => request(1 + 2 * index, 0, "POST", "/"));
@@ -210,5 +208,4 @@ test("a client that never acknowledges our SETTINGS gets no more streams and fie
   many.write(request(3, END_STREAM, "GET", "/last"));
   const last = await recorder.exchange(10);
   assert.equal(last.exchange.request.path, "/last");
-  server.close();
 });

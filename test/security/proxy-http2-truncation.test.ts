@@ -123,8 +123,8 @@ describe("a response that is cut off", () => {
   for (const [how, cut] of Object.entries(CUTS)) {
     for (const [where, { length, body }] of Object.entries(BODIES)) {
       test(`by ${how} ${where} is told as failed`, async () => {
-        const target = await startRawTarget();
-        const client = await openClientEngine(target.port);
+        using target = await startRawTarget();
+        using client = await openClientEngine(target.port);
         const told = new ClientTold();
         client.connection.request(requestHead(), told);
         const peer = await target.connection(0);
@@ -137,14 +137,12 @@ describe("a response that is cut off", () => {
         assert.ok(!told.told.includes("end"));
         assert.deepEqual(told.failure?.received, true);
         assert.deepEqual(told.failure?.unprocessed, false);
-        client.close();
-        target.close();
       });
     }
 
     test(`by ${how} while its taker has paused it is told as failed at once`, async () => {
-      const target = await startRawTarget();
-      const client = await openClientEngine(target.port);
+      using target = await startRawTarget();
+      using client = await openClientEngine(target.port);
       const told = new ClientTold();
       const exchange = client.connection.request(requestHead(), told);
       exchange.pauseBody();
@@ -156,8 +154,6 @@ describe("a response that is cut off", () => {
       cut(peer, stream);
       assert.equal(await told.ended.promise, "peer-gone");
       assert.ok(!told.told.includes("end"));
-      client.close();
-      target.close();
     });
   }
 
@@ -175,8 +171,8 @@ describe("a response that is cut off", () => {
     ];
     for (const cut of behind) {
       for (const ending of endings) {
-        const target = await startRawTarget();
-        const client = await openClientEngine(target.port);
+        using target = await startRawTarget();
+        using client = await openClientEngine(target.port);
         const told = new ClientTold();
         client.connection.request(requestHead(), told);
         const peer = await target.connection(0);
@@ -187,15 +183,13 @@ describe("a response that is cut off", () => {
         peer.socket.uncork();
         assert.equal(await told.ended.promise, "end");
         assert.equal(told.body.toString(), "some");
-        client.close();
-        target.close();
       }
     }
   });
 
   test("a whole response that is not yet taken stays whole when the target leaves", async () => {
-    const target = await startRawTarget();
-    const client = await openClientEngine(target.port);
+    using target = await startRawTarget();
+    using client = await openClientEngine(target.port);
     const told = new ClientTold();
     const exchange = client.connection.request(requestHead(), told);
     const peer = await target.connection(0);
@@ -209,8 +203,6 @@ describe("a response that is cut off", () => {
     exchange.resumeBody();
     assert.equal(await told.ended.promise, "end");
     assert.equal(told.body.toString(), "all of it");
-    client.close();
-    target.close();
   });
 });
 
@@ -224,7 +216,7 @@ describe("what we cut off ourselves", () => {
     for (const how of ["abort", "destroy"] as const) {
       test(`a response by ${how} ${when} never carries END_STREAM`, async () => {
         const recorder = recordingHandler();
-        const server = await startServerEngine(recorder.handler);
+        using server = await startServerEngine(recorder.handler);
         const opening = when.includes("window") ? settings([4, 10]) : Buffer.alloc(0);
         const peer = await openRawClient(server.port, Buffer.concat([opening, request(1, END_STREAM, "GET", "/")]));
         const told = await recorder.exchange(0);
@@ -243,12 +235,11 @@ describe("what we cut off ourselves", () => {
         }
         await peer.frames.closed();
         assert.equal(sawEnd(peer.frames.of(1)), false);
-        server.close();
       });
 
       test(`a request by ${how} ${when} never carries END_STREAM`, async () => {
-        const target = await startRawTarget(when.includes("window") ? settings([4, 10]) : undefined);
-        const client = await openClientEngine(target.port);
+        using target = await startRawTarget(when.includes("window") ? settings([4, 10]) : undefined);
+        using client = await openClientEngine(target.port);
         const told = new ClientTold();
         const peer = await target.connection(0);
         if (when.includes("window")) await peer.frames.find(({ type, flags }) => type === 4 && flags === 1);
@@ -262,11 +253,10 @@ describe("what we cut off ourselves", () => {
           const { payload } = await peer.frames.find(({ type }) => type === RST_STREAM);
           assert.equal(payload.readUInt32BE(0), 8);
           assert.deepEqual(told.told, []);
-          client.close();
+          client.connection.destroy("test");
         } else assert.equal(await told.ended.promise, "closed");
         await peer.frames.closed();
         assert.equal(sawEnd(peer.frames.of(1)), false);
-        target.close();
       });
     }
   }

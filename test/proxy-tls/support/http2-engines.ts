@@ -26,7 +26,7 @@ function quickWheel(): DeadlineWheel {
   });
 }
 
-export interface ServerEngine {
+export interface ServerEngine extends Disposable {
   readonly port: number;
   readonly connections: Set<HttpServerConnection>;
   readonly counted: string[];
@@ -81,6 +81,11 @@ export async function startServerEngine(
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const { port } = server.address() as AddressInfo;
+  const dispose = (): void => {
+    wheel.close();
+    server.close();
+    for (const socket of sockets) socket.destroy();
+  };
   return {
     port,
     connections,
@@ -88,11 +93,8 @@ export async function startServerEngine(
     refused,
     faults,
     open: () => openSocket(port),
-    close() {
-      wheel.close();
-      server.close();
-      for (const socket of sockets) socket.destroy();
-    },
+    close: dispose,
+    [Symbol.dispose]: dispose,
   };
 }
 
@@ -106,7 +108,7 @@ export async function openSocket(port: number): Promise<Socket> {
   return socket;
 }
 
-export interface ClientEngine {
+export interface ClientEngine extends Disposable {
   readonly connection: H2ClientConnection;
   readonly counted: string[];
   readonly faults: unknown[];
@@ -132,14 +134,16 @@ export async function openClientEngine(port: number, overrides: Partial<H2Client
     count: (event) => counted.push(event),
     ...overrides,
   });
+  const dispose = (): void => {
+    connection.destroy("test");
+    wheel.close();
+  };
   return {
     connection,
     counted,
     faults,
     closed: closed.promise,
-    close() {
-      connection.destroy("test");
-      wheel.close();
-    },
+    close: dispose,
+    [Symbol.dispose]: dispose,
   };
 }

@@ -16,7 +16,7 @@ export async function openRawClient(port: number, first: Uint8Array = Buffer.all
   return { socket, frames };
 }
 
-export interface RawTarget {
+export interface RawTarget extends Disposable {
   readonly port: number;
   /** The n-th connection, when it is there. */
   connection(index: number): Promise<RawPeer>;
@@ -35,6 +35,10 @@ export async function startRawTarget(opening: Uint8Array = openingFrames()): Pro
     for (const look of waiting.splice(0)) look();
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const dispose = (): void => {
+    server.close();
+    for (const { socket } of peers) socket.destroy();
+  };
   return {
     port: (server.address() as AddressInfo).port,
     connection: (index) =>
@@ -51,9 +55,7 @@ export async function startRawTarget(opening: Uint8Array = openingFrames()): Pro
       await frames.find((frame) => frame.type === HEADERS && frame.stream === stream);
       return stream;
     },
-    close() {
-      server.close();
-      for (const { socket } of peers) socket.destroy();
-    },
+    close: dispose,
+    [Symbol.dispose]: dispose,
   };
 }

@@ -4,8 +4,6 @@ import type { ClientHttp2Stream, Http2Session, Http2Stream, ServerHttp2Stream } 
 import { addAbortSignal, Readable } from "node:stream";
 
 const NO_ERROR = 0;
-/** The highest stream number: "nothing is refused yet" in a GOAWAY (RFC 9113 section 6.8). */
-const ANY_STREAM = 2 ** 31 - 1;
 
 /** An error that node:http2 takes for an abort by the caller: it tells CANCEL then, and INTERNAL_ERROR for every other. */
 const CANCELLED = abortError();
@@ -26,12 +24,10 @@ export function closeEndedStream(stream: Http2Stream): void {
   if (!stream.destroyed) stream.close(NO_ERROR);
 }
 
-/** The first of two GOAWAYs: open no more streams; those that are on their way are still answered. */
-export function announceClose(session: Http2Session): void {
-  session.goaway(NO_ERROR, ANY_STREAM);
-}
-
-/** The second: streams beyond the last one were not processed; the session ends with its last stream. */
+/**
+ * GOAWAY, and the end of the session with its last stream. Streams above the last one that came were not processed, and the peer knows
+ * it. (A first GOAWAY that only announces would be better, but behind any GOAWAY that node can send, nghttp2 drops new streams unseen.)
+ */
 export function closeSession(session: Http2Session): void {
   session.close();
 }

@@ -23,8 +23,9 @@ export class IncomingBody {
   /** Bytes that content-length announced. */
   #expected = UNKNOWN;
   #bytes = 0;
-  /** Until `begin`: what comes with the head in one read must wait for the head. */
-  #paused = true;
+  /** What comes with the head in one read must wait for the head. */
+  #begun = false;
+  #paused = false;
   #waiting: Uint8Array[] = [];
   #ended = false;
   #over = false;
@@ -46,6 +47,10 @@ export class IncomingBody {
     return this.#ended;
   }
 
+  get paused(): boolean {
+    return this.#paused;
+  }
+
   /**
    * Starts delivering, when the head was accepted.
    * @param expected what content-length announced
@@ -54,7 +59,8 @@ export class IncomingBody {
     this.#expected = expected ?? UNKNOWN;
     // Flowing, so that node's own life cycle of the stream goes on; nothing of the body is in its buffers.
     this.#stream.resume();
-    this.resume();
+    this.#begun = true;
+    this.#flow();
   }
 
   pause(): void {
@@ -64,6 +70,10 @@ export class IncomingBody {
   resume(): void {
     if (!this.#paused || this.#over) return;
     this.#paused = false;
+    if (this.#begun) this.#flow();
+  }
+
+  #flow(): void {
     while (this.#waiting.length > 0 && !this.#paused && !this.#over) {
       const chunk = this.#waiting.shift();
       if (chunk !== undefined) this.#deliver(chunk);
@@ -100,7 +110,7 @@ export class IncomingBody {
   #receive(chunk: Uint8Array): boolean {
     // Dropped, and taken off the window, so that the other streams go on.
     if (this.#over) return true;
-    if (this.#paused) {
+    if (this.#paused || !this.#begun) {
       this.#waiting.push(chunk);
       return false;
     }
@@ -124,7 +134,7 @@ export class IncomingBody {
     }
     this.#ended = true;
     // Trailers are told by an event of the next tick.
-    if (!this.#paused) process.nextTick(() => this.#finish());
+    if (this.#begun && !this.#paused) process.nextTick(() => this.#finish());
   }
 
   #finish(): void {

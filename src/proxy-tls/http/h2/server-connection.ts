@@ -2,7 +2,7 @@
 // floods, the way it ends. Each session has its own 'stream' listener, so that whatever was found about the peer is in the handler's
 // closure and cannot be another connection's.
 //
-//   open -> announced (first GOAWAY, pings) -> closing (second GOAWAY: no new streams) -> closed
+//   open -> closing (GOAWAY: no new streams) -> closed
 import { constants, performServerHandshake, type ServerHttp2Session, type ServerHttp2Stream } from "node:http2";
 import type { Socket } from "node:net";
 import type { ObservedEvent } from "../../observe/records.ts";
@@ -12,7 +12,7 @@ import { type RequestRules, screenRequest } from "../fields/index.ts";
 import type { RawRequestHead } from "../raw-head.ts";
 import { type HttpRefusal, RefusedError } from "../refusal.ts";
 import { type HttpTimeouts, LINGER_MS } from "../timeouts.ts";
-import { announceClose, closeSession } from "./ending.ts";
+import { closeSession } from "./ending.ts";
 import { FrameBudget } from "./frame-budget.ts";
 import { readRequestHead, type Scheme, sizeOf } from "./heads.ts";
 import { H2ServerExchange, refuseStream } from "./server-exchange.ts";
@@ -51,8 +51,6 @@ const SWEEP_MS = 250;
 /** A SETTINGS frame costs far more than its bytes; a PING is answered. */
 const SETTINGS_CHARGE = 1_024;
 const PING_CHARGE = 64;
-/** How long new streams are taken after the first GOAWAY where the client does not answer. */
-const NOTICE_MS = 1_000;
 
 export class H2ServerConnection implements HttpServerConnection {
   readonly options: H2ServerOptions;
@@ -64,8 +62,8 @@ export class H2ServerConnection implements HttpServerConnection {
   readonly #sweep: Deadline;
   readonly #sweepMs: number;
   readonly #exchanges = new Set<H2ServerExchange>();
-  #state: "open" | "announced" | "closing" | "closed" = "open";
-  /** When the state began, or the connection became idle. */
+  #state: "open" | "closing" | "closed" = "open";
+  /** When it began to close, or became idle. */
   #since = this.now;
   #spoke = false;
   #lastStream = 0;
@@ -108,10 +106,8 @@ export class H2ServerConnection implements HttpServerConnection {
 
   drain(): void {
     if (this.#state !== "open") return;
-    this.#become("announced");
-    announceClose(this.#session);
-    // What the client sent before it read the GOAWAY is here when the answer is.
-    this.#session.ping(() => this.#stopStreams());
+    this.#beginClosing();
+    closeSession(this.#session);
   }
 
   reconsider(): void {
@@ -165,7 +161,7 @@ export class H2ServerConnection implements HttpServerConnection {
 
   /** The client says that it will open no more streams. */
   #onGoaway(): void {
-    if (this.#state === "open" || this.#state === "announced") this.#become("closing");
+    if (this.#state === "open") this.#beginClosing();
   }
 
   // Deadlines and floods.
@@ -190,20 +186,18 @@ export class H2ServerConnection implements HttpServerConnection {
       return;
     }
     // node ended it, for a broken protocol; the socket may hang on what the client does not take.
-    if (this.#session.destroyed && this.#state !== "closing") this.#become("closing");
+    if (this.#session.destroyed && this.#state === "open") this.#beginClosing();
     for (const exchange of this.#exchanges) exchange.checkDeadlines(now);
     if (this.#exchanges.size === 0) this.#checkIdle(now);
-    else if (this.#state === "announced" && now - this.#since > NOTICE_MS) this.#stopStreams();
     this.#sweep.set(this.#sweepMs);
   }
 
   #checkIdle(now: number): void {
     const { headMs, keepAliveMs } = this.options.timeouts;
     const idleMs = now - this.#since;
-    if (this.#state === "announced" && idleMs > NOTICE_MS) this.#stopStreams();
-    else if (this.#state === "closing" && idleMs > LINGER_MS) this.#end({ kind: "timeout", deadline: "keep-alive" });
-    else if (this.#state !== "open") return;
-    else if (!this.#spoke && headMs > 0 && idleMs > headMs) this.#end({ kind: "timeout", deadline: "preface" });
+    if (this.#state === "closing") {
+      if (idleMs > LINGER_MS) this.#end({ kind: "timeout", deadline: "keep-alive" });
+    } else if (!this.#spoke && headMs > 0 && idleMs > headMs) this.#end({ kind: "timeout", deadline: "preface" });
     else if (headMs > 0 && this.#isInHead(now) && now - this.#begunAt > headMs) {
       this.#end({ kind: "timeout", deadline: "head" });
     } else if (keepAliveMs > 0 && idleMs > keepAliveMs) this.drain();
@@ -222,15 +216,9 @@ export class H2ServerConnection implements HttpServerConnection {
 
   // Ends.
 
-  #become(state: "announced" | "closing"): void {
-    this.#state = state;
+  #beginClosing(): void {
+    this.#state = "closing";
     this.#since = performance.now();
-  }
-
-  #stopStreams(): void {
-    if (this.#state !== "announced") return;
-    this.#become("closing");
-    closeSession(this.#session);
   }
 
   #end(cause: AbortCause): void {

@@ -72,7 +72,7 @@ export class H2ServerExchange implements ServerExchange {
       if (!this.#over) events.end(NO_FIELDS);
       return;
     }
-    if (!this.#over) this.#idleSince = this.#connection.now;
+    if (!this.#over && !this.#body.paused) this.#idleSince = this.#connection.now;
     this.#body.takeEarlier();
     this.#body.begin(body.kind === "length" ? body.bytes : undefined);
   }
