@@ -37,6 +37,7 @@ const refused: [string, string, string][] = [
   ["data that end in LF", "1\r\nx\n0\r\n\r\n", "chunk-end"],
   ["data that end in CR", "1\r\nx\r0\r\n\r\n", "chunk-end"],
   ["data that end in LF CR", "1\r\nx\n\r0\r\n\r\n", "chunk-end"],
+  ["data that end in any octet and LF", "1\r\nxA\n0\r\n\r\n", "chunk-end"],
   ["data without an end", "1\r\nx0\r\n\r\n", "chunk-end"],
   ["more data than announced", "1\r\nxy\r\n0\r\n\r\n", "chunk-end"],
   ["two octets of anything behind the data", "1\r\nxAB0\r\n\r\n", "chunk-end"],

@@ -105,8 +105,8 @@ export class H1ClientConnection implements HttpClientConnection {
 
   // What the exchange calls.
 
-  write(part: string | Uint8Array): boolean {
-    const accepted = this.#writer.add(part);
+  write(part: string | Uint8Array, more = false): boolean {
+    const accepted = this.#writer.add(part, more);
     if (!accepted && !this.#stall.isSet) this.#stall.set(this.#options.timeouts.writeStallMs);
     return accepted;
   }
@@ -272,8 +272,8 @@ class H1ClientExchange implements ClientExchange {
     if (this.#over || this.#requestEnded || chunk.length === 0) return true;
     let accepted: boolean;
     if (this.#chunked) {
-      this.#connection.write(chunkHeader(chunk.length));
-      this.#connection.write(chunk);
+      this.#connection.write(chunkHeader(chunk.length), true);
+      this.#connection.write(chunk, true);
       accepted = this.#connection.write(CHUNK_END);
     } else {
       if (chunk.length > this.#left) throw new TypeError("a body longer than its content-length");

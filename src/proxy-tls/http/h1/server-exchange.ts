@@ -88,8 +88,8 @@ export class H1ServerExchange implements ServerExchange {
       return true;
     }
     if (this.#chunked) {
-      writer.add(chunkHeader(chunk.length));
-      writer.add(chunk);
+      writer.add(chunkHeader(chunk.length), true);
+      writer.add(chunk, true);
       accepted = writer.add(CHUNK_END);
     } else {
       if (this.#left !== undefined) this.#left -= chunk.length;

@@ -20,12 +20,16 @@ export class TurnWriter {
     this.#socket = socket;
   }
 
-  /** Adds latin1 text or bytes; they leave at the end of this turn, or with `flush`. @returns false: the socket asks to wait for `drain` */
-  add(part: string | Uint8Array): boolean {
+  /**
+   * Adds latin1 text or bytes; they leave at the end of this turn, or with `flush`.
+   * @param more they are to leave together with what is added next
+   * @returns false: the socket asks to wait for `drain`
+   */
+  add(part: string | Uint8Array, more = false): boolean {
     if (part.length === 0) return !this.#socket.writableNeedDrain;
     this.#parts.push(part);
     this.#bytes += part.length;
-    if (this.#bytes >= MAX_COPIED_BYTES) return this.flush();
+    if (this.#bytes >= MAX_COPIED_BYTES && !more) return this.flush();
     if (!this.#scheduled) {
       this.#scheduled = true;
       process.nextTick(this.#flushLater);
