@@ -177,9 +177,7 @@ test("what is explained, what is done, what is logged and what the backend got a
 test("HTTP/2 is decided on what the backend gets in HTTP/1.1", async () => {
   await using running = await startWorld();
   const { proxy, heads } = running;
-  const client = await connectClient(proxy.port("web"), one.identity("/a/b"), { alpn: ["h2"] });
-  const session = connectHttp2("https://a.test", { createConnection: () => client.socket });
-  session.on("error", () => {});
+  const identity = one.identity("/a/b");
   const connection = {
     ...{ listener: "web", principal: SpiffeId.parse("spiffe://one.test/a/b") },
     ...{ sourceAddress: "127.0.0.1", port: proxy.port("web") },
@@ -195,10 +193,15 @@ test("HTTP/2 is decided on what the backend gets in HTTP/1.1", async () => {
       proxy.setPolicies([...policies, ...ALWAYS]);
       const sent = heads.length;
       const before = proxy.observer.exchanges.length;
+      // A connection over which the policies before allowed nothing is being drained.
+      const client = await connectClient(proxy.port("web"), identity, { alpn: ["h2"] });
+      const session = connectHttp2("https://a.test", { createConnection: () => client.socket });
+      session.on("error", () => {});
       const stream = session.request(headers, { endStream: true });
       stream.on("error", () => {});
       stream.resume();
       await until(() => proxy.observer.exchanges.length > before, "the record");
+      session.destroy();
       const record = proxy.observer.exchanges[before];
       const [got] = heads.slice(sent);
       assert.equal(got !== undefined, record?.decision?.effect === "allow");
@@ -210,5 +213,4 @@ test("HTTP/2 is decided on what the backend gets in HTTP/1.1", async () => {
     }),
     { numRuns: 60 },
   );
-  session.destroy();
 });
