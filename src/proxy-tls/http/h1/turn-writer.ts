@@ -2,8 +2,12 @@
 // one TLS record and one system call instead of several.
 import type { Writable } from "node:stream";
 
-/** What is copied into one buffer; longer pieces are handed to the socket as they are. */
-const MAX_COPIED_BYTES = 32 * 1024;
+/** Up to this much is copied into one buffer; more is handed to the socket in its pieces, as one write of several buffers. */
+const MAX_COPIED_BYTES = 16 * 1024;
+/** The longest TLS record: a piece that fills one has company in the same turn, each of which runs its ticks. */
+const BULK_BYTES = 16 * 1024;
+/** What is collected at most. */
+const MAX_COLLECTED_BYTES = 64 * 1024;
 
 export class TurnWriter {
   readonly #socket: Writable;
@@ -29,10 +33,11 @@ export class TurnWriter {
     if (part.length === 0) return !this.#socket.writableNeedDrain;
     this.#parts.push(part);
     this.#bytes += part.length;
-    if (this.#bytes >= MAX_COPIED_BYTES && !more) return this.flush();
+    if (this.#bytes >= MAX_COLLECTED_BYTES && !more) return this.flush();
     if (!this.#scheduled) {
       this.#scheduled = true;
-      process.nextTick(this.#flushLater);
+      if (part.length >= BULK_BYTES) setImmediate(this.#flushLater);
+      else process.nextTick(this.#flushLater);
     }
     return !this.#socket.writableNeedDrain;
   }
@@ -46,7 +51,7 @@ export class TurnWriter {
     const bytes = this.#bytes;
     this.discard();
     if (parts.length === 1) return write(socket, first);
-    if (bytes <= 2 * MAX_COPIED_BYTES) return socket.write(joined(parts, bytes));
+    if (bytes <= MAX_COPIED_BYTES) return socket.write(joined(parts, bytes));
     socket.cork();
     for (const part of parts) write(socket, part);
     socket.uncork();
