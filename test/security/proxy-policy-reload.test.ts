@@ -127,6 +127,24 @@ test("whoever waits for 100 Continue is denied without it, and his body is read 
   assert.equal(http.backend.ends.length, 0);
 });
 
+test("policies that come while the proxy drains count for what is still under way", async () => {
+  await using http = await startHttp(() => {});
+  const [denied, allowed] = [await http.client("/denied"), await http.client("/allowed")];
+  denied.socket.write(request("/secret/plan"));
+  allowed.socket.write(request("/open"));
+  const under = (): boolean => http.backend.ends.length === 2 && http.backend.ends.every(({ length }) => length > 0);
+  await until(under, "both requests");
+  const drained = http.proxy.plane.drain(5_000);
+  http.proxy.setPolicies([ALLOW_ALL, NO_SECRETS]);
+  await denied.whenEnded();
+  assert.match(denied.text, /^HTTP\/1\.1 403 /);
+  http.backend.ends.find(({ text }) => text.includes("/open"))?.socket.write(OK);
+  await allowed.whenEnded();
+  assert.match(allowed.text, /^HTTP\/1\.1 200 .*connection: close.*ok$/is);
+  for (const { socket } of [denied, allowed]) socket.end();
+  await drained;
+});
+
 test("under load each request is decided by one set of policies, and none fails", async () => {
   await using http = await startHttp(answering(OK));
   const sets = [

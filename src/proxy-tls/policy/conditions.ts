@@ -76,7 +76,7 @@ export function requestOutcome(condition: RequestCondition, http: HttpPolicyInpu
   }
 }
 
-/** Whether the rule of which these are the conditions can still match, `unknown` counting as `missing` says. */
+/** Whether all of them match, where `unknown` counts as `missing` says. */
 export function matchesAll(
   conditions: readonly RequestCondition[],
   http: HttpPolicyInput | undefined,
@@ -99,8 +99,7 @@ function outcome<Value>(matcher: Matcher<Value>, value: Value | undefined, negat
 
 /** An empty text is no method, host or path: it is missing. */
 function textOutcome(matcher: Matcher<string>, value: string, negated: boolean): Outcome {
-  if (value === "") return "unknown";
-  return matcher.matches(value) === negated ? "no-match" : "match";
+  return outcome(matcher, value === "" ? undefined : value, negated);
 }
 
 /** Each value for itself, never joined. Where they disagree nobody knows which of them the application takes. */
