@@ -1,9 +1,9 @@
 // `mesh-ca proxy run` in a process of its own, with its log, its admin listener and its end.
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdtempSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { nodeFlags, projectRoot } from "../../scripts/lib/command.ts";
+import { temporaryDirectory } from "../identity-client/helpers.ts";
 import { until } from "./until.ts";
 
 export interface ProxyProcessOptions {
@@ -27,7 +27,7 @@ export class ProxyProcess {
   stderr = "";
 
   constructor({ config, command = [] }: ProxyProcessOptions) {
-    const file = join(mkdtempSync(join(tmpdir(), "mesh-ca-proxy-")), "proxy.yaml");
+    const file = join(temporaryDirectory(), "proxy.yaml");
     // JSON is YAML.
     writeFileSync(file, JSON.stringify({ admin: { port: 0 }, drain: { graceSeconds: 5 }, ...config }));
     const args = [

@@ -1,9 +1,9 @@
 // `mesh-ca proxy run -- COMMAND` as whoever starts it sees it: nothing runs before there is an identity, signals and the exit code pass.
 import assert from "node:assert/strict";
-import { existsSync, mkdtempSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import { temporaryDirectory } from "../identity-client/helpers.ts";
 import { TestDomain } from "../proxy-tls/support/state.ts";
 import { SvidFiles } from "../proxy-tls/support/svid-files.ts";
 import { endProxies, ProxyProcess } from "./proxy-process.ts";
@@ -28,7 +28,7 @@ function echoing(...signals: readonly string[]): string[] {
 
 test("the application starts only when there is an identity and the listeners are open; its exit code is the proxy's", async () => {
   const svid = new SvidFiles(domain);
-  const mark = join(mkdtempSync(join(tmpdir(), "mesh-ca-mark-")), "started");
+  const mark = join(temporaryDirectory(), "started");
   const proxy = new ProxyProcess({
     config: { identity: svid.config, workers: 1, listeners: [IN] },
     command: ["sh", "-c", `touch ${mark}; echo application; exit 7`],
@@ -67,7 +67,7 @@ test("signals pass to the application, once each, and an end by signal is 128+n"
 });
 
 test("where the proxy cannot start, the application never does", async () => {
-  const folder = mkdtempSync(join(tmpdir(), "mesh-ca-mark-"));
+  const folder = temporaryDirectory();
   const mark = join(folder, "started");
   const command = ["touch", mark];
   const policyFile = join(folder, "policies.yaml");

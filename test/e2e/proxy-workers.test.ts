@@ -1,9 +1,9 @@
 // Several processes behind one proxy: they share the listeners, follow one state, are replaced when they die, and never outlive the primary.
 import assert from "node:assert/strict";
-import { mkdtempSync, renameSync, statSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { renameSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { temporaryDirectory } from "../identity-client/helpers.ts";
 import {
   type Backend,
   connectClient,
@@ -19,7 +19,7 @@ import { until } from "./until.ts";
 
 const domain = new TestDomain("example.test");
 const caller = domain.identity("/caller");
-const folder = mkdtempSync(join(tmpdir(), "mesh-ca-workers-"));
+const folder = temporaryDirectory();
 const ANYBODY = { name: "all", action: "allow", rules: [{ from: { ids: ["spiffe://example.test/*"] } }] };
 
 let echo: Backend;

@@ -1,11 +1,11 @@
 // An identity from PEM files: whole sets only, nothing valid is dropped for something that is not, a revocation waits for nobody.
 import assert from "node:assert/strict";
 import { afterEach, test } from "node:test";
-import type { SchedulingClock } from "../../../src/identity-client/index.ts";
 import { FileIdentity } from "../../../src/proxy-tls/identity/file-identity.ts";
 import { encodeTrustFile, type TrustSet } from "../../../src/spiffe/index.ts";
 import type { TlsIdentity } from "../../../src/tls/index.ts";
 import { encodePem } from "../../../src/x509/index.ts";
+import { ManualClock } from "../../identity-client/helpers.ts";
 import { TestLog } from "../../support/test-log.ts";
 import { TestDomain } from "../support/state.ts";
 import { SvidFiles, type SvidSet } from "../support/svid-files.ts";
@@ -19,43 +19,18 @@ afterEach(async () => {
   for (const identity of open.splice(0)) await identity.close();
 });
 
-/** A clock that a test moves; waits end when it does. */
-class HandClock implements SchedulingClock {
-  readonly #waits = new Set<{ readonly at: number; readonly callback: () => void }>();
-  #now = Date.now();
-
-  now(): number {
-    return this.#now;
-  }
-
-  at(unixMs: number, callback: () => void): () => void {
-    const wait = { at: unixMs, callback };
-    this.#waits.add(wait);
-    return () => this.#waits.delete(wait);
-  }
-
-  moveTo(unixMs: number): void {
-    this.#now = unixMs;
-    for (const wait of [...this.#waits]) {
-      if (wait.at > unixMs) continue;
-      this.#waits.delete(wait);
-      wait.callback();
-    }
-  }
-}
-
 interface Given {
   readonly folder: SvidFiles;
   readonly identity: FileIdentity;
   readonly log: TestLog;
-  readonly clock: HandClock;
+  readonly clock: ManualClock;
   changes: number;
 }
 
 function given(trust: "trustFile" | "bundleFile" = "trustFile"): Given {
   const folder = new SvidFiles(domain);
   const log = new TestLog();
-  const clock = new HandClock();
+  const clock = new ManualClock();
   const identity = new FileIdentity({
     certificateFile: folder.at("svid.pem"),
     keyFile: folder.at("svid_key.pem"),
@@ -170,7 +145,7 @@ test("a certificate that was too early is taken as soon as its time has come, al
   folder.swap({ identity: next });
   await identity.look();
   assert.equal(identity.current().own?.tls.certificateChainPem, good.certificateChainPem);
-  clock.moveTo(clock.now() + 61_000);
+  clock.jump(clock.now() + 61_000);
   await identity.look();
   assert.equal(identity.current().own?.tls.certificateChainPem, next.certificateChainPem);
   assert.equal(identity.reload().problem, undefined);
@@ -182,10 +157,10 @@ test("an expired certificate is shown no more, and its end is told", async () =>
   const notAfter = Math.floor(clock.now() / 1000) * 1000 + 2_000;
   folder.swap({ identity: svid({ notAfter }) });
   await identity.start(never);
-  clock.moveTo(notAfter);
+  clock.jump(notAfter);
   assert.equal(identity.current().own?.id, ID, "valid to its last moment");
   const changes = given_.changes;
-  clock.moveTo(notAfter + 1);
+  clock.jump(notAfter + 1);
   assert.equal(identity.current().own, undefined);
   assert.match(identity.problems()[0]?.sentence ?? "", /expired/);
   assert.equal(given_.changes, changes + 1);

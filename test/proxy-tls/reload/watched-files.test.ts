@@ -1,13 +1,13 @@
 // Files that are read again: content counts, nothing half written is used, and what cannot be used leaves the last good set in place.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { chmodSync, mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { chmodSync, mkdirSync, renameSync, rmSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { ProxyError } from "../../../src/proxy-tls/errors.ts";
 import { WatchedFiles, type WatchedFilesOptions } from "../../../src/proxy-tls/reload/watched-files.ts";
+import { temporaryDirectory } from "../../identity-client/helpers.ts";
 import { TestLog } from "../../support/test-log.ts";
 
 interface Watched {
@@ -20,7 +20,7 @@ interface Watched {
 
 /** A watched file `a`; texts with "bad" in them are refused. */
 function watched(changes: Partial<WatchedFilesOptions> = {}): Watched {
-  const folder = mkdtempSync(join(tmpdir(), "mesh-ca-watch-"));
+  const folder = temporaryDirectory();
   const file = join(folder, "a");
   writeFileSync(file, "one");
   const seen: string[] = [];
@@ -141,7 +141,7 @@ test("a file that never comes to rest keeps the old set and is told", async () =
 });
 
 test("a link that is swapped is followed, and a set is never mixed of two", async () => {
-  const folder = mkdtempSync(join(tmpdir(), "mesh-ca-watch-"));
+  const folder = temporaryDirectory();
   const write = (name: string): void => {
     mkdirSync(join(folder, name));
     writeFileSync(join(folder, name, "a"), name);

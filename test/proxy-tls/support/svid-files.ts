@@ -1,9 +1,9 @@
 // A folder that holds an identity's files as `mesh-ca svid fetch` and Kubernetes write them: a new folder for each set, and a link that is
 // swapped by rename.
-import { mkdirSync, mkdtempSync, renameSync, symlinkSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, renameSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { TlsIdentity } from "../../../src/tls/index.ts";
+import { temporaryDirectory } from "../../identity-client/helpers.ts";
 import type { TestDomain } from "./state.ts";
 
 export interface SvidSet {
@@ -15,7 +15,7 @@ export interface SvidSet {
 }
 
 export class SvidFiles {
-  readonly folder = mkdtempSync(join(tmpdir(), "mesh-ca-files-"));
+  readonly folder = temporaryDirectory();
   readonly #domain: TestDomain;
   #version = 0;
 
