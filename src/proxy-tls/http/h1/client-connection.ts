@@ -10,17 +10,15 @@ import {
   type FieldList,
   type HttpClientConnection,
   NO_FIELDS,
-  type RequestHead,
   type WritableRequest,
 } from "../exchange.ts";
 import type { ResponseRules } from "../fields/rules.ts";
-import type { SafeFields } from "../fields/safe-fields.ts";
 import { screenInterim, screenResponse } from "../fields/screen-response.ts";
 import { screenTrailers } from "../fields/screen-trailers.ts";
 import type { RawResponseHead } from "../raw-head.ts";
 import { RefusedError } from "../refusal.ts";
 import type { HttpTimeouts } from "../timeouts.ts";
-import { CHUNK_END, chunkHeader, lastChunk } from "./chunk-writer.ts";
+import { type CarryingConnection, H1ClientExchange } from "./client-exchange.ts";
 import { writeRequestHead } from "./head-writer.ts";
 import { ResponseParser } from "./response-parser.ts";
 import { TurnWriter } from "./turn-writer.ts";
@@ -41,7 +39,7 @@ export interface H1ClientOptions {
 }
 
 /** An HTTP/1.1 client on a connected and verified socket. */
-export class H1ClientConnection implements HttpClientConnection {
+export class H1ClientConnection implements HttpClientConnection, CarryingConnection {
   readonly protocol = "http/1.1";
   readonly #socket: Socket;
   readonly #options: H1ClientOptions;
@@ -245,87 +243,5 @@ export class H1ClientConnection implements HttpClientConnection {
     this.#writer.discard();
     this.#socket.destroy();
     this.#options.onClosed();
-  }
-}
-
-class H1ClientExchange implements ClientExchange {
-  readonly events: ClientEvents;
-  received = false;
-  responseClose = false;
-  readonly #connection: H1ClientConnection;
-  readonly #chunked: boolean;
-  /** Bytes that the announced content-length still asks for. */
-  #left: number;
-  #requestEnded: boolean;
-  #over = false;
-  #blocked = false;
-
-  constructor(connection: H1ClientConnection, head: RequestHead, events: ClientEvents) {
-    this.#connection = connection;
-    this.events = events;
-    this.#chunked = head.body.kind === "open";
-    this.#left = head.body.kind === "length" ? head.body.bytes : 0;
-    this.#requestEnded = head.body.kind === "none" || (head.body.kind === "length" && this.#left === 0);
-  }
-
-  write(chunk: Uint8Array): boolean {
-    if (this.#over || this.#requestEnded || chunk.length === 0) return true;
-    let accepted: boolean;
-    if (this.#chunked) {
-      this.#connection.write(chunkHeader(chunk.length), true);
-      this.#connection.write(chunk, true);
-      accepted = this.#connection.write(CHUNK_END);
-    } else {
-      if (chunk.length > this.#left) throw new TypeError("a body longer than its content-length");
-      this.#left -= chunk.length;
-      accepted = this.#connection.write(chunk);
-    }
-    if (!accepted) this.#blocked = true;
-    return accepted;
-  }
-
-  end(trailers: SafeFields): void {
-    if (this.#over || this.#requestEnded) return;
-    if (this.#left !== 0) {
-      this.abort();
-      return;
-    }
-    this.#requestEnded = true;
-    if (this.#chunked) this.#connection.write(lastChunk(trailers));
-    this.#connection.requestEnded();
-  }
-
-  abort(): void {
-    if (this.#over) return;
-    this.#over = true;
-    this.#connection.abort();
-  }
-
-  pauseBody(): void {
-    if (!this.#over) this.#connection.pauseReading();
-  }
-
-  resumeBody(): void {
-    if (!this.#over) this.#connection.resumeReading();
-  }
-
-  /** The response was complete. A request that was not wholly written by then ends the connection. */
-  responseEnded(trailers: FieldList): void {
-    this.#over = true;
-    // First told, then given back: who waits for a connection must not be served before this exchange is over.
-    this.events.end(trailers);
-    this.#connection.finished(this.#requestEnded && !this.responseClose);
-  }
-
-  failed(cause: AbortCause): void {
-    if (this.#over) return;
-    this.#over = true;
-    this.events.failed({ cause, received: this.received, unprocessed: false });
-  }
-
-  unblock(): void {
-    if (!this.#blocked || this.#over) return;
-    this.#blocked = false;
-    this.events.writable();
   }
 }

@@ -18,13 +18,9 @@ import type { RawRequestHead } from "../raw-head.ts";
 import { type HttpRefusal, RefusedError } from "../refusal.ts";
 import { type HttpTimeouts, LINGER_BYTES, LINGER_MS } from "../timeouts.ts";
 import { RequestParser } from "./request-parser.ts";
+import { SentAhead } from "./sent-ahead.ts";
 import { H1ServerExchange } from "./server-exchange.ts";
 import { TurnWriter } from "./turn-writer.ts";
-
-/** How many pipelined bytes are held before the socket is paused. */
-const MAX_PENDING_BYTES = 64 * 1024;
-/** ... and in how many pieces: each of them costs more than its bytes. */
-const MAX_PENDING_PIECES = 32;
 
 export interface H1ServerOptions {
   readonly handler: RequestHandler;
@@ -74,8 +70,7 @@ class H1ServerConnection implements HttpServerConnection, ExchangeConnection {
   #state: "open" | "closing" | "closed" = "open";
   #exchange: H1ServerExchange | undefined;
   /** Bytes that wait for the exchange before them. */
-  #pending: Uint8Array[] = [];
-  #pendingBytes = 0;
+  readonly #ahead = new SentAhead();
   #parsing = false;
   /** The head's deadline runs: its later bytes do not extend it. */
   #headArmed = false;
@@ -195,7 +190,7 @@ class H1ServerConnection implements HttpServerConnection, ExchangeConnection {
       this.#drop(chunk.length);
       return;
     }
-    if (this.#parsing || this.#pendingBytes > 0 || !this.#canParse()) {
+    if (this.#parsing || !this.#ahead.isEmpty || !this.#canParse()) {
       this.#hold(chunk);
       return;
     }
@@ -213,13 +208,13 @@ class H1ServerConnection implements HttpServerConnection, ExchangeConnection {
   #goOn(): void {
     // Called from within what is being parsed: that goes on by itself.
     if (this.#parsing) return;
-    this.#parsePending();
+    this.#parseAhead();
     this.#readOn();
     if (this.#ended) this.#afterEnd();
   }
 
   #isIdle(): boolean {
-    return this.#exchange === undefined && this.#parser.idle && this.#pendingBytes === 0;
+    return this.#exchange === undefined && this.#parser.idle && this.#ahead.isEmpty;
   }
 
   /** @returns how many bytes were taken */
@@ -238,30 +233,22 @@ class H1ServerConnection implements HttpServerConnection, ExchangeConnection {
   }
 
   #hold(chunk: Uint8Array): void {
-    this.#pending.push(chunk);
-    this.#pendingBytes += chunk.length;
+    this.#ahead.add(chunk);
     // Below the bound the socket is read on, so that the client's end is noticed while its response is awaited.
-    if (this.#holdsEnough()) this.#socket.pause();
+    if (this.#ahead.isFull) this.#socket.pause();
   }
 
-  #holdsEnough(): boolean {
-    return this.#pendingBytes >= MAX_PENDING_BYTES || this.#pending.length >= MAX_PENDING_PIECES;
-  }
-
-  #parsePending(): void {
-    while (this.#pendingBytes > 0 && !this.#parsing && !this.#paused && this.#state === "open" && this.#canParse()) {
-      const [chunk] = this.#pending;
-      if (chunk === undefined) return;
-      const taken = this.#parse(chunk);
-      this.#pendingBytes -= taken;
-      if (taken === chunk.length) this.#pending.shift();
-      else this.#pending[0] = chunk.subarray(taken);
+  #parseAhead(): void {
+    while (!this.#ahead.isEmpty && !this.#paused && this.#state === "open" && this.#canParse()) {
+      const { first } = this.#ahead;
+      if (first === undefined) return;
+      this.#ahead.taken(this.#parse(first));
     }
   }
 
   #readOn(): void {
     if (this.#socket.readableFlowing !== false || this.#paused || this.#state !== "open") return;
-    if (!this.#holdsEnough()) this.#socket.resume();
+    if (!this.#ahead.isFull) this.#socket.resume();
   }
 
   #onEnd(): void {
@@ -273,7 +260,7 @@ class H1ServerConnection implements HttpServerConnection, ExchangeConnection {
   /** The client has sent its end; it may still read. What it sent before is answered, as far as it is whole. */
   #afterEnd(): void {
     if (this.#state !== "open" || this.#exchange?.requestEnded === true) return;
-    if (this.#pendingBytes > 0 && (this.#paused || !this.#canParse())) return;
+    if (!this.#ahead.isEmpty && (this.#paused || !this.#canParse())) return;
     if (this.#isIdle()) this.#finishSocket();
     else this.#end({ kind: "peer-gone" });
   }
@@ -363,17 +350,12 @@ class H1ServerConnection implements HttpServerConnection, ExchangeConnection {
 
   // Ends.
 
-  #forgetPending(): void {
-    this.#pending = [];
-    this.#pendingBytes = 0;
-  }
-
   /** Sends our end, and drops what still comes until the client has sent its own, so that no reset takes our answer from it. */
   #finishSocket(): void {
     if (this.#state !== "open") return;
     this.#state = "closing";
     this.#parser.stop();
-    this.#forgetPending();
+    this.#ahead.forget();
     this.#reading.clear();
     this.writer.flush();
     // What is written may take the client long, but not for ever; only then it has so long to read it and to end.
@@ -402,7 +384,7 @@ class H1ServerConnection implements HttpServerConnection, ExchangeConnection {
     if (this.#state === "closed") return;
     this.#state = "closed";
     this.#parser.stop();
-    this.#forgetPending();
+    this.#ahead.forget();
     this.#reading.clear();
     this.#stall.clear();
     this.writer.discard();
