@@ -47,7 +47,7 @@ export function compilePolicy(config: PolicyConfig, path: string): Policy {
     ...{ name, action, dryRun },
     listeners: listeners.length === 0 ? undefined : new Set(listeners),
     rules: config.rules.map((rule, index) => ({
-      ...compileConditions(rule, (key, at) => refuseIn(name, `${path}.rules[${index}].${key}[${at}]`)),
+      ...compileConditions(rule, refusing(name, `${path}.rules[${index}]`)),
       missing: action !== "allow",
       decision: decisionOf(name, action, index),
       match: Object.freeze({ policy: name, rule: index, action }),
@@ -63,17 +63,10 @@ function decisionOf(policy: string, action: Policy["action"], rule: number): Dec
   });
 }
 
-type RefuseAt = (key: string, index: number) => (sentence: string) => never;
-
-function compileConditions(rule: RuleConfig, refuse: RefuseAt): Pick<Rule, "connection" | "request"> {
+function compileConditions(rule: RuleConfig, at: (key: string) => Refuse): Pick<Rule, "connection" | "request"> {
   const connection: ConnectionCondition[] = [];
   const request: RequestCondition[] = [];
   const { from, to, when } = rule;
-  const at =
-    (key: string): Refuse =>
-    (index, sentence) =>
-      refuse(key, index)(sentence);
-
   for (const [key, values, negated] of pairs("from.ids", from.ids, "from.notIds", from.notIds)) {
     connection.push({ kind: "id", key, negated, values, matcher: parseIds(values, at(key)) });
   }
@@ -94,9 +87,7 @@ function compileConditions(rule: RuleConfig, refuse: RefuseAt): Pick<Rule, "conn
     request.push({ kind: "host", key, negated, values, matcher: parseHosts(values, at(key)) });
   }
   when.headers.forEach((header, index) => {
-    request.push(
-      ...compileHeader(header, `when.headers[${index}]`, (sentence) => refuse("when.headers", index)(sentence)),
-    );
+    request.push(...compileHeader(header, index, at("when.headers")));
   });
   return { connection, request };
 }
@@ -111,7 +102,9 @@ function pairs<Value>(
   return [[key, values, false] as const, [notKey, notValues, true] as const].filter(([, list]) => list.length > 0);
 }
 
-function compileHeader(header: HeaderConfig, path: string, refuse: (sentence: string) => never): RequestCondition[] {
+function compileHeader(header: HeaderConfig, index: number, at: Refuse): RequestCondition[] {
+  const path = `when.headers[${index}]`;
+  const refuse = (sentence: string): never => at(index, sentence);
   const name = headerName(header.name, refuse);
   const { values, notValues, present } = header;
   const compared = values.length + notValues.length > 0;
@@ -127,10 +120,12 @@ function compileHeader(header: HeaderConfig, path: string, refuse: (sentence: st
   return conditions;
 }
 
-function refuseIn(policy: string, path: string): (sentence: string) => never {
-  return (sentence) => {
-    throw new ProxyError("MCA_PROXY_POLICY_INVALID", `Policy ${policy}, ${path}: ${sentence}`, {
-      details: { policy, path },
+/** Refuses the value of a key of a rule. @param path where the rule stands */
+function refusing(policy: string, path: string): (key: string) => Refuse {
+  return (key) => (index, sentence) => {
+    const at = `${path}.${key}[${index}]`;
+    throw new ProxyError("MCA_PROXY_POLICY_INVALID", `Policy ${policy}, ${at}: ${sentence}`, {
+      details: { policy, path: at },
     });
   };
 }
