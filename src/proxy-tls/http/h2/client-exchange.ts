@@ -149,7 +149,7 @@ export class H2ClientExchange implements ClientExchange {
     this.#connection.budget.head(sizeOf(raw));
     this.#interims += 1;
     if (this.#interims > MAX_INTERIM_HEADS) {
-      this.#malformed(badResponse("too-many-interim-heads"));
+      this.#malformed(badResponse("too-many-interim"));
       return;
     }
     const head = this.#reading(() => readResponseHead(raw, false));
