@@ -1,13 +1,13 @@
 // Rules between the keys of a listener. What would open a door that its operator believes to be shut is an error here.
 import { ConfigError } from "../../runtime/config/index.ts";
 import { SpiffeError, SpiffeId } from "../../spiffe/index.ts";
+import { parseHost } from "../http/fields/host.ts";
+import { mayTrail } from "../http/fields/roles.ts";
 import { checkHost, checkPlace, collide, describePlace, isLoopback, type Place } from "./addresses.ts";
 import type { InboundConfig, ListenerConfig, OutboundConfig } from "./listeners.ts";
 
 /** Keys that mean nothing where bytes are only passed on: somebody who sets them believes that requests are read. */
 const HTTP_KEYS = ["http", "forwardedClientCert", "authorities", "allowBrowsers"] as const;
-const AUTHORITY = /^(?:[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252})|\[[0-9a-fA-F:.]+\])(?::[0-9]{1,5})?$/;
-const FIELD_NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}$/;
 
 /**
  * Checks every listener, and all of them together.
@@ -96,15 +96,22 @@ function checkExpected(text: string, path: string): void {
 }
 
 function checkAuthority(text: string, path: string): void {
-  if (AUTHORITY.test(text)) return;
-  throw invalid(path, `is ${JSON.stringify(text)}; it must be host or host:port, as it stands in a request's Host.`);
+  try {
+    parseHost(text, 80);
+  } catch (cause) {
+    const sentence = `is ${JSON.stringify(text)}; it must be host or host:port, as it stands in a request's Host.`;
+    throw invalid(path, sentence, cause);
+  }
 }
 
 function checkTrailers({ http }: ListenerConfig, path: string): void {
   for (const key of ["requestTrailers", "responseTrailers"] as const) {
     http[key].forEach((name, index) => {
-      if (FIELD_NAME.test(name)) return;
-      throw invalid(`${path}.http.${key}[${index}]`, `is ${JSON.stringify(name)}; it must be the name of a field.`);
+      if (mayTrail(name.toLowerCase())) return;
+      throw invalid(
+        `${path}.http.${key}[${index}]`,
+        `is ${JSON.stringify(name)}; it must be the name of a field that means nothing in a head: it would never pass.`,
+      );
     });
   }
 }

@@ -121,7 +121,19 @@ test("an outbound HTTP listener on a TCP port needs authorities; a Unix socket a
   refuses(withListeners(outbound({ listen })), "MCA_CONFIG_UNSAFE", /authorities is empty/);
   parseProxyConfig(withListeners(outbound({ listen, authorities: ["cart.test", "cart.test:8080", "[::1]:80"] })));
   parseProxyConfig(withListeners(outbound({ listen, protocol: "tcp" })));
-  for (const authority of ["http://cart.test", "cart.test/", "a b", "*", "", "cart.test:", "[::1", "user@cart.test"]) {
+  for (const authority of [
+    "http://cart.test",
+    "cart.test/",
+    "a b",
+    "*",
+    "",
+    "cart.test:",
+    "[::1",
+    "user@cart.test",
+    "a..b",
+    "[:::]",
+    "a:0",
+  ]) {
     refuses(withListeners(outbound({ listen, authorities: [authority] })), "MCA_CONFIG_INVALID", /authorities/);
   }
 });
@@ -214,6 +226,25 @@ test("hosts carry no port, scheme or brackets, and trailers are names of fields"
     assert.throws(() => parseProxyConfig(withListeners(inbound({ host }))), ConfigError, host);
     assert.throws(() => parseProxyConfig(withListeners(outbound({ targets: [{ host, port: 1 }] }))), ConfigError, host);
   }
+  for (const name of [
+    "Host",
+    "content-length",
+    "X-Forwarded-For",
+    "x_real_ip",
+    "authorization",
+    "te",
+    "x-request-id",
+    "grpc-a b",
+  ]) {
+    refuses(
+      withListeners(inbound({ http: { responseTrailers: [name] } })),
+      "MCA_CONFIG_INVALID",
+      /responseTrailers\[0\]/,
+    );
+  }
+  parseProxyConfig(
+    withListeners(inbound({ http: { requestTrailers: ["X-Sum"], responseTrailers: ["grpc-status", "x-sum"] } })),
+  );
   refuses(withListeners(inbound({ http: { requestTrailers: ["a b"] } })), "MCA_CONFIG_INVALID", /requestTrailers\[0\]/);
 });
 

@@ -160,16 +160,24 @@ const ofStrangers = FieldRoles.ofRequests({
   ...{ policyNames: [], refuseOverrides: false, refuseBrowsers: false, allowUnderscores: true },
 });
 
-/**
- * Whether a request's field of that name (lower case) reaches the target as the caller said it: a policy may look at no other, and a
- * listener may let no other pass as a trailer.
- */
+/** Whether a request's field of that name (lower case) reaches the target as the caller said it: a policy may look at no other. */
 export function isForwarded(name: string): boolean {
+  const action = strangersRole(name) & ACTION;
+  return action === PASS || action === COOKIE || action === EXPECT;
+}
+
+/** Whether a listener may let a field of that name (lower case) pass as a trailer: one that means nothing in a head. */
+export function mayTrail(name: string): boolean {
+  const role = strangersRole(name);
+  return (role & ACTION) === PASS && ((role & MEANS) === 0 || name.startsWith("grpc-"));
+}
+
+/** The role where no policy names anything; that of a removed field where the name is refused. */
+function strangersRole(name: string): number {
   try {
-    const action = ofStrangers.roleOf(name) & ACTION;
-    return action === PASS || action === COOKIE || action === EXPECT;
+    return ofStrangers.roleOf(name);
   } catch (error) {
-    if (error instanceof RefusedError) return false;
+    if (error instanceof RefusedError) return REMOVE;
     throw error;
   }
 }

@@ -27,6 +27,6 @@ export function screenTrailers(trailers: FieldList, rules: TrailerRules): FieldL
 
 /** A field that means something in a head has no business behind the body, whatever a listener says. */
 function passes(name: string, role: number, rules: TrailerRules): boolean {
-  if (rules.grpcTrailers && name.startsWith("grpc-")) return true;
+  if (name.startsWith("grpc-")) return rules.grpcTrailers || rules.trailers.has(name);
   return (role & (roles.ACTION | roles.MEANS)) === roles.PASS && rules.trailers.has(name);
 }
