@@ -168,20 +168,6 @@ describe("an early response", () => {
     }
     assert.equal(client.closed, "error", "cut long before its 2 s are over");
   });
-
-  test("a slow reader gets the whole of a long response that ends the connection", async () => {
-    const body = "x".repeat(3_000_000);
-    await using world = await startHttp(
-      answering(`HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: ${body.length}\r\n\r\n${body}`),
-    );
-    const client = await world.client();
-    client.socket.write(GET.replace("\r\n\r\n", "\r\nconnection: close\r\n\r\n"));
-    client.socket.pause();
-    await sleep(2_600);
-    client.socket.resume();
-    await client.whenEnded();
-    assert.ok(client.text.endsWith(body));
-  });
 });
 
 describe("a refusal is terminal", () => {
@@ -284,6 +270,31 @@ describe("connections to targets", () => {
     await client.whenEnded();
     assert.match(client.text, /HTTP\/1.1 503 [\s\S]*"reason":"upstream-closed"/);
     assert.equal(world.proxy.observer.counted("retry"), 1);
+  });
+
+  test("a target that always hangs up is asked twice and no more; one that has said anything is asked once", async () => {
+    for (const [said, asked] of [
+      ["", 2],
+      ["HTTP/1.1 103 Early Hints\r\n\r\n", 1],
+    ] as const) {
+      await using world = await startHttp(({ socket }) => socket.once("data", () => socket.end(said)));
+      const client = await world.client();
+      client.socket.write(GET);
+      await client.whenEnded();
+      assert.match(client.text, /HTTP\/1.1 50[23] /);
+      assert.equal(world.backend.ends.length, asked);
+    }
+  });
+
+  test("one whose target said close is not used again, even where it stays open", async () => {
+    await using world = await startHttp(answering(OK.replace("content", "connection: close\r\ncontent")));
+    const client = await world.client();
+    for (let count = 1; count <= 2; count += 1) {
+      client.socket.write(GET);
+      await until(() => client.text.split("HTTP/1.1 200").length === count + 1, `answer ${count}`);
+    }
+    assert.equal(world.backend.ends.length, 2);
+    assert.doesNotMatch(client.text, /connection: close/);
   });
 
   test("two callers never share one, unless the listener says so", async () => {

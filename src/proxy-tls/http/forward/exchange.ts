@@ -273,7 +273,7 @@ export class ForwardedExchange implements ServerEvents, Waiter {
 
   /** Whether the target can not have acted on what it got, or may act twice (RFC 9110, section 9.2.2). */
   #isRepeatable({ received, unprocessed, cause }: UpstreamFailure): boolean {
-    if (received || this.#attempts > 1 || cause.kind === "malformed" || cause.kind === "timeout") return false;
+    if (received || this.#attempts > 1 || cause.kind === "malformed") return false;
     if (this.#requestBytes > 0 && this.#held === undefined) return false;
     if (unprocessed) return true;
     switch (this.#downstream.request.method) {
