@@ -1,6 +1,5 @@
 // Compiled policies. Immutable: a reload makes a new set. deny goes before allow, and what nothing allows is denied; the order in the
 // file never matters: where several policies match, the one that is told is the first by name.
-
 import { inForce, type Policy, type Rule } from "./compile.ts";
 import { attributesOf, connectionOutcome, counts, matchesAll } from "./conditions.ts";
 import type {
@@ -49,18 +48,20 @@ export class PolicySet {
   /** Narrows to what is constant on a connection: what is left of the policies looks at requests only. */
   forConnection(connection: ConnectionPolicyInput): ConnectionDecider {
     const attributes = attributesOf(connection);
-    const left = { deny: [] as Rule[], allow: [] as Rule[], observing: [] as ObservingPolicy[] };
+    const deny: Rule[] = [];
+    const allow: Rule[] = [];
+    const observing: ObservingPolicy[] = [];
     for (const policy of this.policies) {
       if (policy.listeners !== undefined && !policy.listeners.has(connection.listener)) continue;
       const rules = policy.rules.filter(({ connection: conditions, missing }) =>
         conditions.every((condition) => counts(connectionOutcome(condition, attributes), missing)),
       );
       if (rules.length === 0) continue;
-      if (!inForce(policy)) left.observing.push({ rules, dryRun: policy.dryRun });
-      else if (policy.action === "deny") left.deny.push(...rules);
-      else left.allow.push(...rules);
+      if (!inForce(policy)) observing.push({ rules, dryRun: policy.dryRun });
+      else if (policy.action === "deny") deny.push(...rules);
+      else allow.push(...rules);
     }
-    return new NarrowedPolicies(left.deny, left.allow, left.observing, this.#fieldNames);
+    return new NarrowedPolicies(deny, allow, observing, this.#fieldNames);
   }
 
   /** Decides. The order of policies never matters. */
