@@ -83,17 +83,15 @@ export type ConnectionEnd =
 
 /** What is counted and not logged each time. A closed set: the value of a label. */
 export type ObservedEvent =
-  /** A connection to a target was made, or could not be made, or a pooled one was used again. */
+  /** A connection to a target was made, or could not be made. */
   | "upstream-connected"
   | "upstream-connect-failed"
-  | "upstream-reused"
   /** A request was sent again, or would have been if the budget had allowed it. */
   | "retry"
   | "retry-budget-spent"
   /** Bytes on an idle connection to a target, or beyond its response: it was destroyed. */
   | "idle-upstream-bytes"
   | "dropped-trailer"
-  | "dropped-interim"
   | "xfcc-pair-left-out"
   | "request-id-replaced"
   /** A pooled or open connection was closed by us: policy, trust, revocation or expiry. */
