@@ -4,6 +4,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import fc from "fast-check";
 import { loadPolicies } from "../../src/proxy-tls/policy/load.ts";
 import { parsePolicies } from "../../src/proxy-tls/policy/parse.ts";
 import { MeshCaError } from "../../src/runtime/index.ts";
@@ -102,6 +103,62 @@ test("names of the language's own objects are keys and values like others", () =
   assert.equal(
     policySet(allow({ to: { paths: ["/constructor"] } })).decide(asking({ path: "/toString" })).effect,
     "deny",
+  );
+});
+
+test("whatever a file holds, it loads or is refused in a sentence", () => {
+  const leaf = fc.oneof(
+    fc.constantFrom(
+      ...["", "*", "/", "/**", "a", CART, "GET", "allow", "deny", "custom", "10.0.0.0/8", "x-a", "\u0000", "__proto__"],
+    ),
+    fc.oneof(fc.integer(), fc.double(), fc.boolean(), fc.constant(null), fc.string()),
+  );
+  const keys = [
+    ...[
+      "policies",
+      "name",
+      "action",
+      "dryRun",
+      "listeners",
+      "rules",
+      "from",
+      "to",
+      "when",
+      "ids",
+      "notIds",
+      "paths",
+      "hosts",
+    ],
+    ...["methods", "ports", "headers", "values", "notValues", "present", "sourceCidrs", "claims", "__proto__", "x"],
+  ];
+  const { value } = fc.letrec((tie) => ({
+    value: fc.oneof({ maxDepth: 6 }, leaf, fc.array(tie("value"), { maxLength: 3 }), tie("group")),
+    group: fc.dictionary(fc.constantFrom(...keys), tie("value"), { maxKeys: 4 }),
+  }));
+  const rule = fc.record({ from: value, to: value, when: value }, { requiredKeys: [] });
+  const policy = fc.record(
+    {
+      name: leaf,
+      action: fc.constantFrom("allow", "deny", "audit", 1),
+      dryRun: value,
+      listeners: value,
+      rules: fc.array(rule),
+    },
+    { requiredKeys: [] },
+  );
+  fc.assert(
+    fc.property(
+      fc.oneof(value, fc.record({ policies: fc.oneof(value, fc.array(policy, { maxLength: 3 })) })),
+      (file) => {
+        try {
+          parsePolicies(file).decide(input());
+        } catch (error) {
+          assert(error instanceof MeshCaError, String(error));
+          assert.match(error.message, /^[\x20-\x7e]+[.?]$/);
+        }
+      },
+    ),
+    { numRuns: 3_000 },
   );
 });
 
