@@ -54,11 +54,24 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGQ
   });
 }
 
+/** The application that `proxy run` has started: it shall not go on alone when the proxy is killed. */
+let application;
+child.on("message", (message) => {
+  if (Number.isSafeInteger(message?.application)) application = message.application;
+});
+
 child.on("error", (error) => {
   console.error(`mesh-ca: Node cannot be started: ${error.message}`);
   process.exit(1);
 });
 
 child.on("exit", (code, signal) => {
+  if (signal !== null && application !== undefined) {
+    try {
+      process.kill(application, "SIGTERM");
+    } catch {
+      // It has ended, too.
+    }
+  }
   process.exit(code ?? 128 + (constants.signals[signal] ?? 0));
 });

@@ -11,6 +11,8 @@ export interface ProxyProcessOptions {
   readonly config: Readonly<Record<string, unknown>>;
   /** The application and its arguments. */
   readonly command?: readonly string[];
+  /** Start it by bin/mesh-ca.mjs, as an installed program is. */
+  readonly launcher?: boolean;
 }
 
 interface Line extends Record<string, unknown> {
@@ -26,19 +28,19 @@ export class ProxyProcess {
   stdout = "";
   stderr = "";
 
-  constructor({ config, command = [] }: ProxyProcessOptions) {
+  constructor({ config, command = [], launcher = false }: ProxyProcessOptions) {
     const file = join(temporaryDirectory(), "proxy.yaml");
     // JSON is YAML.
     writeFileSync(file, JSON.stringify({ admin: { port: 0 }, drain: { graceSeconds: 5 }, ...config }));
     const args = [
-      "src/cli/main.ts",
+      ...(launcher ? ["bin/mesh-ca.mjs"] : [...nodeFlags(), "src/cli/main.ts"]),
       "proxy",
       "run",
       "--config",
       file,
       ...(command.length > 0 ? ["--", ...command] : []),
     ];
-    this.child = spawn(process.execPath, [...nodeFlags(), ...args], {
+    this.child = spawn(process.execPath, args, {
       cwd: projectRoot,
       stdio: ["ignore", "pipe", "pipe"],
     });
@@ -96,5 +98,15 @@ export async function endProxies(): Promise<void> {
   for (const proxy of [...running]) {
     proxy.child.kill("SIGKILL");
     await proxy.ended;
+  }
+}
+
+/** Whether a process is there. */
+export function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
   }
 }

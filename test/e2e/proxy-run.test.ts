@@ -4,9 +4,12 @@ import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { temporaryDirectory } from "../identity-client/helpers.ts";
+import { GET, OK } from "../proxy-tls/support/http.ts";
+import { ALLOW_ALL } from "../proxy-tls/support/proxy.ts";
+import { connectClient, connectPlain, startBackend } from "../proxy-tls/support/sockets.ts";
 import { TestDomain } from "../proxy-tls/support/state.ts";
 import { SvidFiles } from "../proxy-tls/support/svid-files.ts";
-import { endProxies, ProxyProcess } from "./proxy-process.ts";
+import { endProxies, isAlive, ProxyProcess } from "./proxy-process.ts";
 import { until } from "./until.ts";
 
 const domain = new TestDomain("example.test");
@@ -96,6 +99,70 @@ test("an application that cannot be started ends the proxy with its reason", asy
   });
   assert.equal(await proxy.ended, 1);
   assert.match(proxy.stderr, /\/nowhere\/application cannot be started \(ENOENT\).*MCA_PROXY_COMMAND/);
+});
+
+test("an application that the proxy has started does not outlive a proxy that was killed, nor a launcher", async () => {
+  const svid = files();
+  for (const victim of ["proxy", "launcher"] as const) {
+    const proxy = new ProxyProcess({
+      config: { identity: svid.config, workers: 1, listeners: [IN] },
+      command: ["sh", "-c", "echo $$; exec sleep 60"],
+      launcher: true,
+    });
+    await until(() => /^\d+$/m.test(proxy.stdout), "the application is up");
+    const application = Number(/^\d+$/m.exec(proxy.stdout)?.[0]);
+    const { pid } = await proxy.line("proxy.started");
+    process.kill(victim === "proxy" ? Number(pid) : (proxy.child.pid ?? 0), "SIGKILL");
+    await until(() => !isAlive(application) && !isAlive(Number(pid)), `nothing is left after the ${victim} was killed`);
+    await proxy.ended;
+  }
+});
+
+test("what is in flight at SIGTERM is finished, nothing new is taken, and a second signal ends at once", async (t) => {
+  const backend = await startBackend();
+  t.after(() => backend[Symbol.asyncDispose]());
+  const policyFile = join(temporaryDirectory(), "p.yaml");
+  writeFileSync(policyFile, JSON.stringify({ policies: [ALLOW_ALL] }));
+  const config = { identity: files().config, policyFile, listeners: [{ ...IN, target: { port: backend.port } }] };
+  const caller = domain.identity("/caller");
+  const ask = async (proxy: ProxyProcess, index: number) => {
+    const client = await connectClient(await proxy.serving("in"), caller, { alpn: ["http/1.1"] });
+    client.socket.write(GET);
+    const end = await backend.end(index);
+    await until(() => end.text.includes("\r\n\r\n"), "the request has reached the application");
+    return { client, end };
+  };
+  const orderly = new ProxyProcess({ config: { ...config, workers: 2 } });
+  const first = await ask(orderly, 0);
+  orderly.signal("SIGTERM");
+  await orderly.line("proxy.draining");
+  assert.match((await orderly.admin("/readyz")).text, /MCA_PROXY_STOPPING/);
+  const port = await orderly.serving("in");
+  await until(
+    () =>
+      connectPlain({ port }).then(
+        ({ socket }) => socket.destroy() === undefined,
+        () => true,
+      ),
+    "no door is open",
+  );
+  writeFileSync(policyFile, "policies: [broken");
+  await orderly.line("reload.failed");
+  first.end.socket.write(OK);
+  await first.client.whenEnded();
+  assert.match(first.client.text, /^HTTP\/1\.1 200 OK\r\n(?:.*\r\n)*\r\nok$/);
+  assert.equal(await orderly.ended, 0);
+
+  writeFileSync(policyFile, JSON.stringify({ policies: [ALLOW_ALL] }));
+  const hurried = new ProxyProcess({ config: { ...config, workers: 1, drain: { graceSeconds: 3_600 } } });
+  const second = await ask(hurried, 1);
+  hurried.signal("SIGTERM");
+  hurried.signal("SIGTERM");
+  await hurried.line("proxy.draining");
+  assert.equal(hurried.child.exitCode, null, "the same signal twice at once is one");
+  hurried.signal("SIGINT");
+  assert.equal(await hurried.ended, 1);
+  await second.client.whenEnded();
 });
 
 test("without an application SIGTERM ends with 0, also before there is an identity", async () => {

@@ -14,7 +14,7 @@ import {
 } from "../proxy-tls/support/sockets.ts";
 import { TestDomain } from "../proxy-tls/support/state.ts";
 import { SvidFiles } from "../proxy-tls/support/svid-files.ts";
-import { endProxies, ProxyProcess } from "./proxy-process.ts";
+import { endProxies, isAlive, ProxyProcess } from "./proxy-process.ts";
 import { until } from "./until.ts";
 
 const domain = new TestDomain("example.test");
@@ -93,15 +93,6 @@ async function carries(port: number): Promise<boolean> {
 /** A process that dies ends its connections without a word. */
 const isGone = ({ ended, closed }: End): boolean => ended || closed !== "no";
 
-const alive = (pid: number): boolean => {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
-};
-
 test("connections are spread over the workers; one that is killed takes its own along and is replaced", async () => {
   const { proxy, port, socket } = await start("spread");
   assert.equal((await proxy.admin("/readyz")).status, 200);
@@ -135,7 +126,7 @@ test("connections are spread over the workers; one that is killed takes its own 
   for (const end of [...connections, ...local]) end.socket.destroy();
   proxy.signal("SIGTERM");
   assert.equal(await proxy.ended, 0);
-  assert.equal(alive(second.pid), false);
+  assert.equal(isAlive(second.pid), false);
 });
 
 test("a change of policies, trust or certificate reaches every worker; what is broken reaches none", async () => {
@@ -187,7 +178,7 @@ test("a primary that is killed takes its workers with it, and its port and socke
   proxy.signal("SIGKILL");
   assert.equal(await proxy.ended, "SIGKILL");
   await connection.whenEnded();
-  await until(() => workers.every(({ pid }) => !alive(pid)), "no worker is left");
+  await until(() => workers.every(({ pid }) => !isAlive(pid)), "no worker is left");
   await assert.rejects(connectPlain({ port }), { code: "ECONNREFUSED" });
   assert.ok(statSync(socket).isSocket(), "what a killed process leaves");
   const again = await start("orphans");

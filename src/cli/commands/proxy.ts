@@ -4,6 +4,7 @@ import { systemSchedulingClock } from "../../identity-client/index.ts";
 import { describeProxyConfig, loadProxyConfig, proxyConfigJsonSchema } from "../../proxy-tls/config/index.ts";
 import { describePolicies, loadPolicies, policyJsonSchema } from "../../proxy-tls/policy/index.ts";
 import { collectStartUpGarbage, createLogger, systemRandom } from "../../runtime/index.ts";
+import { tellLauncher } from "../launcher.ts";
 import { print, printJson, toJson } from "../output.ts";
 import { proxyExplainCommand } from "./proxy-explain.ts";
 
@@ -53,6 +54,7 @@ async function run(command: readonly string[], options: ConfigOption): Promise<v
   process.exitCode = await runProxy({
     ...{ config, logger, command, clock: systemSchedulingClock, random: systemRandom },
     onServing: () => collectStartUpGarbage(),
+    onCommand: tellLauncher,
   });
 }
 

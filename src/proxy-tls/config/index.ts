@@ -1,5 +1,4 @@
-export { isLoopback } from "./addresses.ts";
 export { describeProxyConfig } from "./describe.ts";
 export type { HttpConfig, InboundConfig, ListenerConfig, OutboundConfig } from "./listeners.ts";
 export { loadProxyConfig, parseProxyConfig, proxyConfigJsonSchema, renderProxyConfigurationDocs } from "./load.ts";
-export { type ProxyConfig, proxyConfigSchema } from "./schema.ts";
+export type { ProxyConfig } from "./schema.ts";

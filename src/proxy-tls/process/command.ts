@@ -13,11 +13,14 @@ export interface CommandOptions {
 
 export class RunningCommand {
   readonly #child: ChildProcess;
+  readonly pid: number;
   /** The exit code; 128+n for a signal. */
   readonly ended: Promise<number>;
 
   private constructor(child: ChildProcess, ended: Promise<number>) {
     this.#child = child;
+    if (child.pid === undefined) throw new TypeError("a process that was started has an id");
+    this.pid = child.pid;
     this.ended = ended;
   }
 

@@ -10,6 +10,8 @@ export interface RunOptions extends ProxyOptions {
   readonly command: readonly string[];
   /** Called once the proxy serves. */
   readonly onServing?: (proxy: RunningProxy) => void;
+  /** Called with the process id of the application once it runs. */
+  readonly onCommand?: (pid: number) => void;
   /** Ends the process at once. A parameter for tests. */
   readonly exit?: (code: number) => void;
 }
@@ -45,13 +47,14 @@ async function run(options: RunOptions, signals: Signals, umask: number): Promis
     if (Signals.stops(signal)) proxy.announceStop();
   });
   const starting = proxy.start();
-  const stopped = await Promise.race([starting, signals.stopAsked]);
-  if (stopped !== undefined) {
+  await Promise.race([starting, signals.stopAsked]);
+  const { stop } = signals;
+  if (stop !== undefined) {
     await Promise.allSettled([proxy.close(0), starting]);
-    return command.length === 0 ? 0 : 128 + constants.signals[stopped];
+    return command.length === 0 ? 0 : 128 + constants.signals[stop];
   }
   onServing?.(proxy);
-  const code = command.length === 0 ? await untilStopped(signals) : await runBeside(proxy, signals, command, umask);
+  const code = command.length === 0 ? await untilStopped(signals) : await runBeside(proxy, signals, options, umask);
   await drain(proxy, signals, options, code);
   return code;
 }
@@ -65,7 +68,7 @@ async function untilStopped(signals: Signals): Promise<number> {
 async function runBeside(
   proxy: RunningProxy,
   signals: Signals,
-  command: readonly string[],
+  { command, onCommand }: RunOptions,
   umask: number,
 ): Promise<number> {
   let running: RunningCommand | undefined;
@@ -81,6 +84,7 @@ async function runBeside(
     await proxy.close(0);
     throw error;
   }
+  onCommand?.(running.pid);
   if (early !== undefined) running.signal(early);
   return running.ended;
 }

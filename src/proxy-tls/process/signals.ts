@@ -18,6 +18,7 @@ export class Signals {
   #ask: (signal: NodeJS.Signals) => void = () => {};
   #force: (signal: NodeJS.Signals) => void = () => {};
   #stops = 0;
+  #stop: NodeJS.Signals | undefined;
 
   constructor(logger: Logger) {
     this.#logger = logger;
@@ -28,6 +29,11 @@ export class Signals {
       this.#force = resolve;
     });
     for (const signal of [...STOP, ...OTHERS]) process.on(signal, this.#onSignal);
+  }
+
+  /** The first signal that asked to stop; undefined: none has. */
+  get stop(): NodeJS.Signals | undefined {
+    return this.#stop;
   }
 
   /** Whether a signal asks to stop. */
@@ -52,6 +58,7 @@ export class Signals {
       if (last !== undefined && now - last < REPEATED_MS) return;
       this.#stops += 1;
       this.#logger.info({ event: "proxy.signal", signal }, "A signal asks to stop.");
+      this.#stop ??= signal;
       if (this.#stops === 1) this.#ask(signal);
       else this.#force(signal);
     }

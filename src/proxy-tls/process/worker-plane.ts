@@ -21,10 +21,14 @@ export interface WorkerPlaneOptions {
   readonly count: number;
   readonly state: StateHolder;
   readonly logger: Logger;
+  /** A place that is empty for so long makes not ready; until then the others carry on. Default 5,000. */
+  readonly downMs?: number;
+  /** The longest that a worker may take to follow a change. Default 10,000. */
+  readonly followMs?: number;
 }
 
-/** A place that is empty for so long makes not ready; until then the others carry on. */
 const DOWN_MS = 5_000;
+const FOLLOW_MS = 10_000;
 /** What a worker may take beyond the grace. */
 const PATIENCE_MS = 3_000;
 
@@ -51,7 +55,7 @@ export class WorkerPlane implements Plane {
         new WorkerSlot({
           fork: () => forkWorker(),
           config: () => this.#config,
-          ...{ state, logger },
+          ...{ state, logger, followMs: options.followMs ?? FOLLOW_MS },
           onMessage: (worker, message) => {
             if (message.kind === "metrics-answer") this.#collector.answered(worker, message);
           },
@@ -101,7 +105,7 @@ export class WorkerPlane implements Plane {
       return [{ code: "MCA_PROXY_WORKER_DOWN", sentence: `No worker serves: ${down[0]?.reason}.` }];
     }
     return down
-      .filter(({ ms }) => ms > DOWN_MS)
+      .filter(({ ms }) => ms > (this.#options.downMs ?? DOWN_MS))
       .map(({ reason }) => ({ code: "MCA_PROXY_WORKER_DOWN", sentence: `A worker does not come up: ${reason}.` }));
   }
 

@@ -16,6 +16,8 @@ export interface WorkerSlotOptions {
   config(): Extract<ToWorker, { kind: "start" }>["config"];
   readonly state: StateHolder;
   readonly logger: Logger;
+  /** The longest that a worker may take to follow a change: one that hangs would go on with trust that was withdrawn. */
+  readonly followMs: number;
   /** Answers about numbers, and ends. */
   onMessage(worker: number, message: FromWorker): void;
   onEnd(worker: number, unasked: boolean): void;
@@ -23,8 +25,6 @@ export interface WorkerSlotOptions {
 
 /** The longest that a worker may take to listen. */
 const START_MS = 30_000;
-/** The longest that a worker may take to follow a change: one that hangs would go on with trust that was withdrawn. */
-const FOLLOW_MS = 10_000;
 const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 10_000;
 /** A worker that served for so long was well: the next pause is a short one again. */
@@ -42,6 +42,8 @@ export class WorkerSlot {
   #stopped = false;
   #pauseMs = FIRST_PAUSE_MS;
   #reason = "it has not come up yet";
+  /** Why we ended the present worker. */
+  #failure: string | undefined;
   #timer: NodeJS.Timeout | undefined;
   #limit: NodeJS.Timeout | undefined;
   #ended: Promise<void> = Promise.resolve();
@@ -95,7 +97,7 @@ export class WorkerSlot {
     if (this.#told === undefined || this.#worker === undefined) return;
     this.send(this.#options.state.message(this.#told));
     this.#remember();
-    this.#watchOver(FOLLOW_MS, "it did not take a change of the state in time");
+    this.#watchOver(this.#options.followMs, "it did not take a change of the state in time");
   }
 
   /** Ends the worker when its work has ended, at the latest after `graceMs + patienceMs`, and fills the place no more. */
@@ -115,6 +117,7 @@ export class WorkerSlot {
     this.#worker = worker;
     this.#told = undefined;
     this.#taken = -1;
+    this.#failure = undefined;
     this.#watchOver(START_MS, "it did not listen in time");
     this.#ended = new Promise((resolve) => {
       worker.once("exit", (code, signal) => {
@@ -167,7 +170,7 @@ export class WorkerSlot {
 
   /** Ends the worker; what comes of it is decided when it has ended. */
   #fail(reason: string): void {
-    this.#reason = reason;
+    this.#failure ??= reason;
     this.#waiting?.reject(new ProxyError("MCA_PROXY_LISTEN_FAILED", reason));
     this.#waiting = undefined;
     this.#worker?.process.kill("SIGKILL");
@@ -177,10 +180,8 @@ export class WorkerSlot {
     clearTimeout(this.#limit);
     const unasked = !this.#stopped;
     const wasServing = this.#serving;
-    if (wasServing) {
-      this.#downSince = performance.now();
-      this.#reason = `the last one ended by ${how}`;
-    }
+    if (wasServing) this.#downSince = performance.now();
+    this.#reason = this.#failure ?? `it ended by ${how}`;
     this.#serving = false;
     this.#worker = undefined;
     this.#waiting?.reject(
@@ -195,7 +196,7 @@ export class WorkerSlot {
     if (wasServing && performance.now() - this.#servingSince > WELL_MS) this.#pauseMs = FIRST_PAUSE_MS;
     this.#options.logger.error(
       { event: "worker.ended", worker: worker.process.pid, how, reason: this.#reason, againMs: this.#pauseMs },
-      "A worker ended although nobody asked it to; another one takes its place.",
+      "A worker has ended; another one takes its place.",
     );
     this.#timer = setTimeout(() => this.#fill(), this.#pauseMs);
     this.#pauseMs = Math.min(LONGEST_PAUSE_MS, this.#pauseMs * 2);

@@ -1,0 +1,114 @@
+// Workers that hang, die and do not come up: ended, replaced with a growing pause, told. Real processes; this one is their primary.
+import assert from "node:assert/strict";
+import { after, type TestContext, test } from "node:test";
+import type { AdminWorker } from "../../../src/proxy-tls/admin/view.ts";
+import type { MetricsSnapshot } from "../../../src/proxy-tls/observe/snapshot.ts";
+import { parsePolicies } from "../../../src/proxy-tls/policy/parse.ts";
+import { StateHolder } from "../../../src/proxy-tls/process/state-holder.ts";
+import { WorkerPlane, type WorkerPlaneOptions } from "../../../src/proxy-tls/process/worker-plane.ts";
+import { until } from "../../e2e/until.ts";
+import { TestLog } from "../../support/test-log.ts";
+import { ALLOW_ALL, inboundTcp, proxyConfig, world } from "../support/proxy.ts";
+import { type Backend, connectClient, type End, startEcho } from "../support/sockets.ts";
+
+const echo: Backend = await startEcho();
+after(() => echo[Symbol.asyncDispose]());
+
+const own = { id: "spiffe://example.test/proxy", tls: world.identity("/proxy") };
+const caller = world.identity("/caller");
+const nobody = parsePolicies({ policies: [] });
+
+interface Given {
+  readonly plane: WorkerPlane;
+  readonly state: StateHolder;
+  readonly log: TestLog;
+}
+
+async function given(t: TestContext, changes: Partial<WorkerPlaneOptions> = {}): Promise<Given> {
+  const state = new StateHolder();
+  state.update({ own, trust: [world.trust()], policies: parsePolicies({ policies: [ALLOW_ALL] }) });
+  const log = new TestLog();
+  const config = proxyConfig([inboundTcp(echo.port)], { log: { access: false, level: "error" } });
+  const plane = new WorkerPlane({ config, count: 2, state, logger: log.logger, downMs: 300, ...changes });
+  t.after(() => plane.drain(0));
+  await plane.listen();
+  return { plane, state, log };
+}
+
+function connect(plane: WorkerPlane): Promise<End> {
+  return connectClient(plane.addresses().get("in")?.port ?? 0, caller);
+}
+
+/** Connections that were accepted, by all workers together. */
+function accepted({ counters }: MetricsSnapshot): number {
+  return counters.filter(({ metric }) => metric === "accepted").reduce((sum, { value }) => sum + value, 0);
+}
+
+/** Waits until every worker serves, with none of `gone` among them. */
+async function whole(plane: WorkerPlane, gone: readonly AdminWorker[] = []): Promise<readonly AdminWorker[]> {
+  await until(() => {
+    const workers = plane.workers();
+    const old = new Set(gone.map(({ pid }) => pid));
+    return workers.length === 2 && workers.every(({ serving, pid }) => serving && !old.has(pid));
+  }, "every worker serves");
+  return plane.workers();
+}
+
+test("a worker that hangs is ended when it does not follow a change, and who comes after it knows the change", async (t) => {
+  const { plane, state, log } = await given(t, { followMs: 400 });
+  const [hanging, other] = await whole(plane);
+  assert.ok(hanging !== undefined && other !== undefined);
+  process.kill(hanging.pid, "SIGSTOP");
+  state.update({ policies: nobody });
+  await until(() => plane.workers().some(({ pid, serving }) => pid === other.pid && serving), "the other one follows");
+  assert.equal(plane.workers().find(({ pid }) => pid === hanging.pid)?.serving, false);
+  await until(() => log.of("worker.ended").length === 1, "the one that hangs is ended");
+  assert.match(String(log.of("worker.ended")[0]?.["reason"]), /did not take a change/);
+  await whole(plane, [hanging]);
+  const ends = await Promise.all(Array.from({ length: 12 }, () => connect(plane)));
+  for (const end of ends) end.socket.write("ping");
+  await Promise.all(ends.map((end) => end.whenEnded()));
+  assert.deepEqual([...new Set(ends.map(({ text }) => text))], [""], "nobody carries anything by the old policies");
+  assert.equal(plane.crashes, 1);
+});
+
+test("a worker that does not come up makes not ready, is tried again with growing pauses, and comes up when it can", async (t) => {
+  const { plane, state, log } = await given(t);
+  const [first, second] = await whole(plane);
+  assert.ok(first !== undefined && second !== undefined);
+  // Without an identity no listener opens.
+  state.update({ own: null });
+  process.kill(first.pid, "SIGKILL");
+  assert.deepEqual(plane.problems(), [], "the other one carries on");
+  await until(() => plane.problems().length > 0, "the empty place is told");
+  assert.equal(plane.problems()[0]?.code, "MCA_PROXY_WORKER_DOWN");
+  await until(() => log.of("worker.ended").length === 3, "it was tried again");
+  const pauses = log.of("worker.ended").map(({ againMs }) => againMs);
+  assert.deepEqual(pauses, [100, 200, 400]);
+  assert.match(plane.problems()[0]?.sentence ?? "", /identity|certificate/i, "with the worker's own reason");
+  process.kill(second.pid, "SIGKILL");
+  await until(() => /No worker serves/.test(plane.problems()[0]?.sentence ?? ""), "that nobody serves is told at once");
+  state.update({ own });
+  await whole(plane, [first, second]);
+  assert.deepEqual(plane.problems(), []);
+  const end = await connect(plane);
+  end.socket.write("ping");
+  assert.equal(await end.receive(4), "ping");
+  end.socket.destroy();
+});
+
+test("numbers of a worker that was ended in order are kept, and no worker is left", async (t) => {
+  const { plane } = await given(t);
+  const workers = await whole(plane);
+  const ends = await Promise.all(Array.from({ length: 6 }, () => connect(plane)));
+  await until(async () => accepted(await plane.metrics()) === 6, "all are counted");
+  for (const end of ends) end.socket.end();
+  await Promise.all(ends.map((end) => end.whenEnded()));
+  await plane.drain(2_000);
+  const later = await plane.metrics();
+  assert.equal(accepted(later), 6);
+  assert.deepEqual(later.gauges, []);
+  assert.deepEqual(plane.workers(), []);
+  assert.equal(plane.crashes, 0);
+  for (const { pid } of workers) assert.throws(() => process.kill(pid, 0), { code: "ESRCH" });
+});
