@@ -41,7 +41,7 @@ try {
     const log = openSync(`${here}/run/${name}-proxy.log`, "a");
     running.push(spawn(process.execPath, args, { cwd: here, stdio: ["ignore", "inherit", log] }));
   }
-  const ready = Promise.all(services.map(({ admin, port }) => answer(admin, port)));
+  const ready = answer();
   const ended = Promise.race(running.map((child) => once(child, "exit")));
   const first = await Promise.race([ready, ended.then(() => "ended"), stopped.then(() => "stopped")]);
   if (first === "ended") {
@@ -62,10 +62,12 @@ try {
   remove();
 }
 
-/** Waits until a proxy is ready and the service that it has started answers. */
-async function answer(admin: number, port: number): Promise<void> {
-  for (const url of [`http://127.0.0.1:${admin}/readyz`, `http://127.0.0.1:${port}/headers`]) {
-    while (!over && !(await fetch(url).catch(() => undefined))?.ok) await sleep(100);
+/** Waits until each proxy is ready and the service that it has started answers. */
+async function answer(): Promise<void> {
+  for (const { admin, port } of services) {
+    for (const url of [`http://127.0.0.1:${admin}/readyz`, `http://127.0.0.1:${port}/headers`]) {
+      while (!over && !(await fetch(url).catch(() => undefined))?.ok) await sleep(100);
+    }
   }
 }
 

@@ -124,7 +124,8 @@ function jsonLines(text: string): LogLine[] {
   return whole.filter((line) => line.startsWith("{")).map((line): LogLine => JSON.parse(line) ?? NO_LINE);
 }
 
-function member(value: unknown, name: string): unknown {
+/** A member of parsed JSON, if it has one. */
+export function member(value: unknown, name: string): unknown {
   return typeof value === "object" && value !== null ? Reflect.get(value, name) : undefined;
 }
 

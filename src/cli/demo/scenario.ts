@@ -9,7 +9,7 @@ import { type Connection, withConnection } from "../connection.ts";
 import { CliError } from "../errors.ts";
 import { table, time } from "../output.ts";
 import { startPlainService } from "./plain-service.ts";
-import { getText, ProxyProcess } from "./proxy-process.ts";
+import { getText, member, ProxyProcess } from "./proxy-process.ts";
 import { RequestStream } from "./request-stream.ts";
 import { answerToStranger, isAnonymousServed, secondRedemption } from "./strangers.ts";
 import { startTemporaryDomain } from "./temporary-domain.ts";
@@ -19,12 +19,18 @@ const TRUST_DOMAIN = "demo.example.test";
 const CART = `spiffe://${TRUST_DOMAIN}/cart`;
 const WEB = `spiffe://${TRUST_DOMAIN}/web`;
 const FORGED = `spiffe://${TRUST_DOMAIN}/admin`;
-const POLICY = {
-  name: "web-reads",
-  action: "allow",
-  rules: [{ from: { ids: [WEB] }, to: { methods: ["GET"], paths: ["/"] } }],
-};
-const POLICY_SENTENCE = `"${POLICY.name}": ${WEB} may GET /. Nobody else may do anything.`;
+const POLICIES = [
+  {
+    name: "web-reads",
+    action: "allow",
+    rules: [{ from: { ids: [WEB] }, to: { methods: ["GET"] } }],
+  },
+  { name: "nobody-administers", action: "deny", rules: [{ to: { paths: ["/admin/**"] } }] },
+];
+const POLICY_SENTENCES = [
+  `"web-reads" allows ${WEB} to GET; "nobody-administers" denies /admin to everybody.`,
+  "What no policy allows is denied.",
+];
 const INBOUND = { direction: "inbound", name: "cart", protocol: "http", host: "127.0.0.1", port: 0 };
 const OUTBOUND = {
   ...{ direction: "outbound", name: "cart", protocol: "http", listen: { port: 0 } },
@@ -69,7 +75,7 @@ async function act(
   const cart = await startPlainService();
   parts.defer(() => cart.close());
   const policyFile = join(folder, "policies.yaml");
-  await writeFile(policyFile, JSON.stringify({ policies: [POLICY] }, undefined, 2));
+  await writeFile(policyFile, JSON.stringify({ policies: POLICIES }, undefined, 2));
   const cartToken = await createToken(server, "cart");
   const start = async (
     name: string,
@@ -88,8 +94,8 @@ async function act(
     listeners: [{ ...INBOUND, target: { port: cart.port } }],
   });
   const cartPort = cartProxy.port("cart");
-  say(`   cart's proxy takes mTLS at 127.0.0.1:${cartPort} and forwards to cart, port ${cart.port}. Its one policy:`);
-  say(`   ${POLICY_SENTENCE}`);
+  say(`   cart's proxy takes mTLS at 127.0.0.1:${cartPort} and forwards to cart, port ${cart.port}. Its policies:`);
+  for (const sentence of POLICY_SENTENCES) say(`   ${sentence}`);
   const webProxy = await start("web", await createToken(server, "web"), {
     listeners: [{ ...OUTBOUND, targets: [{ host: "127.0.0.1", port: cartPort }] }],
   });
@@ -124,11 +130,12 @@ async function act(
 
   say("5. What is not allowed is refused, and the log says by what.");
   const denied = await getText(webPort, "/admin", { host: "cart" });
-  expect(denied.includes("MCA_PROXY_DENIED"), `a path that no policy allows is denied (${denied})`);
+  expect(denied.includes("MCA_PROXY_DENIED"), `what a policy denies is denied (${denied})`);
   say(`   web asks for /admin: ${denied.trim()}`);
   const lineOf = () => cartProxy.accessLines.find(({ target }) => target === "/admin");
   await until("the line in the access log", () => lineOf() !== undefined, 10_000, signal);
   const line = lineOf();
+  expect(member(line?.["decision"], "policy") === "nobody-administers", "the access log names the policy");
   say(`   cart's access log: peer ${String(line?.["peer"])}, decision ${JSON.stringify(line?.["decision"])}`);
   const stranger = await SvidSource.start({
     joinToken: { text: await createToken(server, "stranger") },
