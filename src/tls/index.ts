@@ -17,7 +17,6 @@ export { type OpenSslTrial, tryWithOpenSsl } from "./openssl-trial.ts";
 export {
   clientTlsOptions,
   type MinVersion,
-  requireUsableIdentity,
   serverTlsOptions,
   type TlsOptionParameters,
   type WebClientParameters,
@@ -25,5 +24,5 @@ export {
   webServerTlsOptions,
 } from "./options.ts";
 export { presentedChain } from "./presented-chain.ts";
-export { plainAddress, senderOf } from "./remote-address.ts";
+export { plainAddress } from "./remote-address.ts";
 export { resetConnection } from "./reset.ts";
