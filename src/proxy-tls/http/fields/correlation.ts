@@ -27,5 +27,5 @@ export function correlate(fields: FieldList, random: RandomSource): Correlation 
     trace = startTrace(random);
     added.push("traceparent", trace);
   }
-  return { requestId, traceId: traceIdOf(trace) ?? "", added };
+  return { requestId, traceId: traceIdOf(trace), added };
 }

@@ -10,7 +10,7 @@ import { isRequestId } from "./request-id.ts";
 import * as roles from "./roles.ts";
 import type { RequestRules } from "./rules.ts";
 import { checkField } from "./safe-fields.ts";
-import { traceIdOf } from "./traceparent.ts";
+import { isTraceparent } from "./traceparent.ts";
 import { viaNames } from "./via.ts";
 
 export class RequestFields {
@@ -102,7 +102,7 @@ export class RequestFields {
         return false;
       case roles.TRACEPARENT:
         this.#traceparents += 1;
-        if (traceIdOf(value) === undefined) this.#traceGood = false;
+        if (!isTraceparent(value)) this.#traceGood = false;
         return false;
       case roles.TRACESTATE:
         this.#tracestate = true;

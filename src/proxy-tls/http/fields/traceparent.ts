@@ -12,17 +12,21 @@ const PARENT_ID_END = 52;
 const TRACE_ID_BYTES = 16;
 const STARTED_BYTES = 24;
 
-/** The trace id of a valid traceparent (32 hexadecimal digits in lower case); undefined: it is not valid. */
-export function traceIdOf(text: string): string | undefined {
-  if (text.length < CHARACTERS || text.startsWith("ff")) return undefined;
+/** The trace id (32 hexadecimal digits in lower case) of a traceparent that is valid. */
+export function traceIdOf(traceparent: string): string {
+  return traceparent.slice(TRACE_ID, TRACE_ID_END);
+}
+
+/** Whether a traceparent is valid. */
+export function isTraceparent(text: string): boolean {
+  if (text.length < CHARACTERS || text.startsWith("ff")) return false;
   // Later versions may add fields, after another dash.
-  if (text.length > CHARACTERS && (text.startsWith("00") || text.charCodeAt(CHARACTERS) !== DASH)) return undefined;
+  if (text.length > CHARACTERS && (text.startsWith("00") || text.charCodeAt(CHARACTERS) !== DASH)) return false;
   for (let index = 0; index < CHARACTERS; index += 1) {
     const code = text.charCodeAt(index);
-    if (code === DASH ? !isDash(index) : isDash(index) || !isLowerHex(code)) return undefined;
+    if (code === DASH ? !isDash(index) : isDash(index) || !isLowerHex(code)) return false;
   }
-  if (isZero(text, TRACE_ID, TRACE_ID_END) || isZero(text, PARENT_ID, PARENT_ID_END)) return undefined;
-  return text.slice(TRACE_ID, TRACE_ID_END);
+  return !isZero(text, TRACE_ID, TRACE_ID_END) && !isZero(text, PARENT_ID, PARENT_ID_END);
 }
 
 /**
