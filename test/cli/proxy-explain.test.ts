@@ -1,6 +1,6 @@
 // `mesh-ca proxy explain` as an operator calls it.
 import assert from "node:assert/strict";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -49,4 +49,22 @@ test("people read a sentence and the trace, programs the decision, and a wrong c
   assert.equal(policies[0].matched, false);
   assert.equal(wrong.code, 2);
   assert.match(wrong.stderr, /There are web\. \(MCA_CLI_USAGE\)/);
+});
+
+test("proxy check tells who may call what; policies that do not load end it with 2 and name the key", async () => {
+  const bad = join(folder, "bad.yaml");
+  const broken = join(folder, "broken.json");
+  await writeFile(
+    broken,
+    JSON.stringify({ policies: [{ name: "p", action: "allow", rules: [{ to: { paths: [] } }] }] }),
+  );
+  await writeFile(bad, (await readFile(config, "utf8")).replace("policies.json", "broken.json"));
+  const [good, refused] = await Promise.all([
+    cli(["proxy", "check", "-c", config]),
+    cli(["proxy", "check", "-c", bad]),
+  ]);
+  assert.equal(good.code, 0, good.stderr);
+  assert.match(good.stdout, /shop-reads: allows spiffe:\/\/example\.test\/ns\/shop\/\*\*, GET on \/items\/\*\*/);
+  assert.equal(refused.code, 2);
+  assert.match(refused.stderr, /policies\[0\]\.rules\[0\]\.to\.paths is empty.*\(MCA_PROXY_POLICY_INVALID\)/);
 });

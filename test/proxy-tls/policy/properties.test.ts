@@ -7,7 +7,7 @@ import { parsePolicies } from "../../../src/proxy-tls/policy/parse.ts";
 import { anyInput, anyPolicies, anyPolicy } from "../support/any-policies.ts";
 import { type NaivePolicy, naiveDecision } from "../support/naive-policies.ts";
 
-const RUNS = { numRuns: 800 };
+const RUNS = { numRuns: 500 };
 
 function decide(policies: readonly NaivePolicy[], input: PolicyInput): Decision {
   return parsePolicies({ policies }).decide(input);
@@ -23,7 +23,7 @@ test("compiled policies decide as a slow reading of the file does", () => {
       if (decision.dryRun.length > 0) seen.add("dryRun");
       if (decision.audit.length > 0) seen.add("audit");
     }),
-    { numRuns: 3_000 },
+    { numRuns: 2_000 },
   );
   assert.deepEqual([...seen].sort(), ["allowed", "audit", "default-deny", "denied", "dryRun", "refused"]);
 });
