@@ -21,6 +21,8 @@ export interface ClientHandshake {
   readonly host: string;
   readonly identity: TlsIdentity | undefined;
   readonly alpn: readonly string[];
+  /** A server that knows no ALPN is taken, too. */
+  readonly alpnOptional?: boolean | undefined;
   /** The verdict: throwing destroys the socket and becomes the rejection. */
   verify(chain: readonly Certificate[]): void;
   /** From connect to verdict; default 10,000. */
@@ -86,7 +88,7 @@ function start(request: ClientHandshake): TLSSocket {
 
 function judge(socket: TLSSocket, request: ClientHandshake): void {
   requireFullHandshake(socket);
-  if (request.alpn.length > 0 && typeof socket.alpnProtocol !== "string") {
+  if (request.alpn.length > 0 && typeof socket.alpnProtocol !== "string" && request.alpnOptional !== true) {
     throw new TlsError(
       "MCA_TLS_ALPN_REFUSED",
       `The server speaks none of: ${request.alpn.join(", ")}. Is it another service?`,

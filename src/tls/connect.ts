@@ -15,6 +15,8 @@ export interface ConnectTlsOptions {
   readonly identity?: TlsIdentity | undefined;
   /** Application protocols in order of preference; empty: none. */
   readonly alpn: readonly string[];
+  /** A server that knows no ALPN is taken, too: where there is a protocol that goes without saying. Default: it is refused. */
+  readonly alpnOptional?: boolean | undefined;
   /** The verdict about the server, from the chain it presented, leaf first: throwing closes the connection. */
   verify(chain: readonly Certificate[]): void;
   /** From connect to verdict; default 10,000. */
@@ -29,12 +31,13 @@ export interface ConnectTlsOptions {
  *   MCA_TLS_ALPN_REFUSED, MCA_TLS_CHAIN_INVALID; whatever `verify` throws; the signal's reason
  */
 export function connectTls(options: ConnectTlsOptions): Promise<TLSSocket> {
-  const { host, port, through, identity, alpn, timeoutMs, signal } = options;
+  const { host, port, through, identity, alpn, alpnOptional, timeoutMs, signal } = options;
   return shakeHands({
     target: through === undefined ? { host, port } : { socket: through, port },
     host,
     identity,
     alpn,
+    alpnOptional,
     verify: (chain) => options.verify(chain),
     timeoutMs,
     signal,

@@ -86,3 +86,46 @@ test("a connection whose request was not wholly sent when the answer came is not
   assert.equal(world.life.idle, 0);
   assert.equal(world.life.closed, true);
 });
+
+for (const [what, response] of [
+  [
+    "in HTTP/1.0, whatever it says of the connection",
+    "HTTP/1.0 200 OK\r\nconnection: keep-alive\r\ncontent-length: 2\r\n\r\nok",
+  ],
+  ["that says close", "HTTP/1.1 200 OK\r\nConnection: x, Close\r\ncontent-length: 2\r\n\r\nok"],
+] as const) {
+  test(`a connection is not used again after a response ${what}`, async () => {
+    await using world = await connectH1Target();
+    const events = listener();
+    world.connection.request(request(), events);
+    world.target.write(response);
+    await until(() => world.life.closed, "the end");
+    assert.deepEqual(events.told, ["head 200", "data ok", "end"]);
+    assert.equal(world.life.idle, 0);
+  });
+}
+
+test("a body that ends with the connection ends in order, and is an abort where the connection is reset", async () => {
+  for (const how of ["end", "resetAndDestroy"] as const) {
+    await using world = await connectH1Target();
+    const events = listener();
+    world.connection.request(request(), events);
+    world.target.write("HTTP/1.1 200 OK\r\n\r\nall");
+    await until(() => events.told.includes("data all"), "the body");
+    world.target[how]();
+    await until(() => world.life.closed, "the end");
+    assert.deepEqual(events.told, ["head 200", "data all", how === "end" ? "end" : "failed peer-gone"]);
+    assert.equal(world.life.idle, 0);
+  }
+});
+
+test("a response that ends while its taker asks for a pause leaves a connection that is read on", async () => {
+  await using world = await connectH1Target();
+  const events = listener();
+  const exchange = world.connection.request(request(), { ...events, data: () => exchange.pauseBody() });
+  world.target.write(OK);
+  await until(() => world.life.idle === 1, "the answer");
+  assert.equal(world.socket.isPaused(), false);
+  world.target.write(POISON);
+  await until(() => world.life.closed, "the end");
+});

@@ -30,7 +30,7 @@ export interface TargetConnection {
   readonly socket: Socket;
   /** Of mtls: who is there. */
   readonly peer: ProxyPeer | undefined;
-  /** What ALPN chose; undefined: nothing was offered. */
+  /** What ALPN chose; undefined: nothing was offered, or the target knows no ALPN. */
   readonly protocol: string | undefined;
 }
 
@@ -62,6 +62,8 @@ export async function connectTarget(target: Target, options: ConnectTargetOption
     through: raw,
     identity,
     alpn,
+    // Who knows no ALPN speaks HTTP/1.1 (HTTP engine, "HTTP/2").
+    alpnOptional: alpn.includes("http/1.1"),
     verify: (chain) => {
       peer = peers.verifyExpected(chain, expected, clock.now());
     },

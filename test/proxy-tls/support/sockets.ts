@@ -49,6 +49,11 @@ export class End<S extends Socket = Socket> {
     return this.#length;
   }
 
+  /** Ends the TCP connection under TLS: its FIN comes without close_notify. */
+  cut(): void {
+    this.#raw.end();
+  }
+
   /** Ends the connection by a reset, as a process does that is killed with bytes unread. */
   reset(): void {
     this.#raw.resetAndDestroy();
@@ -110,13 +115,21 @@ export async function startTlsBackend(identity: TlsIdentity, onEnd: (end: End<TL
     ends.push(end);
     onEnd(end);
   });
-  tls.on("tlsClientError", () => {});
+  tls.on("tlsClientError", (_error, socket) => socket.destroy());
   const server = createServer({ allowHalfOpen: true, noDelay: true }, (raw) => {
     raw.on("error", () => {});
     raws.set(raw.remotePort, raw);
     tls.emit("connection", raw);
   });
-  return listening(server, ends, 0);
+  const backend = await listening(server, ends, 0);
+  return {
+    ...backend,
+    async [Symbol.asyncDispose]() {
+      // Those whose handshake never came to its end are nobody's.
+      for (const raw of raws.values()) raw.destroy();
+      await backend[Symbol.asyncDispose]();
+    },
+  };
 }
 
 async function listening(server: Server, ends: End[], port: number): Promise<Backend> {
