@@ -15,8 +15,8 @@ import { until } from "../../tls/support/endpoints.ts";
 import { anyPolicies } from "../support/any-policies.ts";
 import { answering, inboundHttp, OK } from "../support/http.ts";
 import { type NaivePolicy, naiveDecision } from "../support/naive-policies.ts";
-import { proxyConfig, startProxy, type TestProxy, world } from "../support/proxy.ts";
-import { type Backend, connectClient, type End, startBackend } from "../support/sockets.ts";
+import { inboundTcp, proxyConfig, startProxy, type TestProxy, world } from "../support/proxy.ts";
+import { type Backend, connectClient, type End, startBackend, startEcho } from "../support/sockets.ts";
 import { TestDomain } from "../support/state.ts";
 
 const one = new TestDomain("one.test");
@@ -25,6 +25,10 @@ const LISTENER = { name: "web" };
 const ALWAYS: readonly NaivePolicy[] = [
   { name: "zz", action: "allow", rules: [{ to: { methods: ["GET"] } }] },
   { name: "zy", action: "deny", rules: [{ to: { paths: ["/a/b/**"] } }] },
+];
+
+const CONNECTION_POLICIES: readonly NaivePolicy[] = [
+  { name: "zz", action: "allow", rules: [{ from: { ids: ["spiffe://one.test/a/**"] } }] },
 ];
 
 const anyRequest: fc.Arbitrary<RequestText> = fc.record({
@@ -168,7 +172,7 @@ test("what is explained, what is done, what is logged and what the backend got a
         for (const request of requests) await check(policies, path, request);
       },
     ),
-    { numRuns: 80 },
+    { numRuns: 50 },
   );
   for (const client of clients.values()) client.socket.destroy();
   assert.deepEqual([...seen].sort(), ["allowed", "default-deny", "denied", "refused"]);
@@ -213,4 +217,36 @@ test("HTTP/2 is decided on what the backend gets in HTTP/1.1", async () => {
     }),
     { numRuns: 60 },
   );
+});
+
+test("a tcp connection is decided as it is explained, and a denied one never reaches the backend", async () => {
+  await using backend = await startEcho();
+  const listeners = [inboundTcp(backend.port, LISTENER)];
+  await using proxy = await startProxy({ listeners, trust: [world.trust(), one.trust()] });
+  const [web] = proxyConfig(listeners).listeners;
+  const effects = new Set<string>();
+  await fc.assert(
+    fc.asyncProperty(anyPolicies(), fc.constantFrom("/a", "/a/b", "/ab"), async (chance, path) => {
+      const policies = [...chance, ...CONNECTION_POLICIES];
+      proxy.setPolicies(policies);
+      const [connections, reached] = [proxy.observer.connections.length, backend.ends.length];
+      const client = await connectClient(proxy.port("web"), one.identity(path));
+      client.socket.end("x");
+      await until(() => proxy.observer.connections.length > connections, "the record");
+      const record = proxy.observer.connections[connections];
+      const connection = {
+        ...{ listener: "web", principal: SpiffeId.parse(`spiffe://one.test${path}`) },
+        ...{ sourceAddress: "127.0.0.1", port: proxy.port("web") },
+      };
+      const answer = explainRequest(parsePolicies({ policies }), web as InboundConfig, connection, undefined);
+      assert(answer.kind === "decided");
+      assert.deepEqual(record?.decision, answer.explanation.decision);
+      const allowed = record?.decision?.effect === "allow";
+      assert.equal(backend.ends.length > reached, allowed);
+      effects.add(String(record?.decision?.effect));
+      client.socket.destroy();
+    }),
+    { numRuns: 60 },
+  );
+  assert.equal(effects.size, 2);
 });
