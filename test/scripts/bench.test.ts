@@ -72,7 +72,7 @@ describe("The bench", () => {
     const reference = subject("slow", (round) => [900, 20, 40, 20][round] ?? 0);
     const ours = subject("fast", (round) => [1, 10, 20, 12][round] ?? 0);
     const works = new Map<Subject, () => void>([reference, ours].map((one) => [one, () => one.work()]));
-    const run = { reference, ours, role: "l4", rounds: 3, perRound: 100 } as const;
+    const run = { reference, ours, role: "l4", rounds: 3, perRound: 100, warmUp: 100 } as const;
     const paired = await measurePaired({ ...run, work: async (one) => works.get(one)?.() });
     assert.deepEqual(order, ["slow", "fast", "slow", "fast", "fast", "slow", "slow", "fast"]);
     assert.ok(paired !== undefined);

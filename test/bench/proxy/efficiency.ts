@@ -5,6 +5,9 @@ import type { Wire } from "./messages.ts";
 import { measurePaired, type Paired } from "./rounds.ts";
 import type { Ports, Role, Subject } from "./subject.ts";
 
+/** After so many calls (half of them over HTTP/2, which does more in each) V8 has compiled what it will compile. */
+const WARM_UP_CALLS = 50_000;
+const WARM_UP_HANDSHAKES = 1_500;
 const CONNECTIONS = 64;
 const H2_SESSIONS = 8;
 const HANDSHAKES_IN_FLIGHT = 16;
@@ -33,7 +36,7 @@ export async function measureEfficiency(sides: Sides, backend: Ports, size: Effi
     ...ratio(
       "handshake",
       await measurePaired({
-        ...{ ...sides, role: "handshake", rounds, perRound: handshakes },
+        ...{ ...sides, role: "handshake", rounds, perRound: handshakes, warmUp: WARM_UP_HANDSHAKES },
         work: async (_, port, count) => void (await load.handshakes(port, count, HANDSHAKES_IN_FLIGHT)),
       }),
     ),
@@ -52,9 +55,10 @@ function measureCalls(
   rounds: number,
   perRound: number,
 ): Promise<Paired | undefined> {
+  const warmUp = wire === "h2" ? WARM_UP_CALLS / 2 : WARM_UP_CALLS;
   const group = ({ name }: Subject): string => `${role} ${name}`;
   return measurePaired({
-    ...{ reference, ours, role, rounds, perRound },
+    ...{ reference, ours, role, rounds, perRound, warmUp },
     open: (subject, port) => load.open(group(subject), wire, port, wire === "h2" ? H2_SESSIONS : CONNECTIONS),
     work: async (subject, _, count) => void (await load.run(group(subject), count, CONNECTIONS)),
     close: (subject) => load.close(group(subject)),
@@ -82,8 +86,9 @@ async function measureBulk(sides: Sides, { rounds, bulkBytes }: EfficiencySize):
     ["bulk_l4", "bulk-l4"],
     ["bulk_http1", "bulk-http1"],
   ] as const) {
+    const perRound = (2 * bulkBytes) / MEGABYTE;
     const paired = await measurePaired({
-      ...{ ...sides, role, rounds, perRound: (2 * bulkBytes) / MEGABYTE },
+      ...{ ...sides, role, rounds, perRound, warmUp: perRound },
       work: async (_, port) => {
         for (const direction of ["up", "down"] as const) {
           for (let left = bulkBytes; left > 0; left -= BULK_PIECE) {

@@ -5,7 +5,7 @@ import type { LoadClient } from "./load.ts";
 import type { Role, Subject } from "./subject.ts";
 
 const IN_FLIGHT = 64;
-const SETTLE_MS = 10_000;
+const SETTLE_MS = 4_000;
 const WARM_UP_HANDSHAKES = 500;
 const WARM_UP_CALLS = 5_000;
 const SAMPLE_MS = 100;

@@ -18,6 +18,8 @@ export interface PairedRun {
   readonly role: Role;
   readonly rounds: number;
   readonly perRound: number;
+  /** Work before the first round, for the compilers: what is measured is a process that has been running for a while. */
+  readonly warmUp: number;
   /** Called once for each subject before its first round, and once after its last. */
   readonly open?: (subject: Subject, port: number) => Promise<void>;
   readonly work: (subject: Subject, port: number, count: number) => Promise<void>;
@@ -35,8 +37,7 @@ export async function measurePaired(run: PairedRun): Promise<Paired | undefined>
   for (const [subject, port] of ports) {
     if (port === undefined) return undefined;
     await run.open?.(subject, port);
-    // A whole round for the compilers: what is measured is a process that has been running for a while.
-    await workOn(subject, perRound);
+    await workOn(subject, run.warmUp);
   }
   const measured: { referenceUs: number; oursUs: number }[] = [];
   for (let round = 0; round < rounds; round++) {
