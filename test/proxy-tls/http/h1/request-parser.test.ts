@@ -208,16 +208,19 @@ describe("how the parser is driven", () => {
   });
 
   test("stop within an event is the last of it: no data, no end, no next message", () => {
-    for (const event of ["head", "data", "end"] as const) {
+    const chunked = "transfer-encoding: chunked\r\n\r\n1\r\na\r\n1\r\nb\r\n0\r\n\r\n";
+    const whole = "content-length: 1\r\n\r\na";
+    for (const [event, body] of [
+      ...(["head", "data", "end"] as const).map((event) => [event, chunked] as const),
+      ...(["head", "data", "end"] as const).map((event) => [event, whole] as const),
+    ]) {
       const harness = parserWith({
         [event]: () => {
           harness.events.push(event);
           harness.parser.stop();
         },
       });
-      const stream = octets(
-        "PUT / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n1\r\na\r\n1\r\nb\r\n0\r\n\r\nGET / HTTP/1.1\r\n\r\n",
-      );
+      const stream = octets(`PUT / HTTP/1.1\r\n${body}GET / HTTP/1.1\r\n\r\n`);
       const at = harness.parser.execute(stream, 0);
       strictEqual(harness.events.at(-1), event);
       strictEqual(harness.parser.execute(stream, at), at);
