@@ -104,3 +104,31 @@ test("SPIFFE IDs are told whole, however long", () => {
   const peer = `spiffe://mesh.example/${"a".repeat(2_020)}`;
   assert.equal(JSON.parse(exchangeLine(exchangeRecord({ peer }))).peer, peer);
 });
+
+test("whatever a record holds, its line is one line of JSON that a pipe takes whole and that says what was decided", () => {
+  const text = fc.option(fc.string({ unit: "binary", maxLength: 6_000 }), { nil: undefined });
+  const id = fc.option(fc.constantFrom("spiffe://a/b", `spiffe://a/${"b".repeat(500)}`), { nil: undefined });
+  const record = fc.record({
+    ...{ method: text, authority: text, target: text, requestId: text, traceId: text, remoteAddress: text },
+    ...{ upstream: text, peer: id, upstreamPeer: id },
+    status: fc.option(fc.integer({ min: 100, max: 599 }), { nil: undefined }),
+    durationMs: fc.double({ min: 0, max: 1e9, noNaN: true }),
+    addedMs: fc.option(fc.double({ min: 0, max: 1e6, noNaN: true }), { nil: undefined }),
+    requestBytes: fc.maxSafeNat(),
+    responseBytes: fc.maxSafeNat(),
+  });
+  fc.assert(
+    fc.property(record, (changes) => {
+      const line = exchangeLine(exchangeRecord(changes));
+      assertHarmless(line);
+      assert.ok(line.length <= MAX_LINE_BYTES, `${line.length} bytes`);
+      const said = JSON.parse(line);
+      assert.equal(said.decision.policy, "web-may-call");
+      assert.equal(said.status, changes.status);
+      assert.equal(said.peer, changes.peer);
+      assert.equal(said.requestBytes, changes.requestBytes);
+      assert.ok(changes.target === undefined || changes.target.startsWith(said.target));
+    }),
+    { numRuns: 500 },
+  );
+});
