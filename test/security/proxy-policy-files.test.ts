@@ -83,7 +83,7 @@ test("more than the bounds is refused", () => {
   }
   let nested: unknown = "x";
   for (let depth = 0; depth < 1_000; depth++) nested = [nested];
-  refusedFile({ policies: nested });
+  assert.match(refusedFile({ policies: nested }).message, /nested too deeply/);
 });
 
 test("names of the language's own objects are keys and values like others", () => {
