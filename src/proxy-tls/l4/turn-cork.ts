@@ -3,8 +3,8 @@
 // shorter is nobody's bulk, and leaves at once.
 import type { Socket } from "node:net";
 
-/** The longest TLS record: whoever fills it has more to say. */
-const BULK_BYTES = 16 * 1024;
+/** A whole TLS record: whoever fills it has more to say. A plain socket gives as much as there is at once. */
+const RECORD_BYTES = 16 * 1024;
 
 export class TurnCork {
   readonly #socket: Socket;
@@ -21,7 +21,7 @@ export class TurnCork {
 
   /** @returns false: the socket asks to wait for `drain` */
   write(chunk: Uint8Array): boolean {
-    if (!this.#corked && chunk.length >= BULK_BYTES) {
+    if (!this.#corked && chunk.length === RECORD_BYTES) {
       this.#corked = true;
       this.#socket.cork();
       setImmediate(this.#uncork);

@@ -18,14 +18,14 @@ const ROLES: ReadonlySet<Role> = new Set(["handshake", "l4", "http1", "http2", "
 
 const WHOLE = {
   efficiency: { rounds: 7, calls: 20_000, handshakes: 2_000, bulkBytes: GIGABYTE / 2, latencyCalls: 3_000 },
-  idleConnections: 5_000,
+  idle: { connections: 5_000, settleMs: 4_000 },
   requests: 1_000_000,
   changes: { changes: 10, bulkBytes: GIGABYTE },
 };
 /** For CI, which has minutes: its figures are of a machine that is not warm. */
 const SHORT: typeof WHOLE = {
   efficiency: { rounds: 2, calls: 5_000, handshakes: 300, bulkBytes: GIGABYTE / 16, latencyCalls: 500 },
-  idleConnections: 400,
+  idle: { connections: 400, settleMs: 1_000 },
   requests: 30_000,
   changes: { changes: 2, bulkBytes: GIGABYTE / 16 },
 };
@@ -59,11 +59,11 @@ export async function measureProxy({ folder, short, flags }: ProxyBench): Promis
     ["http", "http1"],
   ] as const) {
     ours = await bench.ours();
-    const held = await measureIdle(ours, role, load, size.idleConnections);
+    const held = await measureIdle(ours, role, load, size.idle);
     await ours.stop();
     if (held !== undefined) figures.push(figure(`proxy.idle_kb_${name}`, held, "kB"));
     const plain = await bench.keep(startPlain(bench.pki.proxy, backend, new Set([role])));
-    const plainHeld = await measureIdle(plain, role, load, size.idleConnections);
+    const plainHeld = await measureIdle(plain, role, load, size.idle);
     await plain.stop();
     if (plainHeld !== undefined) figures.push(figure(`proxy.idle_kb_${name}_plain`, plainHeld, "kB"));
   }

@@ -5,7 +5,6 @@ import type { LoadClient } from "./load.ts";
 import type { Role, Subject } from "./subject.ts";
 
 const IN_FLIGHT = 64;
-const SETTLE_MS = 4_000;
 const WARM_UP_HANDSHAKES = 500;
 const WARM_UP_CALLS = 5_000;
 const SAMPLE_MS = 100;
@@ -19,7 +18,7 @@ export async function measureIdle(
   subject: Subject,
   role: Role,
   load: LoadClient,
-  connections: number,
+  { connections, settleMs }: { readonly connections: number; readonly settleMs: number },
 ): Promise<number | undefined> {
   const port = subject.port(role);
   if (port === undefined) return undefined;
@@ -27,11 +26,11 @@ export async function measureIdle(
   await load.run("warm-up", WARM_UP_CALLS, IN_FLIGHT);
   await load.close("warm-up");
   await load.handshakes(port, WARM_UP_HANDSHAKES, IN_FLIGHT);
-  await sleep(SETTLE_MS);
+  await sleep(settleMs);
   const before = subject.residentMegabytes(role);
   await load.open("idle", "tls", port, connections);
   await load.run("idle", connections, IN_FLIGHT);
-  await sleep(SETTLE_MS);
+  await sleep(settleMs);
   const held = ((subject.residentMegabytes(role) - before) * 1024) / connections;
   await load.close("idle");
   console.log(`${subject.name}, ${role}: ${held.toFixed(1)} kB for each of ${connections} idle connections`);

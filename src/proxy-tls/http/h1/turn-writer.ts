@@ -4,8 +4,8 @@ import type { Writable } from "node:stream";
 
 /** Up to this much is copied into one buffer; more is handed to the socket in its pieces, as one write of several buffers. */
 const MAX_COPIED_BYTES = 16 * 1024;
-/** The longest TLS record: a piece that fills one has company in the same turn, each of which runs its ticks. */
-const BULK_BYTES = 16 * 1024;
+/** A whole TLS record has company in the same turn, each of which runs its ticks. A plain socket gives as much as there is at once. */
+const RECORD_BYTES = 16 * 1024;
 /** What is collected at most. */
 const MAX_COLLECTED_BYTES = 64 * 1024;
 
@@ -36,7 +36,7 @@ export class TurnWriter {
     if (this.#bytes >= MAX_COLLECTED_BYTES && !more) return this.flush();
     if (!this.#scheduled) {
       this.#scheduled = true;
-      if (part.length >= BULK_BYTES) setImmediate(this.#flushLater);
+      if (part.length === RECORD_BYTES) setImmediate(this.#flushLater);
       else process.nextTick(this.#flushLater);
     }
     return !this.#socket.writableNeedDrain;
