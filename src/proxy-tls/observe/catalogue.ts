@@ -52,7 +52,7 @@ export const catalogue = {
     kind: "counter",
     name: "mesh_ca_proxy_connections_ended_total",
     labels: ["listener", "end"],
-    description: "tcp connections that have ended, and HTTP connections that never came to a request, by how.",
+    description: "tcp connections that have ended, by how.",
   },
   bytes: {
     kind: "counter",

@@ -40,7 +40,7 @@ export interface ExchangeRecord {
   readonly aborted: { readonly by: "downstream" | "upstream" | "proxy"; readonly cause: AbortCause } | undefined;
 }
 
-/** One tcp connection, or a connection that never came to a request. */
+/** One connection of a tcp listener. What happens on http listeners is told by exchange. */
 export interface ConnectionRecord {
   readonly listener: string;
   readonly startedAt: number;
