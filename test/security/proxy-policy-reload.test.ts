@@ -81,6 +81,29 @@ test("HTTP/2: the session of whom nothing is allowed any more is told to go away
   session.destroy();
 });
 
+test("HTTP/2: the stream that is no longer allowed ends, the others of its session go on", async () => {
+  await using http = await startHttp(() => {});
+  const client = await connectClient(http.proxy.port("in"), world.identity("/client"), { alpn: ["h2"] });
+  const session = connect("https://service.test", { createConnection: () => client.socket });
+  session.on("error", () => {});
+  const ask = (path: string): Promise<number> =>
+    new Promise((resolve) => {
+      const stream = session.request({ ":path": path });
+      stream.on("error", () => resolve(0));
+      stream.on("response", (headers) => resolve(headers[":status"] ?? 0));
+      stream.resume();
+    });
+  const [denied, allowed] = [ask("/secret/plan"), ask("/open")];
+  const heads = (): string => http.backend.ends.map(({ text }) => text).join("");
+  await until(() => heads().includes("/secret/plan") && heads().includes("/open"), "both requests");
+  http.proxy.setPolicies([ALLOW_ALL, NO_SECRETS]);
+  assert.equal(await denied, 403);
+  http.backend.ends.find(({ text }) => text.includes("/open"))?.socket.write(OK);
+  assert.equal(await allowed, 200);
+  assert.equal(await ask("/secret/other"), 403);
+  session.destroy();
+});
+
 test("what the new policies name counts from the next request on, on connections that are open", async () => {
   await using http = await startHttp(answering(OK), { http: { allowUnderscores: true } });
   const naming = {
