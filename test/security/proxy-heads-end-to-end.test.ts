@@ -2,6 +2,8 @@
 // backend: each of our requests has a number, and what was refused never gets there.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import fc from "fast-check";
+import { anyFields } from "../proxy-tls/support/any-fields.ts";
 import { HOSTILE_HOSTS, HOSTILE_TARGETS } from "../proxy-tls/support/hostile-heads.ts";
 import { answering, type HttpWorld, OK, startHttp } from "../proxy-tls/support/http.ts";
 import {
@@ -14,6 +16,7 @@ import {
   PREFACE,
   RST_STREAM,
 } from "../proxy-tls/support/http2-frames.ts";
+import { naiveFields } from "../proxy-tls/support/naive-screen.ts";
 import { ALLOW_ALL, world } from "../proxy-tls/support/proxy.ts";
 import { connectClient } from "../proxy-tls/support/sockets.ts";
 import { until } from "../tls/support/endpoints.ts";
@@ -227,6 +230,35 @@ test("an answer of the backend cannot say what is ours to say, nor take fields a
     await until(() => victim.ended || victim.closed !== "no", "the end");
     assert.match(victim.text, /^HTTP\/1\.1 502 /, field);
   }
+});
+
+test("of any mixture of fields the backend gets what the specification leaves, in order, then what is ours, or nothing", async () => {
+  const options = { named: ["x-tenant"], namesTargets: true, allowUnderscores: false };
+  let kept = 0;
+  await fc.assert(
+    fc.asyncProperty(anyFields(), async (pairs) => {
+      const answer = await ask("1.1", { fields: pairs.flat() });
+      const expected = naiveFields(pairs, options);
+      const [start, host, ...lines] = lastReceived();
+      if (expected === undefined) {
+        assert.notEqual(answer, "ok");
+        assert.equal(start, undefined);
+        return;
+      }
+      kept += 1;
+      assert.deepEqual([answer, start, host], ["ok", "GET / HTTP/1.1", "host: shop.test"]);
+      const ours = lines.slice(expected.length);
+      assert.deepEqual(
+        lines.slice(0, expected.length),
+        expected.map(([name, value]) => `${name}: ${value}`),
+      );
+      const added = ours.map((line) => line.slice(0, line.indexOf(":")));
+      const begun = ["x-request-id", "traceparent"].filter((name) => expected.every((pair) => pair[0] !== name));
+      assert.deepEqual(added, ["x-number", ...begun, "x-forwarded-client-cert", "via"]);
+    }),
+    { numRuns: 100 },
+  );
+  assert.ok(kept > 5, `${kept} were kept: nothing was tried`);
 });
 
 test("every request that got to the backend was answered by it, and none beside those that we sent", () => {
