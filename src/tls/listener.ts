@@ -229,8 +229,9 @@ class Listener<V> implements TlsListener<V> {
     this.#handshakes.set(key, handshake);
     raw.once("close", () => {
       // Whoever never said a word was a port check: nothing to tell.
+      if (this.#handshakes.get(key) !== handshake) return;
       if (raw.bytesRead > 0) handshake.fail(handshakeFailed("the peer closed the connection"));
-      else if (this.#handshakes.get(key) === handshake) handshake.release();
+      else handshake.release();
     });
   }
 

@@ -1,8 +1,9 @@
 // The certificates that a peer presented, as DER read by our own reader. Never the printed form: names in it can be forged.
 // All of them are visible only because our options give OpenSSL no CA (`ca: []`): where it can verify, Node hides the rest.
 import type { TLSSocket } from "node:tls";
-import { type Certificate, parseCertificate } from "../x509/index.ts";
+import type { Certificate } from "../x509/index.ts";
 import { TlsError } from "./errors.ts";
+import { readCertificate } from "./known-certificates.ts";
 
 /** The longest chain that is read. */
 const MAX_CERTIFICATES = 8;
@@ -27,9 +28,9 @@ export function presentedChain(socket: TLSSocket): Certificate[] {
   return chain;
 }
 
-function read(der: Uint8Array): Certificate {
+function read(der: Buffer): Certificate {
   try {
-    return parseCertificate(der);
+    return readCertificate(der);
   } catch (cause) {
     throw new TlsError(
       "MCA_TLS_CHAIN_INVALID",

@@ -70,6 +70,7 @@ export class Relay {
     // An end without a byte before it is told to nobody where nobody was reading yet, and never again.
     if (from.readableEnded) ended();
     from.on("close", () => this.#closed(from, vanished));
+    if (from.closed) this.#closed(from, vanished);
   }
 
   #isRefusal(): boolean {

@@ -9,16 +9,25 @@ import {
   type TrustSet,
 } from "../../../src/spiffe/index.ts";
 import type { TlsIdentity } from "../../../src/tls/index.ts";
-import { type CertificateOptions, chainPem, createIntermediate, createLeaf, createRoot } from "../../support/pki.ts";
+import {
+  type CertificateOptions,
+  chainPem,
+  createIntermediate,
+  createLeaf,
+  createRoot,
+  type TestCertificate,
+} from "../../support/pki.ts";
 
 /** A certificate authority of one trust domain. */
 export class TestDomain {
   readonly name: string;
   readonly #root = createRoot();
-  readonly #authority = createIntermediate(this.#root, { pathLength: 0 });
+  readonly #authority: TestCertificate;
 
-  constructor(name: string) {
+  /** @param authority of the certificate that signs the identities */
+  constructor(name: string, authority: CertificateOptions = {}) {
     this.name = name;
+    this.#authority = createIntermediate(this.#root, { pathLength: 0, ...authority });
   }
 
   /** An identity for `spiffe://<name><path>`. */
