@@ -8,7 +8,10 @@ import { isNode, nodesOf, type SyntaxNode } from "../../scripts/lib/syntax.ts";
 
 const ENGINE = "src/proxy-tls/http/";
 /** Where `.close(` may be said, and why. */
-const MAY_CLOSE = new Map([[`${ENGINE}h2/ending.ts`, "behind END_STREAM, and sessions"]]);
+const MAY_CLOSE = new Map([
+  [`${ENGINE}h2/ending.ts`, "behind END_STREAM, and sessions"],
+  [`${ENGINE}http-service.ts`, "the pool, which destroys"],
+]);
 
 const REPAIRING = new Set(["trim", "trimStart", "trimEnd", "trimLeft", "trimRight", "parseInt", "parseFloat"]);
 /** What of Number reads nothing. */
@@ -44,7 +47,8 @@ function closing(path: string, node: SyntaxNode): string | undefined {
 /** The name behind the dot, or in brackets. */
 function propertyOf(node: SyntaxNode): string | undefined {
   const { property } = node;
-  if (node.type !== "MemberExpression" || !isNode(property)) return undefined;
+  // A private method is the class's own: no stream's.
+  if (node.type !== "MemberExpression" || !isNode(property) || property.type === "PrivateIdentifier") return undefined;
   return node["computed"] === true ? textOf(property) : String(property["name"]);
 }
 
@@ -114,6 +118,7 @@ describe("The rule of the HTTP engine on fixtures", () => {
     "// value.trim() and Number(x), \\s",
     "const close = connection.close;",
     "const name = 'trimmed';",
+    "class A { #close() {} end() { this.#close(); } }",
   ];
   for (const source of fine) {
     test(`${source} is fine`, () => assert.deepEqual(findings(`${ENGINE}h1/a.ts`, source), []));
