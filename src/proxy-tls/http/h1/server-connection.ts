@@ -324,6 +324,8 @@ class H1ServerConnection implements HttpServerConnection, ExchangeConnection {
     }
     exchange.requestEnded = true;
     this.#reading.clear();
+    // A taker that paused at the last piece has nothing to resume: the next request must not wait for it.
+    this.#paused = false;
     exchange.events?.end(trailers);
   }
 
