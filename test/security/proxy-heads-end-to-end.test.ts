@@ -232,6 +232,30 @@ test("an answer of the backend cannot say what is ours to say, nor take fields a
   }
 });
 
+test("HTTP/2's cookie comes to an HTTP/1.1 backend in one piece, and host beside :authority only where it says the same", async () => {
+  const crumbs = ["cookie", "a=b", "x-a", "1", "cookie", "c=d", "host", "SHOP.test.:443"];
+  assert.equal(await ask("2", { fields: crumbs }), "ok");
+  const lines = lastReceived().filter((line) => /^(?:cookie|host):/.test(line));
+  assert.deepEqual(lines, ["host: shop.test", "cookie: a=b; c=d"]);
+  await refused("another host", { fields: ["host", "admin.test"] }, ["2"]);
+  await refused("two hosts", { fields: ["host", "shop.test", "host", "shop.test"] }, ["1.1", "2"]);
+});
+
+test("a request id that would forge a log line is replaced, and the log has the one that the backend got", async () => {
+  const replaced = () => http.proxy.observer.counted("request-id-replaced");
+  const before = replaced();
+  for (const version of ["1.1", "2"] as const) {
+    for (const id of ['a","level":"error', "a b", "x".repeat(129), "\u00e4", "<script>"]) {
+      assert.equal(await ask(version, { fields: ["x-request-id", id] }), "ok");
+      const ids = lastReceived().filter((line) => line.startsWith("x-request-id: "));
+      assert.equal(ids.length, 1);
+      assert.match(ids[0] ?? "", /^x-request-id: [0-9a-f-]{36}$/);
+      assert.equal(ids[0]?.slice(14), http.proxy.observer.exchanges.at(-1)?.requestId);
+    }
+  }
+  assert.equal(replaced() - before, 10);
+});
+
 test("of any mixture of fields the backend gets what the specification leaves, in order, then what is ours, or nothing", async () => {
   const options = { named: ["x-tenant"], namesTargets: true, allowUnderscores: false };
   let kept = 0;

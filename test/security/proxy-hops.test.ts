@@ -3,6 +3,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { answering, OK } from "../proxy-tls/support/http.ts";
+import { DATA, END_STREAM, headers, RST_STREAM } from "../proxy-tls/support/http2-frames.ts";
+import { openRawClient } from "../proxy-tls/support/http2-raw.ts";
 import { ALLOW_ALL, startProxy } from "../proxy-tls/support/proxy.ts";
 import { type Backend, connectPlain, type End, startBackend } from "../proxy-tls/support/sockets.ts";
 import { until } from "../tls/support/endpoints.ts";
@@ -149,5 +151,23 @@ describe("An outbound listener on TCP lends its identity to whoever reaches it, 
     assert.equal(mesh.called.observer.exchanges.length, 0);
     assert.match((await call(mesh, "GET / HTTP/1.1\r\nhost: shop.test:8443\r\n\r\n")).text, /^HTTP\/1\.1 200 /);
     assert.ok(linesAt(mesh.backend).includes("host: shop.test:8443"));
+  });
+
+  test("is as strict in HTTP/2, which a page could not speak but a program can", async () => {
+    await using mesh = await startMesh();
+    const ask2 = async (authority: string, scheme: string, ...fields: string[]) => {
+      const { socket, frames } = await openRawClient(mesh.caller.port("out"));
+      const pseudo = [":method", "GET", ":scheme", scheme, ":path", "/", ":authority", authority];
+      socket.write(headers(1, END_STREAM, ...pseudo, ...fields));
+      await frames.find(({ type, flags }) => type === RST_STREAM || (type === DATA && (flags & END_STREAM) !== 0));
+      socket.destroy();
+      return Buffer.concat(frames.of(1).map(({ payload }) => payload)).toString("latin1");
+    };
+    assert.match(await ask2("SHOP.test:80", "http"), /ok$/);
+    assert.match(await ask2("evil.test", "http"), /MCA_PROXY_MISDIRECTED/);
+    assert.match(await ask2("shop.test", "http", "host", "evil.test"), /two-hosts/);
+    assert.match(await ask2("shop.test", "https"), /scheme/);
+    assert.match(await ask2("shop.test", "http", "origin", "https://evil.test"), /browser/);
+    assert.equal(mesh.called.observer.exchanges.length, 1);
   });
 });
