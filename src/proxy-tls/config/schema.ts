@@ -173,9 +173,13 @@ export const proxyConfigSchema = Type.Object(
       }),
       access: flag(true, "One line for each request (http) or connection (tcp)."),
     }),
-    via: text("mesh-ca", "Our name in the Via field; a request that carries it already goes round in circles (508).", {
-      pattern: "^[A-Za-z0-9-]{1,63}$",
-    }),
+    via: text(
+      "mesh-ca",
+      "Our name in the Via field, before an id of this proxy and listener; a request that carries both already is refused (508).",
+      {
+        pattern: "^[A-Za-z0-9-]{1,63}$",
+      },
+    ),
   },
   {
     additionalProperties: false,
