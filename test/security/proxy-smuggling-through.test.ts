@@ -10,7 +10,7 @@ import { inboundHttp, startHttp } from "../proxy-tls/support/http.ts";
 import { keptStreams } from "../proxy-tls/support/http1-corpus.ts";
 import { faulty, requestStream, responseStream } from "../proxy-tls/support/http1-streams.ts";
 import { type ResponseReader, startResponseReader } from "../proxy-tls/support/node-http.ts";
-import { parseResponses } from "../proxy-tls/support/parsed-streams.ts";
+import { parseResponses, split } from "../proxy-tls/support/parsed-streams.ts";
 import { ALLOW_ALL, startProxy, type TestProxy, world } from "../proxy-tls/support/proxy.ts";
 import { connectClient } from "../proxy-tls/support/sockets.ts";
 import { until } from "../tls/support/endpoints.ts";
@@ -78,10 +78,16 @@ for (const lenient of [false, true]) {
       await new Promise((resolve) => server.close(resolve));
     });
 
-    /** Sends a stream and the client's end, and waits until the proxy has said all that it has to say. */
+    /**
+     * Sends a stream (whole, or in the lenient run in TLS records of odd sizes) and the client's end, and waits until the proxy has said
+     * all that it has to say.
+     */
     async function send(stream: string): Promise<string> {
       const client = await connectClient(proxy.port("in"), identity, { alpn: ["http/1.1"] });
-      client.socket.end(stream, "latin1");
+      if (lenient) {
+        for (const piece of split(stream, [1, 17, 40, 3, stream.length])) client.socket.write(piece);
+        client.socket.end();
+      } else client.socket.end(stream, "latin1");
       await client.whenEnded();
       client.socket.destroy();
       return client.text;

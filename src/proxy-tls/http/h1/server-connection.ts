@@ -7,56 +7,23 @@
 // nothing that was sent can be taken for complete.
 import type { Socket } from "node:net";
 import { resetConnection } from "../../../tls/index.ts";
-import type { ObservedEvent } from "../../observe/records.ts";
-import { Deadline, type DeadlineWheel } from "../deadlines.ts";
-import type { AbortCause, FieldList, HttpServerConnection, RequestHandler, RequestHead } from "../exchange.ts";
-import type { RequestRules } from "../fields/rules.ts";
+import { Deadline } from "../deadlines.ts";
+import type { AbortCause, FieldList, HttpServerConnection, RequestHead } from "../exchange.ts";
 import { NO_SAFE_FIELDS } from "../fields/safe-fields.ts";
 import { screenRequest } from "../fields/screen-request.ts";
 import { screenTrailers } from "../fields/screen-trailers.ts";
 import type { RawRequestHead } from "../raw-head.ts";
 import { type HttpRefusal, RefusedError } from "../refusal.ts";
-import { type HttpTimeouts, LINGER_BYTES, LINGER_MS } from "../timeouts.ts";
+import { LINGER_BYTES, LINGER_MS } from "../timeouts.ts";
 import { RequestParser } from "./request-parser.ts";
 import { SentAhead } from "./sent-ahead.ts";
 import { H1ServerExchange } from "./server-exchange.ts";
+import type { ExchangeConnection, H1ServerOptions } from "./server-options.ts";
 import { TurnWriter } from "./turn-writer.ts";
-
-export interface H1ServerOptions {
-  readonly handler: RequestHandler;
-  /** The present rules: they change with the policies. */
-  readonly rules: () => RequestRules;
-  readonly allowHttp10: boolean;
-  readonly timeouts: HttpTimeouts;
-  readonly wheel: DeadlineWheel;
-  /** A head that was refused before there was an exchange. */
-  onRefused(refusal: HttpRefusal, raw: RawRequestHead | undefined): void;
-  /** Policies have changed: whoever handles the exchanges ends those that are no longer allowed. */
-  reconsider(): void;
-  /** What was thrown that nobody expected. */
-  onFault(error: unknown): void;
-  /** Something that is counted: "dropped-request-trailer" ... */
-  count(event: ObservedEvent): void;
-}
 
 /** Serves HTTP/1.1 on a socket (allowHalfOpen, error handler set by its owner too); with `first`, bytes that were read from it before. */
 export function serveH1(socket: Socket, options: H1ServerOptions, first?: Uint8Array): HttpServerConnection {
   return new H1ServerConnection(socket, options, first);
-}
-
-/** What an exchange needs of its connection. */
-export interface ExchangeConnection {
-  readonly writer: TurnWriter;
-  readonly draining: boolean;
-  pauseReading(): void;
-  resumeReading(): void;
-  /** Bytes were written; `accepted` false: the socket asks to wait. @returns accepted */
-  written(accepted: boolean): boolean;
-  /** The response has ended. `close`: nothing follows on this connection. */
-  responseEnded(close: boolean): void;
-  /** Answered by ourselves: nothing more is read. */
-  refused(): void;
-  abort(): void;
 }
 
 class H1ServerConnection implements HttpServerConnection, ExchangeConnection {

@@ -5,7 +5,7 @@ import { NO_SAFE_FIELDS, type SafeFields, safe } from "../fields/safe-fields.ts"
 import { type HttpRefusal, refusalBody } from "../refusal.ts";
 import { CHUNK_END, chunkHeader, lastChunk } from "./chunk-writer.ts";
 import { writeInterimHead, writeResponseHead } from "./head-writer.ts";
-import type { ExchangeConnection } from "./server-connection.ts";
+import type { ExchangeConnection } from "./server-options.ts";
 
 export class H1ServerExchange implements ServerExchange {
   /** Set by the connection once the handler has answered. */
