@@ -44,6 +44,11 @@ export class HandshakeAdmission {
     return this.#slots.size;
   }
 
+  /** The same of one sender. */
+  countOf(sender: string): number {
+    return this.#bySender.get(sender)?.size ?? 0;
+  }
+
   /**
    * Admits a newcomer, perhaps by evicting another.
    * @param now Unix milliseconds

@@ -202,7 +202,9 @@ class Listener<V> implements TlsListener<V> {
     if (this.#shown === undefined || this.#shown.notAfter <= now) throw noIdentity();
     if (this.#connections.size + this.#admission.size >= this.#options.maxConnections) throw overloaded("connections");
     const sender = senderOf(remoteAddress);
-    if (this.#connections.countOf(sender) >= this.#maxPerSender) throw overloaded("connections from one address");
+    if (this.#connections.countOf(sender) + this.#admission.countOf(sender) >= this.#maxPerSender) {
+      throw overloaded("connections from one address");
+    }
     const evict = (): void => handshake.fail(overloaded("handshakes in progress"));
     const giveBack = this.#admission.admit(sender, { hasSpoken: () => raw.bytesRead > 0, evict }, now);
     if (giveBack === undefined) throw overloaded("handshakes in progress");
