@@ -20,6 +20,7 @@ const tests: readonly ForeignTest[] = [
   { file: "test/foreign/authority-year.test.ts", needs: [{ program: "openssl", versionArgs: ["version"] }] },
   { file: "test/foreign/go.test.ts", needs: [{ program: "go", versionArgs: ["version"] }] },
   { file: "test/foreign/proxy-http1.test.ts", needs: [{ program: "go", versionArgs: ["version"] }] },
+  { file: "test/foreign/h2spec.test.ts", needs: [{ program: "go", versionArgs: ["version"] }] },
   {
     file: "test/foreign/path-verdict.test.ts",
     needs: [
