@@ -1,6 +1,6 @@
 // Runs the example: a mesh-ca server of its own, then cart and web, each started by its proxy. Ctrl-C ends everything and leaves nothing.
 //
-//   npx node examples/two-services/run.ts [seconds that a certificate lives: 20]
+//   npm run example -- [seconds that a certificate lives: 20]
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
