@@ -1,8 +1,8 @@
 // The client's side of an HTTP/1.1 connection to a target: one exchange at a time. Bytes that no exchange asked for end it. It may be used
 // again only where request and response both ended as announced, nothing is left over, and neither side said close.
 import type { Socket } from "node:net";
-import type { ObservedEvent } from "../../observe/records.ts";
-import { Deadline, type DeadlineWheel } from "../deadlines.ts";
+import { Deadline } from "../deadlines.ts";
+import type { ClientEngineOptions } from "../engine-options.ts";
 import {
   type AbortCause,
   type ClientEvents,
@@ -12,30 +12,18 @@ import {
   NO_FIELDS,
   type WritableRequest,
 } from "../exchange.ts";
-import type { ResponseRules } from "../fields/rules.ts";
 import { screenInterim, screenResponse } from "../fields/screen-response.ts";
 import { screenTrailers } from "../fields/screen-trailers.ts";
 import type { RawResponseHead } from "../raw-head.ts";
 import { RefusedError } from "../refusal.ts";
-import type { HttpTimeouts } from "../timeouts.ts";
 import { type CarryingConnection, H1ClientExchange } from "./client-exchange.ts";
 import { writeRequestHead } from "./head-writer.ts";
 import { ResponseParser } from "./response-parser.ts";
 import { TurnWriter } from "./turn-writer.ts";
 
-export interface H1ClientOptions {
-  readonly rules: ResponseRules;
+export interface H1ClientOptions extends ClientEngineOptions {
   /** Whether a response may end with the connection: only from a local target in plaintext. */
   readonly untilClose: "allow" | "refuse";
-  readonly timeouts: HttpTimeouts;
-  readonly wheel: DeadlineWheel;
-  /** It can take the next exchange. */
-  onIdle(): void;
-  onClosed(): void;
-  /** What was thrown that nobody expected. */
-  onFault(error: unknown): void;
-  /** Something that is counted. */
-  count(event: ObservedEvent): void;
 }
 
 /** An HTTP/1.1 client on a connected and verified socket. */

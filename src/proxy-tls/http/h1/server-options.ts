@@ -1,28 +1,8 @@
-// What the server's side of an HTTP/1.1 connection is given, and what its exchanges may ask of it.
-import type { ObservedEvent } from "../../observe/records.ts";
-import type { DeadlineWheel } from "../deadlines.ts";
-import type { RequestHandler } from "../exchange.ts";
-import type { RequestRules } from "../fields/rules.ts";
-import type { RawRequestHead } from "../raw-head.ts";
-import type { HttpRefusal } from "../refusal.ts";
-import type { HttpTimeouts } from "../timeouts.ts";
+import type { ServerEngineOptions } from "../engine-options.ts";
 import type { TurnWriter } from "./turn-writer.ts";
 
-export interface H1ServerOptions {
-  readonly handler: RequestHandler;
-  /** The present rules: they change with the policies. */
-  readonly rules: () => RequestRules;
+export interface H1ServerOptions extends ServerEngineOptions {
   readonly allowHttp10: boolean;
-  readonly timeouts: HttpTimeouts;
-  readonly wheel: DeadlineWheel;
-  /** A head that was refused before there was an exchange. */
-  onRefused(refusal: HttpRefusal, raw: RawRequestHead | undefined): void;
-  /** Policies have changed: whoever handles the exchanges ends those that are no longer allowed. */
-  reconsider(): void;
-  /** What was thrown that nobody expected. */
-  onFault(error: unknown): void;
-  /** Something that is counted: "dropped-request-trailer" ... */
-  count(event: ObservedEvent): void;
 }
 
 /** What an exchange needs of its connection. */

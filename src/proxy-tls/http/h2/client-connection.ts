@@ -2,32 +2,21 @@
 // answer ends the session and every exchange on it, so that it is not to be shared by callers who must not hurt each other.
 import { type ClientHttp2Session, connect } from "node:http2";
 import type { Socket } from "node:net";
-import type { ObservedEvent } from "../../observe/records.ts";
-import { Deadline, type DeadlineWheel } from "../deadlines.ts";
+import { Deadline } from "../deadlines.ts";
+import type { ClientEngineOptions } from "../engine-options.ts";
 import type { AbortCause, ClientEvents, ClientExchange, HttpClientConnection, WritableRequest } from "../exchange.ts";
-import type { ResponseRules } from "../fields/index.ts";
-import { type HttpTimeouts, LINGER_MS } from "../timeouts.ts";
+import { LINGER_MS } from "../timeouts.ts";
 import { H2ClientExchange } from "./client-exchange.ts";
 import { closeSession } from "./ending.ts";
 import { FrameBudget } from "./frame-budget.ts";
 import { type Scheme, writeRequestList } from "./heads.ts";
 import { clientSessionOptions, MAX_UPSTREAM_STREAMS } from "./settings.ts";
 
-export interface H2ClientOptions {
-  readonly rules: ResponseRules;
+export interface H2ClientOptions extends ClientEngineOptions {
   /** https over TLS. */
   readonly scheme: Scheme;
   /** Whether requests may end in trailers. */
   readonly requestTrailers: boolean;
-  readonly timeouts: HttpTimeouts;
-  readonly wheel: DeadlineWheel;
-  /** It can take another exchange. */
-  onIdle(): void;
-  onClosed(): void;
-  /** What was thrown that nobody expected. */
-  onFault(error: unknown): void;
-  /** Something that is counted. */
-  count(event: ObservedEvent): void;
 }
 
 const SWEEP_MS = 250;

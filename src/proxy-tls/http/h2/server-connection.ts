@@ -5,37 +5,24 @@
 //   open -> closing (GOAWAY: no new streams) -> closed
 import { constants, performServerHandshake, type ServerHttp2Session, type ServerHttp2Stream } from "node:http2";
 import type { Socket } from "node:net";
-import type { ObservedEvent } from "../../observe/records.ts";
-import { Deadline, type DeadlineWheel } from "../deadlines.ts";
-import type { AbortCause, FieldList, HttpServerConnection, RequestHandler, RequestHead } from "../exchange.ts";
-import { type RequestRules, screenRequest } from "../fields/index.ts";
+import { Deadline } from "../deadlines.ts";
+import type { ServerEngineOptions } from "../engine-options.ts";
+import type { AbortCause, FieldList, HttpServerConnection, RequestHead } from "../exchange.ts";
+import { screenRequest } from "../fields/index.ts";
 import type { RawRequestHead } from "../raw-head.ts";
-import { type HttpRefusal, RefusedError } from "../refusal.ts";
-import { type HttpTimeouts, LINGER_MS } from "../timeouts.ts";
+import { RefusedError } from "../refusal.ts";
+import { LINGER_MS } from "../timeouts.ts";
 import { closeSession } from "./ending.ts";
 import { FrameBudget } from "./frame-budget.ts";
 import { readRequestHead, type Scheme, sizeOf } from "./heads.ts";
 import { H2ServerExchange, refuseStream } from "./server-exchange.ts";
 import { serverSessionOptions } from "./settings.ts";
 
-export interface H2ServerOptions {
-  readonly handler: RequestHandler;
-  /** The present rules: they change with the policies. */
-  readonly rules: () => RequestRules;
+export interface H2ServerOptions extends ServerEngineOptions {
   /** What `:scheme` must say. */
   readonly scheme: Scheme;
   /** Concurrent streams. */
   readonly streams: number;
-  readonly timeouts: HttpTimeouts;
-  readonly wheel: DeadlineWheel;
-  /** A head that was refused before there was an exchange. */
-  onRefused(refusal: HttpRefusal, raw: RawRequestHead | undefined): void;
-  /** Policies have changed: whoever handles the exchanges ends those that are no longer allowed. */
-  reconsider(): void;
-  /** What was thrown that nobody expected. */
-  onFault(error: unknown): void;
-  /** Something that is counted. */
-  count(event: ObservedEvent): void;
 }
 
 /**
