@@ -56,6 +56,19 @@ probe, the bundle, the streams, the hand-over. Keys are sealed with a passphrase
 Server, PostgreSQL and load share the machine: on the two cores below the slowest call of a change lies mostly between 40 and 100 ms, of ten
 seconds without a change between 50 and 75 ms, and either can be more when something else runs there.
 
+## The proxy
+
+\`npm run bench -- --only proxy\` starts \`mesh-ca proxy run\` from \`dist/\`, in one process, with policies, x-forwarded-client-cert, access log and
+metrics on, and beside it plain Node programs of twenty lines that do the same and none of that (\`test/bench/plain/\`). Rounds of both
+alternate; only the proxy's CPU counts; a client in a process of its own holds 64 mTLS connections. The proxy is pinned to one core,
+client and backend to the others. A ratio is ours over theirs, but for bulk (megabytes for each second of CPU, the worse of tcp and HTTP,
+both directions together). Idle memory is the growth of the resident set over 5,000 connections that have carried one call.
+The figures are of a warm process: V8 needs some 20,000 requests before it has compiled what it will compile.
+
+What was found by measuring: pieces of 16 KiB, which is what TLS gives at a time, are a packet and a system call each unless those of one turn
+leave together; and V8 counts every buffer that passes as memory in use, so that a small limit makes it mark the whole heap every 23 MB. Both
+together cost half of bulk. Whoever connects again with the same certificate is neither read nor verified anew (trust being the same).
+
 `;
 
 const AFTER = `
