@@ -1,3 +1,4 @@
+// What a server connection of HTTP/1.1 is given, and what its exchanges may ask of it.
 import type { ServerEngineOptions } from "../engine-options.ts";
 import type { TurnWriter } from "./turn-writer.ts";
 
