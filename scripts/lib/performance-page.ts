@@ -29,6 +29,21 @@ const MEANING: ReadonlyMap<string, string> = new Map([
   ["authority.rotate_max_latency_ms", "the same, the slowest"],
   ["authority.change_failed_calls", "calls that failed in both"],
   ["authority.change_calls", "calls that were due during changes"],
+  ["proxy.handshake_ratio", "a mutual TLS handshake on a connection that then closes, verified and counted"],
+  ["proxy.l4_ratio", "480 bytes there and back over a tcp listener"],
+  ["proxy.http1_ratio", "an HTTP/1.1 call over a kept connection"],
+  ["proxy.http2_ratio", "an HTTP/2 call, HTTP/2 to the target as well"],
+  ["proxy.bulk_ratio", "megabytes for each CPU second, up and down, the worse of tcp and HTTP/1.1"],
+  [
+    "proxy.added_p50_ms",
+    "median of one call at a time, less that of the same call straight to the backend in plaintext",
+  ],
+  ["proxy.idle_kb_l4", "resident memory for each idle connection of a tcp listener, its target's connection included"],
+  ["proxy.idle_kb_http", "the same of an http listener, after one call each"],
+  ["proxy.loaded_mb", "resident memory under load"],
+  ["proxy.growth_mb", "growth of that from a fifth of the run on"],
+  ["proxy.change_failed_calls", "calls that failed while certificates and policies were replaced"],
+  ["proxy.change_bulk_mb", "bodies that passed meanwhile with the same SHA-256"],
 ]);
 
 const BEFORE = `# Performance
