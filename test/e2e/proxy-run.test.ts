@@ -157,9 +157,7 @@ test("what is in flight at SIGTERM is finished, nothing new is taken, and a seco
   const hurried = new ProxyProcess({ config: { ...config, workers: 1, drain: { graceSeconds: 3_600 } } });
   const second = await ask(hurried, 1);
   hurried.signal("SIGTERM");
-  hurried.signal("SIGTERM");
   await hurried.line("proxy.draining");
-  assert.equal(hurried.child.exitCode, null, "the same signal twice at once is one");
   hurried.signal("SIGINT");
   assert.equal(await hurried.ended, 1);
   await second.client.whenEnded();

@@ -1,6 +1,7 @@
 // `mesh-ca proxy run`: a proxy until a signal comes, or for as long as the application runs that it was given. The application is started
 // when there is an identity and the listeners are open, and never otherwise.
 import { constants } from "node:os";
+import { isatty } from "node:tty";
 import { RunningCommand } from "./command.ts";
 import { type ProxyOptions, RunningProxy } from "./running-proxy.ts";
 import { Signals } from "./signals.ts";
@@ -64,7 +65,10 @@ async function untilStopped(signals: Signals): Promise<number> {
   return 0;
 }
 
-/** Runs the application. It gets every signal; a Ctrl-C of a terminal it has got already. */
+/**
+ * Runs the application. It gets every signal; a Ctrl-C of a terminal it has got already. Standard input is not touched here, not even
+ * looked at by process.stdin: that would make it non-blocking under the application's hands.
+ */
 async function runBeside(
   proxy: RunningProxy,
   signals: Signals,
@@ -74,7 +78,7 @@ async function runBeside(
   let running: RunningCommand | undefined;
   let early: NodeJS.Signals | undefined;
   signals.onSignal((signal) => {
-    if (signal === "SIGINT" && (process.stdin.isTTY || process.stdout.isTTY || process.stderr.isTTY)) return;
+    if (signal === "SIGINT" && [0, 1, 2].some((fd) => isatty(fd))) return;
     if (running === undefined) early = signal;
     else running.signal(signal);
   });

@@ -32,7 +32,7 @@ export class RunningProxy {
 
   constructor(options: ProxyOptions) {
     const { config, logger } = options;
-    const state = new StateHolder();
+    const state = new StateHolder(logger);
     this.#options = options;
     this.#lifecycle = new Lifecycle(logger);
     this.#sources = new StateSources({ ...options, state });

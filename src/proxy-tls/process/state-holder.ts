@@ -1,5 +1,6 @@
 // The one place that holds identity, trust and policies: the primary process. Each change replaces the whole state at once, here and, as
 // plain data, in every worker.
+import type { Logger } from "../../runtime/index.ts";
 import { encodeTrustFile, type TrustSet } from "../../spiffe/index.ts";
 import { PeerVerifier } from "../identity/peer-verifier.ts";
 import type { OwnIdentity } from "../identity/provider.ts";
@@ -24,11 +25,16 @@ export interface ToldRevisions {
 
 export class StateHolder implements StateSource {
   readonly #listeners = new Set<() => void>();
+  readonly #logger: Logger;
   #trustTexts: readonly string[] = [];
   #state: ProxyState = {
     ...{ revision: 0, identityRevision: 0, trustRevision: 0, policyRevision: 0 },
     ...{ ownId: "", identity: undefined, peers: new PeerVerifier([]), policies: PolicySet.empty },
   };
+
+  constructor(logger: Logger) {
+    this.#logger = logger;
+  }
 
   current(): ProxyState {
     return this.#state;
@@ -62,7 +68,17 @@ export class StateHolder implements StateSource {
       peers,
       policies: policies ?? before.policies,
     };
-    for (const listener of [...this.#listeners]) listener();
+    for (const listener of [...this.#listeners]) {
+      try {
+        listener();
+      } catch (error) {
+        // What counts has changed all the same, and everybody else must hear of it.
+        this.#logger.error(
+          { event: "proxy.fault", error },
+          "a fault of ours: somebody did not take a change of the state",
+        );
+      }
+    }
   }
 
   /** The present state as plain data, without the large parts that `told` says are known. Holds the private key. */

@@ -125,7 +125,11 @@ export class WorkerSlot {
         resolve();
       });
     });
-    worker.on("error", (error) => this.#fail(`it cannot be started or reached (${error.message})`));
+    worker.on("error", (error) => {
+      this.#fail(`it cannot be started or reached (${error.message})`);
+      // A process that never was does not exit.
+      if (worker.process.pid === undefined) this.#exited(worker, error.message);
+    });
     worker.on("message", (value: unknown) => {
       const message = parseFromWorker(value);
       if (message !== undefined && worker === this.#worker) this.#received(worker, message);
@@ -177,6 +181,7 @@ export class WorkerSlot {
   }
 
   #exited(worker: Worker, how: string): void {
+    if (worker !== this.#worker) return;
     clearTimeout(this.#limit);
     const unasked = !this.#stopped;
     const wasServing = this.#serving;

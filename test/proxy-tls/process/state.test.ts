@@ -5,8 +5,10 @@ import { parsePolicies } from "../../../src/proxy-tls/policy/parse.ts";
 import type { StateMessage } from "../../../src/proxy-tls/process/messages.ts";
 import { StateHolder } from "../../../src/proxy-tls/process/state-holder.ts";
 import { WorkerState } from "../../../src/proxy-tls/process/worker-state.ts";
+import { silentLogger } from "../../../src/runtime/index.ts";
 import { encodeTrustFile } from "../../../src/spiffe/index.ts";
 import { decodePem, parseCertificate } from "../../../src/x509/index.ts";
+import { TestLog } from "../../support/test-log.ts";
 import { TestDomain } from "../support/state.ts";
 
 const domain = new TestDomain("example.test");
@@ -17,7 +19,7 @@ const policies = parsePolicies({
 });
 
 function full(): StateHolder {
-  const holder = new StateHolder();
+  const holder = new StateHolder(silentLogger);
   holder.update({ own, trust: [domain.trust(), other.trust()], policies });
   return holder;
 }
@@ -128,7 +130,20 @@ test("a worker that is told a change without what it changes does not go on", ()
   assert.throws(() => new WorkerState(partial), TypeError);
 });
 
+test("a listener that fails keeps nobody else from hearing, and the change counts", () => {
+  const log = new TestLog();
+  const holder = new StateHolder(log.logger);
+  const heard: number[] = [];
+  holder.onChange(() => {
+    throw new Error("a fault");
+  });
+  holder.onChange(() => heard.push(holder.current().policyRevision));
+  holder.update({ policies });
+  assert.deepEqual(heard, [1]);
+  assert.equal(log.of("proxy.fault").length, 1);
+});
+
 test("trust of two stories about one trust domain is a bug, and is refused", () => {
-  const holder = new StateHolder();
+  const holder = new StateHolder(silentLogger);
   assert.throws(() => holder.update({ trust: [domain.trust(), domain.trust()] }), TypeError);
 });

@@ -25,9 +25,9 @@ interface Given {
 }
 
 async function given(t: TestContext, changes: Partial<WorkerPlaneOptions> = {}): Promise<Given> {
-  const state = new StateHolder();
-  state.update({ own, trust: [world.trust()], policies: parsePolicies({ policies: [ALLOW_ALL] }) });
   const log = new TestLog();
+  const state = new StateHolder(log.logger);
+  state.update({ own, trust: [world.trust()], policies: parsePolicies({ policies: [ALLOW_ALL] }) });
   const config = proxyConfig([inboundTcp(echo.port)], { log: { access: false, level: "error" } });
   const plane = new WorkerPlane({ config, count: 2, state, logger: log.logger, downMs: 300, ...changes });
   t.after(() => plane.drain(0));
