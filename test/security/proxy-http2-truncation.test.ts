@@ -97,6 +97,17 @@ describe("a request that is cut off", () => {
     });
   }
 
+  test("by a reset that comes with it in the first read leaves nothing behind", async () => {
+    for (const flags of [0, END_STREAM]) {
+      const index = recorder.exchanges.length;
+      const peer = await openRawClient(server.port, Buffer.concat([request(1, flags, "POST", "/"), reset(1, 8)]));
+      const told = await recorder.exchange(index);
+      assert.deepEqual(await told.aborted.promise, { kind: "peer-gone" });
+      for (const connection of server.connections) assert.equal(connection.active, 0);
+      peer.socket.destroy();
+    }
+  });
+
   test("and one that ended is told as ended, whatever comes with END_STREAM", async () => {
     const endings = [
       [data(1, END_STREAM, "some")],
