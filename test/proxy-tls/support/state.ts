@@ -32,7 +32,12 @@ export class TestDomain {
 
   /** An identity for `spiffe://<name><path>`. */
   identity(path: string, options: CertificateOptions = {}): TlsIdentity {
-    const leaf = createLeaf(this.#authority, { spiffeId: `spiffe://${this.name}${path}`, ...options });
+    return this.identityWith({ spiffeId: `spiffe://${this.name}${path}`, ...options });
+  }
+
+  /** An identity of this domain's CA with these names alone: none, or several. */
+  identityWith(options: CertificateOptions): TlsIdentity {
+    const leaf = createLeaf(this.#authority, options);
     return {
       certificateChainPem: chainPem(leaf, this.#authority),
       privateKeyPem: leaf.keyPem,
