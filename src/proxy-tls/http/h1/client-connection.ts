@@ -17,6 +17,7 @@ import { screenTrailers } from "../fields/screen-trailers.ts";
 import type { RawResponseHead } from "../raw-head.ts";
 import { RefusedError } from "../refusal.ts";
 import { type CarryingConnection, H1ClientExchange } from "./client-exchange.ts";
+import { isGone, PAUSED_CHECK_MS } from "./connection-gone.ts";
 import { writeRequestHead } from "./head-writer.ts";
 import { ResponseParser } from "./response-parser.ts";
 import { TurnWriter } from "./turn-writer.ts";
@@ -37,6 +38,8 @@ export class H1ClientConnection implements HttpClientConnection, CarryingConnect
   readonly #stall: Deadline;
   #exchange: H1ClientExchange | undefined;
   #draining = false;
+  /** The response's taker asks for a pause. */
+  #paused = false;
   #closed = false;
 
   constructor(socket: Socket, options: H1ClientOptions) {
@@ -53,7 +56,7 @@ export class H1ClientConnection implements HttpClientConnection, CarryingConnect
       },
       options,
     );
-    this.#reading = new Deadline(options.wheel, () => this.#fail({ kind: "timeout", deadline: "body-idle" }));
+    this.#reading = new Deadline(options.wheel, () => this.#onReadingExpired());
     this.#stall = new Deadline(options.wheel, () => this.#fail({ kind: "timeout", deadline: "write-stall" }));
     socket.on("data", (chunk: Buffer) => this.#guarded(() => this.#onData(chunk)));
     socket.on("end", () => this.#guarded(() => this.#onEnd()));
@@ -104,6 +107,7 @@ export class H1ClientConnection implements HttpClientConnection, CarryingConnect
   /** The response has ended too. */
   finished(reusable: boolean): void {
     this.#exchange = undefined;
+    this.#paused = false;
     this.#reading.clear();
     // What is still to be written of the request would stand before the next one.
     if (!reusable || this.#draining || this.#closed || this.#socket.writableLength > 0) {
@@ -120,12 +124,14 @@ export class H1ClientConnection implements HttpClientConnection, CarryingConnect
   }
 
   pauseReading(): void {
-    this.#reading.clear();
+    this.#paused = true;
+    this.#reading.set(PAUSED_CHECK_MS);
     this.#socket.pause();
   }
 
   resumeReading(): void {
     if (this.#closed) return;
+    this.#paused = false;
     this.#reading.set(this.#options.timeouts.streamIdleMs);
     this.#socket.resume();
   }
@@ -166,6 +172,13 @@ export class H1ClientConnection implements HttpClientConnection, CarryingConnect
     this.#fail({ kind: "peer-gone" });
   }
 
+  #onReadingExpired(): void {
+    if (!this.#paused) this.#fail({ kind: "timeout", deadline: "body-idle" });
+    // Nothing is read, so that nothing is heard of the target's end.
+    else if (isGone(this.#socket)) this.#fail({ kind: "peer-gone" });
+    else this.#reading.set(PAUSED_CHECK_MS);
+  }
+
   #onDrain(): void {
     this.#stall.clear();
     this.#exchange?.unblock();
@@ -193,7 +206,7 @@ export class H1ClientConnection implements HttpClientConnection, CarryingConnect
 
   #onBody(chunk: Uint8Array): void {
     if (this.#exchange === undefined) return;
-    if (this.#reading.isSet) this.#reading.set(this.#options.timeouts.streamIdleMs);
+    if (this.#reading.isSet && !this.#paused) this.#reading.set(this.#options.timeouts.streamIdleMs);
     this.#exchange.events.data(chunk);
   }
 

@@ -15,6 +15,7 @@ import { screenTrailers } from "../fields/screen-trailers.ts";
 import type { RawRequestHead } from "../raw-head.ts";
 import { type HttpRefusal, RefusedError } from "../refusal.ts";
 import { LINGER_BYTES, LINGER_MS } from "../timeouts.ts";
+import { isGone, PAUSED_CHECK_MS } from "./connection-gone.ts";
 import { RequestParser } from "./request-parser.ts";
 import { SentAhead } from "./sent-ahead.ts";
 import { H1ServerExchange } from "./server-exchange.ts";
@@ -97,7 +98,7 @@ class H1ServerConnection implements HttpServerConnection, ExchangeConnection {
   pauseReading(): void {
     if (this.#state !== "open" || this.#paused) return;
     this.#paused = true;
-    this.#reading.clear();
+    this.#reading.set(PAUSED_CHECK_MS);
     this.#socket.pause();
   }
 
@@ -238,8 +239,15 @@ class H1ServerConnection implements HttpServerConnection, ExchangeConnection {
     else this.#goOn();
   }
 
+  /** Nothing is read, so that nothing is heard of the client's end. */
+  #checkPaused(): void {
+    if (isGone(this.#socket)) this.#end({ kind: "peer-gone" });
+    else this.#reading.set(PAUSED_CHECK_MS);
+  }
+
   #onReadingExpired(): void {
     if (this.#state !== "open") this.#close();
+    else if (this.#paused) this.#checkPaused();
     else if (this.#exchange !== undefined) this.#onBodyIdle(this.#exchange);
     else if (this.#parser.inHead) {
       this.#refuseHead({ status: 408, code: "MCA_PROXY_REQUEST_TIMEOUT", reason: "head-timeout" }, undefined);
