@@ -24,11 +24,11 @@ export function screenResponse(raw: RawResponseHead, rules: ResponseRules): Resp
 }
 
 /**
- * Screens the fields of an interim response.
+ * Screens the fields of an interim response. Which of them pass is the engines' to know; switching protocols is refused.
  * @throws RefusedError 502
  */
 export function screenInterim(raw: RawResponseHead, rules: ResponseRules): FieldList {
-  if (raw.status !== 100 && raw.status !== 102 && raw.status !== 103) throw refused("interim-status");
+  if (raw.status < 100 || raw.status > 199 || raw.status === 101) throw refused("interim-status");
   return screenFields(raw, rules, new ConnectionField());
 }
 
