@@ -33,7 +33,7 @@ export class ProxyProcess {
     // JSON is YAML.
     writeFileSync(file, JSON.stringify({ admin: { port: 0 }, drain: { graceSeconds: 5 }, ...config }));
     const args = [
-      ...(launcher ? ["bin/mesh-ca.mjs"] : [...nodeFlags(), "src/cli/main.ts"]),
+      ...(launcher ? ["bin/mesh-ca.mjs"] : [...nodeFlags("proxy"), "src/cli/main.ts"]),
       "proxy",
       "run",
       "--config",

@@ -135,9 +135,10 @@ function forkWorker(): ReturnType<typeof cluster.fork> {
   return cluster.fork();
 }
 
+/** The flags that the primary was started with, too: this program's own. */
 function nodeFlags(): readonly string[] {
-  const { config }: { config: { nodeFlags: readonly string[] } } = JSON.parse(
+  const { config }: { config: { proxyNodeFlags: readonly string[] } } = JSON.parse(
     readFileSync(join(packageRoot(), "package.json"), "utf8"),
   );
-  return config.nodeFlags;
+  return config.proxyNodeFlags;
 }
