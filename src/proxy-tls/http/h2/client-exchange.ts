@@ -16,13 +16,13 @@ import { badResponse, type HttpRefusal, RefusedError } from "../refusal.ts";
 import type { H2ClientConnection } from "./client-connection.ts";
 import { cancelStream } from "./ending.ts";
 import { fieldObject, isBodiless, readResponseHead, sizeOf } from "./heads.ts";
-import { type BrokenBody, IncomingBody } from "./incoming-body.ts";
+import { type BodySink, type BrokenBody, IncomingBody } from "./incoming-body.ts";
 
 const { NGHTTP2_FLAG_END_STREAM, NGHTTP2_REFUSED_STREAM, NGHTTP2_PROTOCOL_ERROR } = constants;
 const MAX_INTERIM_HEADS = 8;
 const NOT_SET = Number.POSITIVE_INFINITY;
 
-export class H2ClientExchange implements ClientExchange {
+export class H2ClientExchange implements ClientExchange, BodySink {
   readonly #connection: H2ClientConnection;
   readonly #stream: ClientHttp2Stream;
   readonly #method: string;
@@ -56,11 +56,7 @@ export class H2ClientExchange implements ClientExchange {
     this.#events = events;
     this.#requestEnded = requestEnded;
     this.#left = body.kind === "length" ? body.bytes : undefined;
-    this.#body = new IncomingBody(stream, {
-      data: (chunk) => this.#onData(chunk),
-      complete: () => this.#guard(() => this.#onResponseEnd()),
-      broken: (why) => this.#guard(() => this.#onBroken(why)),
-    });
+    this.#body = new IncomingBody(stream, this);
     stream.on("error", () => {});
     stream.on("headers", (_object, _flags, raw) => this.#guard(() => this.#onInterim(raw)));
     stream.on("response", (_object, flags, raw) => this.#guard(() => this.#onResponse(flags, raw)));
@@ -187,7 +183,9 @@ export class H2ClientExchange implements ClientExchange {
     }
   }
 
-  #onData(chunk: Uint8Array): void {
+  // BodySink.
+
+  data(chunk: Uint8Array): void {
     this.#connection.budget.piece(chunk.length);
     if (this.#idleSince !== NOT_SET) this.#idleSince = this.#connection.now;
     try {
@@ -195,6 +193,14 @@ export class H2ClientExchange implements ClientExchange {
     } catch (error) {
       this.#connection.fault(error);
     }
+  }
+
+  complete(): void {
+    this.#guard(() => this.#onResponseEnd());
+  }
+
+  broken(why: BrokenBody): void {
+    this.#guard(() => this.#onBroken(why));
   }
 
   #onResponseEnd(): void {

@@ -15,7 +15,8 @@ import { LINGER_MS } from "../timeouts.ts";
 import { closeSession } from "./ending.ts";
 import { FrameBudget } from "./frame-budget.ts";
 import { readRequestHead, type Scheme, sizeOf } from "./heads.ts";
-import { H2ServerExchange, refuseStream } from "./server-exchange.ts";
+import { refuseStream } from "./refuse-stream.ts";
+import { H2ServerExchange } from "./server-exchange.ts";
 import { serverSessionOptions } from "./settings.ts";
 
 export interface H2ServerOptions extends ServerEngineOptions {

@@ -12,19 +12,16 @@ import {
 import { checkHeadSize, headTooLarge } from "../fields/head-size.ts";
 import { NO_SAFE_FIELDS, type SafeFields } from "../fields/safe-fields.ts";
 import { screenTrailers } from "../fields/screen-trailers.ts";
-import { badRequest, type HttpRefusal, RefusedError, refusalBody } from "../refusal.ts";
+import { badRequest, type HttpRefusal, RefusedError } from "../refusal.ts";
 import { abortStream, closeEndedStream } from "./ending.ts";
 import { fieldObject, isBodiless, writeResponseList } from "./heads.ts";
-import { type BrokenBody, IncomingBody } from "./incoming-body.ts";
+import { type BodySink, type BrokenBody, IncomingBody } from "./incoming-body.ts";
+import { refuseStream, WITH_BODY, WITH_TRAILERS, WITHOUT_BODY } from "./refuse-stream.ts";
 import type { H2ServerConnection } from "./server-connection.ts";
 
-/** The date is the target's to say. */
-const WITH_BODY = { sendDate: false, endStream: false } as const;
-const WITHOUT_BODY = { sendDate: false, endStream: true } as const;
-const WITH_TRAILERS = { sendDate: false, waitForTrailers: true } as const;
 const NOT_SET = Number.POSITIVE_INFINITY;
 
-export class H2ServerExchange implements ServerExchange {
+export class H2ServerExchange implements ServerExchange, BodySink {
   readonly request: RequestHead;
   readonly #connection: H2ServerConnection;
   readonly #stream: ServerHttp2Stream;
@@ -56,11 +53,7 @@ export class H2ServerExchange implements ServerExchange {
     stream.on("trailers", (_object, _flags, raw) => {
       this.#requestTrailers = raw;
     });
-    this.#body = new IncomingBody(stream, {
-      data: (chunk) => this.#onData(chunk),
-      complete: () => this.#guard(() => this.#onRequestEnd(this.#requestTrailers)),
-      broken: (why) => this.#guard(() => this.#onBroken(why)),
-    });
+    this.#body = new IncomingBody(stream, this);
   }
 
   /** Starts telling, when the handler has taken the request. */
@@ -187,9 +180,9 @@ export class H2ServerExchange implements ServerExchange {
     this.#fail(cause);
   }
 
-  // What the stream tells.
+  // BodySink: what the stream tells.
 
-  #onData(chunk: Uint8Array): void {
+  data(chunk: Uint8Array): void {
     this.#connection.budget.piece(chunk.length);
     if (this.#idleSince !== NOT_SET) this.#idleSince = this.#connection.now;
     try {
@@ -197,6 +190,14 @@ export class H2ServerExchange implements ServerExchange {
     } catch (error) {
       this.#connection.fault(error);
     }
+  }
+
+  complete(): void {
+    this.#guard(() => this.#onRequestEnd(this.#requestTrailers));
+  }
+
+  broken(why: BrokenBody): void {
+    this.#guard(() => this.#onBroken(why));
   }
 
   #onRequestEnd(raw: FieldList): void {
@@ -294,26 +295,5 @@ export class H2ServerExchange implements ServerExchange {
     } catch {
       this.#fail({ kind: "peer-gone" });
     }
-  }
-}
-
-/** Answers with our own response, and drops the request's body unread. */
-export function refuseStream(
-  stream: ServerHttp2Stream,
-  refusal: HttpRefusal,
-  requestEnded: boolean,
-  method = "GET",
-  fields: SafeFields = NO_SAFE_FIELDS,
-): void {
-  const body = refusalBody(refusal);
-  const list = [":status", `${refusal.status}`, "content-type", "application/json", "content-length", `${body.length}`];
-  for (let index = 0; index < fields.length; index += 1) list.push(fields[index] ?? "");
-  try {
-    if (!requestEnded) stream.once("finish", () => closeEndedStream(stream));
-    stream.resume();
-    stream.respond(list, method === "HEAD" ? WITHOUT_BODY : WITH_BODY);
-    if (method !== "HEAD") stream.end(body);
-  } catch {
-    abortStream(stream);
   }
 }

@@ -78,7 +78,11 @@ describe("the preface", () => {
     for (let at = 0; at < PREFACE.length; at++) {
       const other = Buffer.from(PREFACE);
       other[at] = (other[at] ?? 0) ^ 1;
-      for (const pieces of [[other], [other.subarray(0, at + 1), other.subarray(at + 1)]]) {
+      for (const pieces of [
+        [other],
+        [other.subarray(0, at), other.subarray(at)],
+        [other.subarray(0, at + 1), other.subarray(at + 1)],
+      ]) {
         const found = await detect(pieces);
         assert.equal(found?.protocol, "http/1.1");
         assert.equal(`${found?.first}${await found?.rest}`, other.toString("latin1"));
