@@ -299,8 +299,9 @@ class H1ServerConnection implements HttpServerConnection, ExchangeConnection {
     }
     exchange.requestEnded = true;
     this.#reading.clear();
-    // A taker that paused at the last piece has nothing to resume: the next request must not wait for it.
+    // A taker that paused at the last piece has nothing to resume: neither the next request nor the client's end may wait for it.
     this.#paused = false;
+    this.#readOn();
     exchange.events?.end(trailers);
   }
 
