@@ -76,8 +76,11 @@ export class H2ClientExchange implements ClientExchange, BodySink {
     }
     this.#connection.budget.sent(chunk.length);
     if (this.#stream.write(chunk)) return true;
-    this.#stalledSince = this.#connection.now;
-    this.#stream.once("drain", () => this.#guard(() => this.#onDrain()));
+    // What was under way when the taker said stop may still come: one listener, and the time counts from the first.
+    if (this.#stalledSince === NOT_SET) {
+      this.#stalledSince = this.#connection.now;
+      this.#stream.once("drain", () => this.#guard(() => this.#onDrain()));
+    }
     return false;
   }
 

@@ -120,8 +120,11 @@ export class H2ServerExchange implements ServerExchange, BodySink {
     this.#connection.budget.sent(chunk.length);
     if (this.#idleSince !== NOT_SET) this.#idleSince = this.#connection.now;
     if (this.#stream.write(chunk)) return true;
-    this.#stalledSince = this.#connection.now;
-    this.#stream.once("drain", () => this.#guard(() => this.#onDrain()));
+    // What was under way when the taker said stop may still come: one listener, and the time counts from the first.
+    if (this.#stalledSince === NOT_SET) {
+      this.#stalledSince = this.#connection.now;
+      this.#stream.once("drain", () => this.#guard(() => this.#onDrain()));
+    }
     return false;
   }
 
