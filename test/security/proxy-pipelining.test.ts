@@ -47,7 +47,7 @@ describe("a client that sends ahead and then its end", () => {
 describe("a client that sends ahead and reads nothing", () => {
   test("has no further request forwarded while its answers are not taken, and gets all of them when it reads", async () => {
     const body = "x".repeat(60_000);
-    const requests = 400;
+    const requests = 800;
     await using world = await startHttp(answering(`HTTP/1.1 200 OK\r\ncontent-length: 60000\r\n\r\n${body}`));
     const client = await world.client();
     client.socket.pause();
