@@ -61,6 +61,8 @@ export class H2ClientConnection implements HttpClientConnection {
     socket.on("end", () => this.#end({ kind: "peer-gone" }));
     socket.on("close", () => this.#end({ kind: "peer-gone" }));
     this.#sweep.set(this.#sweepMs);
+    // Gone before we listened: no event will tell.
+    if (socket.destroyed || socket.readableEnded) process.nextTick(() => this.#end({ kind: "peer-gone" }));
   }
 
   get capacity(): number {

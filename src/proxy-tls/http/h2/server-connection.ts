@@ -86,6 +86,8 @@ export class H2ServerConnection implements HttpServerConnection {
     socket.on("end", () => this.#end({ kind: "peer-gone" }));
     socket.on("close", () => this.#end({ kind: "peer-gone" }));
     this.#sweep.set(this.#sweepMs);
+    // Gone before we listened: no event will tell.
+    if (socket.destroyed || socket.readableEnded) process.nextTick(() => this.#end({ kind: "peer-gone" }));
   }
 
   get active(): number {
