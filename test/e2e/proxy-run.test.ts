@@ -80,6 +80,7 @@ test("where the proxy cannot start, the application never does", async () => {
   const failures: readonly [Record<string, unknown>, number | string, RegExp][] = [
     [{ identity, workers: 1, listeners: [{ ...IN, port: "x" }] }, 2, /MCA_CONFIG_INVALID/],
     [{ identity, workers: 1, listeners: [IN], policyFile }, 2, /MCA_/],
+    [{ ...{ identity, workers: 1, listeners: [IN] }, policyFile: join(folder, "missing.yaml") }, 2, /MCA_PROXY_FILE/],
     [{ identity, workers: 1, listeners: [IN, taken] }, 1, /MCA_TLS_LISTEN_FAILED/],
   ];
   await Promise.all(
