@@ -66,12 +66,17 @@ child.on("error", (error) => {
 });
 
 child.on("exit", (code, signal) => {
-  if (signal !== null && application !== undefined) {
-    try {
-      process.kill(application, "SIGTERM");
-    } catch {
-      // It has ended, too.
+  const end = () => {
+    if (signal !== null && application !== undefined) {
+      try {
+        process.kill(application, "SIGTERM");
+      } catch {
+        // It has ended, too.
+      }
     }
-  }
-  process.exit(code ?? 128 + (constants.signals[signal] ?? 0));
+    process.exit(code ?? 128 + (constants.signals[signal] ?? 0));
+  };
+  // What it said before its end may still be on its way.
+  if (child.connected) child.once("disconnect", end);
+  else end();
 });
