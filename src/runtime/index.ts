@@ -15,6 +15,7 @@ export {
 } from "./metrics.ts";
 export { nearestHint } from "./nearest.ts";
 export { packageRoot } from "./package-root.ts";
+export { bytesPassed } from "./passing-bytes.ts";
 export { createSystemRandom, type RandomSource, randomUuid, systemRandom } from "./random.ts";
 export { collectStartUpGarbage } from "./start-up-garbage.ts";
 // createTelemetry is taken from telemetry.ts itself: OpenTelemetry costs 25 MB, and only who tells metrics needs it.

@@ -4,6 +4,7 @@
 //
 // Bytes are counted and never looked at. No timer and no buffer belongs to a relay: whoever owns it looks at `isActive` now and then.
 import type { Socket } from "node:net";
+import { bytesPassed } from "../../runtime/index.ts";
 import { resetConnection } from "../../tls/index.ts";
 import { TurnCork } from "./turn-cork.ts";
 
@@ -39,11 +40,13 @@ export class Relay {
     const toDownstream = new TurnCork(downstream);
     downstream.on("data", (chunk: Buffer) => {
       this.receivedBytes += chunk.length;
+      bytesPassed(chunk.length);
       this.isActive = true;
       if (!toUpstream.write(chunk)) downstream.pause();
     });
     upstream.on("data", (chunk: Buffer) => {
       this.sentBytes += chunk.length;
+      bytesPassed(chunk.length);
       this.isActive = true;
       if (!toDownstream.write(chunk)) upstream.pause();
     });

@@ -5,6 +5,7 @@
 //                    ^                   |
 //                    +---- once more ----+     only where no byte of a response came, and the request can be said again
 
+import { bytesPassed } from "../../../runtime/index.ts";
 import type { Decision } from "../../policy/decision.ts";
 import type { ConnectFailure, PooledConnection, Waiter } from "../../upstream/pool.ts";
 import type { Deadline } from "../deadlines.ts";
@@ -104,6 +105,7 @@ export class ForwardedExchange implements ServerEvents, Waiter {
   data(chunk: Uint8Array): void {
     if (this.#over) return;
     this.#requestBytes += chunk.length;
+    bytesPassed(chunk.length);
     this.#hold(chunk);
     if (this.#upstream === undefined) {
       if (this.#requestBytes > PAUSE_BYTES) this.#downstream.pauseBody();
@@ -176,6 +178,7 @@ export class ForwardedExchange implements ServerEvents, Waiter {
 
   responseData(chunk: Uint8Array): void {
     this.#responseBytes += chunk.length;
+    bytesPassed(chunk.length);
     if (!this.#downstream.write(chunk)) this.#upstream?.pauseBody();
   }
 
