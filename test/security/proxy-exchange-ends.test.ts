@@ -286,6 +286,28 @@ describe("connections to targets", () => {
     }
   });
 
+  test("nothing is sent again behind a reset in interim responses, without a budget, or while the body of a PUT still comes", async () => {
+    for (const [request, said, retries] of [
+      [GET, "HTTP/1.1 103 Early Hints\r\n\r\n", {}],
+      [GET, "", { budgetPercent: 0, minimumPerSecond: 0 }],
+      [`${POST(10).replace("POST", "PUT")}half`, "", {}],
+    ] as const) {
+      await using world = await startHttp(
+        (end) =>
+          end.socket.once("data", () => {
+            if (said === "") end.socket.destroy();
+            else end.socket.write(said, () => setTimeout(() => end.reset(), 20));
+          }),
+        { settings: { retries } },
+      );
+      const client = await world.client();
+      client.socket.write(request);
+      await client.whenEnded();
+      assert.match(client.text, /HTTP\/1.1 503 /);
+      assert.equal(world.backend.ends.length, 1);
+    }
+  });
+
   test("one whose target said close is not used again, even where it stays open", async () => {
     await using world = await startHttp(answering(OK.replace("content", "connection: close\r\ncontent")));
     const client = await world.client();
