@@ -1,5 +1,6 @@
 // The TLS port of the Identity API: open exactly while the server has a valid SVID of its own. Peers are judged at the handshake
-// and again when trust changes; a connection whose certificate is no longer good is closed.
+// and again when trust changes; a connection whose certificate is no longer good is refused every call from then on, and closed once its
+// trust stream has had time to tell why.
 import type { Clock, Logger, Metrics } from "../runtime/index.ts";
 import { createTlsListener, type TlsListener } from "../tls/index.ts";
 import type { Certificate } from "../x509/index.ts";
@@ -30,6 +31,11 @@ export interface TlsPortOptions {
 
 /** Connections judged again before others get their turn. */
 const REJUDGE_SLICE = 64;
+/**
+ * A connection closes that long after its peer is no longer trusted: what has changed is on its way on that connection's own trust stream,
+ * and a client that lost it would learn of a revocation only when it has come back.
+ */
+const LAST_WORDS_MS = 250;
 
 export class TlsPort {
   readonly #options: TlsPortOptions;
@@ -41,6 +47,7 @@ export class TlsPort {
   #closed = false;
   #rejudging = false;
   #rejudgeAgain = false;
+  readonly #leaving = new Set<NodeJS.Timeout>();
 
   constructor(options: TlsPortOptions) {
     this.#options = options;
@@ -102,6 +109,7 @@ export class TlsPort {
     await this.#changing;
     await this.#listener?.close(graceMs);
     this.#listener = undefined;
+    for (const timer of this.#leaving) clearTimeout(timer);
   }
 
   /** The identity has changed: the listener follows by itself; opening and closing the port is ours. */
@@ -163,6 +171,7 @@ export class TlsPort {
 
   async #rejudgeAll(): Promise<void> {
     let judged = 0;
+    const refused: { destroy(): unknown }[] = [];
     for (const { socket, verdict: connection } of [...(this.#listener?.connections() ?? [])]) {
       const { verdict } = connection;
       if (verdict.kind !== "svid" && verdict.kind !== "expired-svid") continue;
@@ -177,11 +186,19 @@ export class TlsPort {
           },
           "closing a connection whose certificate is no longer trusted",
         );
-        socket.destroy();
-      } else {
-        connection.rejudge(again);
+        refused.push(socket);
       }
+      connection.rejudge(again);
       if (++judged % REJUDGE_SLICE === 0) await new Promise((resolve) => setImmediate(resolve));
     }
+    if (refused.length > 0) this.#dismiss(refused);
+  }
+
+  #dismiss(sockets: readonly { destroy(): unknown }[]): void {
+    const timer = setTimeout(() => {
+      this.#leaving.delete(timer);
+      for (const socket of sockets) socket.destroy();
+    }, LAST_WORDS_MS);
+    this.#leaving.add(timer);
   }
 }

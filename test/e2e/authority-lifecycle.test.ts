@@ -14,14 +14,18 @@ import {
   authoritiesOf,
   call,
   closeClients,
+  connect,
   createToken,
+  enrol,
   local,
   readyz,
   refusal,
+  renew,
   type TestServer,
   until,
 } from "./fixture.ts";
 import { issuerOf, startRotatingServer } from "./rotation-fixture.ts";
+import { watch } from "./watch.ts";
 
 after(closeClients);
 
@@ -145,6 +149,32 @@ test("revocation of a chained authority: live streams tell it within a second, a
   const fresh = await join(t, on, "web");
   assert.equal(issuerOf(fresh), second);
   cart.verifyPeer(fresh.current().chain, WEB);
+});
+
+test("revocation: whoever is no longer trusted is told so before the connection ends, and served no more meanwhile", {
+  timeout: 60_000,
+}, async (t) => {
+  const on = await startRotatingServer(t);
+  const { authorities } = local(on.server);
+  const first = await spkiIn(on, State.STATE_ACTIVE);
+  const client = connect(on.address, await enrol(on, "web"));
+  const watching = watch(client);
+  await watching.next(1);
+  const second = await prepare(on);
+  await call(authorities, authorities.activateAuthority, { authority: second, emergency: true });
+  const before = watching.messages.length;
+  await call(authorities, authorities.revokeAuthority, { authority: first, emergency: true });
+  const told = async (): Promise<void> => {
+    for (let seen = before; ; seen++) {
+      await watching.next(seen + 1);
+      const { update } = watching.messages[seen] ?? {};
+      if (update?.$case === "delta" && update.value.anchorsRemovedSha256.length > 0) return;
+    }
+  };
+  const outcome = await Promise.race([told().then(() => "told"), watching.ended.then(() => "ended")]);
+  assert.equal(outcome, "told");
+  assert.match((await refusal(renew(client))).mca, /^MCA_SVID_/, "the connection is still there, and serves nothing");
+  await watching.ended;
 });
 
 test("recovery: what the rotator never does, an operator may, by name", async (t) => {

@@ -1,10 +1,9 @@
 // WatchTrust against a whole server: open to everybody, snapshot first, heartbeats, an orderly end.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import type { ClientReadableStream, ServiceError } from "@grpc/grpc-js";
-import type { IdentityServiceClient, WatchTrustResponse } from "../../src/proto/gen/meshca/identity/v1/identity.ts";
 import { parseCertificate } from "../../src/x509/index.ts";
 import { closeClients, connect, local, startTestServer, type TestServer } from "./fixture.ts";
+import { watch } from "./watch.ts";
 
 let on: TestServer;
 before(async () => {
@@ -14,28 +13,6 @@ after(async () => {
   closeClients();
   await on.close();
 });
-
-function watch(client: IdentityServiceClient, trustDomain = "") {
-  const stream: ClientReadableStream<WatchTrustResponse> = client.watchTrust({ trustDomain });
-  const messages: WatchTrustResponse[] = [];
-  let wake = (): void => {};
-  stream.on("data", (message: WatchTrustResponse) => {
-    messages.push(message);
-    wake();
-  });
-  const ended = new Promise<ServiceError>((resolve) => stream.on("error", resolve));
-  return {
-    stream,
-    messages,
-    ended,
-    async next(count: number): Promise<void> {
-      while (messages.length < count)
-        await new Promise<void>((resolve) => {
-          wake = resolve;
-        });
-    },
-  };
-}
 
 for (const [who, client] of [
   ["over TLS without a certificate", () => connect(on.address)],
