@@ -31,8 +31,8 @@ import { openRawClient, type RawPeer, startRawTarget } from "../proxy-tls/suppor
 const MEBIBYTE = 1024 * 1024;
 /** What one flood may add to the resident memory of a process that also writes it. */
 const MEMORY_BYTES = 96 * MEBIBYTE;
-/** What a peer may send before it is stopped: nothing here comes near to it unless it is not stopped. */
-const MAX_SENT_BYTES = 64 * MEBIBYTE;
+/** What a peer may send before it is stopped. What only the quarter-second look stops has sent some 70 MiB by then on a fast machine. */
+const MAX_SENT_BYTES = 1024 * MEBIBYTE;
 
 function repeated(part: Buffer, times = Math.ceil(32_768 / part.length)): Buffer {
   return Buffer.concat(Array.from({ length: times }, () => part));
