@@ -14,7 +14,7 @@ import {
   headers,
   RST_STREAM,
 } from "../proxy-tls/support/http2-frames.ts";
-import { openRawClient, startRawTarget } from "../proxy-tls/support/http2-raw.ts";
+import { openRawClient, requestTo, startRawTarget } from "../proxy-tls/support/http2-raw.ts";
 
 const PSEUDO = [":method", "GET", ":scheme", "http", ":path", "/a", ":authority", "example.test"];
 
@@ -168,10 +168,11 @@ describe("what is written", () => {
   test("fields that came twice are written twice, whatever node thinks of them", async () => {
     using target = await startRawTarget();
     using client = await openClientEngine(target.port);
-    const told = new ClientTold();
-    client.connection.request(requestHead({ fields: unchecked("content-type", "a/b", "content-type", "c/d") }), told);
-    const peer = await target.connection(0);
-    const stream = await target.requested(peer, 0);
+    const { told, peer, stream } = await requestTo(
+      target,
+      client.connection,
+      requestHead({ fields: unchecked("content-type", "a/b", "content-type", "c/d") }),
+    );
     const twice = [
       "content-type",
       "a/b",

@@ -21,7 +21,7 @@ import {
   settings,
   windowUpdate,
 } from "../proxy-tls/support/http2-frames.ts";
-import { openRawClient, type RawPeer, startRawTarget } from "../proxy-tls/support/http2-raw.ts";
+import { openRawClient, type RawPeer, requestTo, startRawTarget } from "../proxy-tls/support/http2-raw.ts";
 
 /** How a peer goes away. */
 const CUTS: Readonly<Record<string, (peer: RawPeer, stream: number) => void>> = {
@@ -136,10 +136,7 @@ describe("a response that is cut off", () => {
       test(`by ${how} ${where} is told as failed`, async () => {
         using target = await startRawTarget();
         using client = await openClientEngine(target.port);
-        const told = new ClientTold();
-        client.connection.request(requestHead(), told);
-        const peer = await target.connection(0);
-        const stream = await target.requested(peer, 0);
+        const { told, peer, stream } = await requestTo(target, client.connection);
         const fields = length === undefined ? [] : ["content-length", length];
         peer.socket.write(Buffer.concat([headers(stream, 0, ":status", "200", ...fields), data(stream, 0, body)]));
         await told.answered.promise;
@@ -184,10 +181,7 @@ describe("a response that is cut off", () => {
       for (const ending of endings) {
         using target = await startRawTarget();
         using client = await openClientEngine(target.port);
-        const told = new ClientTold();
-        client.connection.request(requestHead(), told);
-        const peer = await target.connection(0);
-        const stream = await target.requested(peer, 0);
+        const { told, peer, stream } = await requestTo(target, client.connection);
         peer.socket.cork();
         peer.socket.write(Buffer.concat([headers(stream, 0, ":status", "200"), ...ending(stream)]));
         cut(peer, stream);
@@ -201,10 +195,7 @@ describe("a response that is cut off", () => {
   test("a whole response that is not yet taken stays whole when the target leaves", async () => {
     using target = await startRawTarget();
     using client = await openClientEngine(target.port);
-    const told = new ClientTold();
-    const exchange = client.connection.request(requestHead(), told);
-    const peer = await target.connection(0);
-    const stream = await target.requested(peer, 0);
+    const { told, exchange, peer, stream } = await requestTo(target, client.connection);
     peer.socket.write(headers(stream, 0, ":status", "200"));
     await told.answered.promise;
     exchange.pauseBody();

@@ -3,50 +3,10 @@
 import assert from "node:assert/strict";
 import { createHash, randomBytes } from "node:crypto";
 import { test } from "node:test";
-import { ALLOW_ALL, inboundTcp, outboundTcp, startProxy, type TestProxy, world } from "../proxy-tls/support/proxy.ts";
-import {
-  type Backend,
-  connectClient,
-  connectPlain,
-  type End,
-  startBackend,
-  startTlsBackend,
-} from "../proxy-tls/support/sockets.ts";
+import { ALLOW_ALL, inboundTcp, startProxy, type TestProxy, world } from "../proxy-tls/support/proxy.ts";
+import { connectClient, startBackend } from "../proxy-tls/support/sockets.ts";
+import { openTcpPath } from "../proxy-tls/support/tcp-path.ts";
 import { until } from "../tls/support/endpoints.ts";
-
-interface Path {
-  readonly proxy: TestProxy;
-  readonly client: End;
-  readonly server: End;
-  readonly backend: Backend;
-  [Symbol.asyncDispose](): Promise<void>;
-}
-
-/** A client, a proxy and a backend, connected and with one byte through in each direction. */
-async function connected(direction: "inbound" | "outbound"): Promise<Path> {
-  const inbound = direction === "inbound";
-  const backend = inbound ? await startBackend() : await startTlsBackend(world.identity("/server"));
-  const proxy = await startProxy({
-    listeners: [inbound ? inboundTcp(backend.port) : outboundTcp(backend.port, ["spiffe://example.test/server"])],
-    policies: [ALLOW_ALL],
-  });
-  const client = inbound
-    ? await connectClient(proxy.port("in"), world.identity("/client"))
-    : await connectPlain({ port: proxy.port("out") });
-  client.socket.write("c");
-  const server = await backend.end();
-  await server.receive(1);
-  server.socket.write("s");
-  await client.receive(1);
-  return {
-    ...{ proxy, client, server, backend },
-    async [Symbol.asyncDispose]() {
-      client.socket.destroy();
-      await proxy[Symbol.asyncDispose]();
-      await backend[Symbol.asyncDispose]();
-    },
-  };
-}
 
 async function endOf(proxy: TestProxy): Promise<string | undefined> {
   await until(() => proxy.observer.connections.length === 1, "the record");
@@ -55,7 +15,7 @@ async function endOf(proxy: TestProxy): Promise<string | undefined> {
 
 for (const direction of ["inbound", "outbound"] as const) {
   test(`${direction}: a client that has ended its direction still receives, and the target learns of the end at once`, async () => {
-    await using path = await connected(direction);
+    await using path = await openTcpPath({ direction });
     path.client.socket.end("last words");
     await path.server.whenEnded();
     assert.equal(path.server.text, "clast words");
@@ -72,7 +32,7 @@ for (const direction of ["inbound", "outbound"] as const) {
   });
 
   test(`${direction}: a target that has ended its direction still receives`, async () => {
-    await using path = await connected(direction);
+    await using path = await openTcpPath({ direction });
     path.server.socket.end("done");
     await path.client.whenEnded();
     assert.equal(path.client.text, "sdone");
@@ -86,7 +46,7 @@ for (const direction of ["inbound", "outbound"] as const) {
   });
 
   test(`${direction}: a client that resets the connection resets the target's`, async () => {
-    await using path = await connected(direction);
+    await using path = await openTcpPath({ direction });
     path.client.reset();
     await path.server.whenClosed();
     assert.equal(path.server.error, "ECONNRESET");
@@ -95,7 +55,7 @@ for (const direction of ["inbound", "outbound"] as const) {
   });
 
   test(`${direction}: a target that resets the connection resets the client's: a part is never told as the whole`, async () => {
-    await using path = await connected(direction);
+    await using path = await openTcpPath({ direction });
     path.server.socket.write("half of an ans");
     await path.client.receive(15);
     path.server.reset();
@@ -106,7 +66,7 @@ for (const direction of ["inbound", "outbound"] as const) {
   });
 
   test(`${direction}: a reset after a half-close is still a reset`, async () => {
-    await using path = await connected(direction);
+    await using path = await openTcpPath({ direction });
     path.client.socket.end();
     await path.server.whenEnded();
     path.server.socket.write("half");
@@ -119,7 +79,7 @@ for (const direction of ["inbound", "outbound"] as const) {
   });
 
   test(`${direction}: megabytes pass in both directions at once, however slowly they are taken`, async () => {
-    await using path = await connected(direction);
+    await using path = await openTcpPath({ direction });
     const up = randomBytes(4 << 20);
     const down = randomBytes(4 << 20);
     // Nobody reads: what waits is bounded by the sockets' buffers, and the rest stays with its sender.
@@ -139,7 +99,7 @@ for (const direction of ["inbound", "outbound"] as const) {
   });
 
   test(`${direction}: what the target does not take stays with the client`, async () => {
-    await using path = await connected(direction);
+    await using path = await openTcpPath({ direction });
     path.server.socket.pause();
     const size = 64 << 20;
     for (let piece = 0; piece < 64; piece++) path.client.socket.write(Buffer.alloc(1 << 20));

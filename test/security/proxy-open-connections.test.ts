@@ -5,64 +5,15 @@ import { test } from "node:test";
 import type { TrustSet } from "../../src/spiffe/index.ts";
 import type { TlsIdentity } from "../../src/tls/index.ts";
 import { decodePem, parseCertificate } from "../../src/x509/index.ts";
-import { ALLOW_ALL, inboundTcp, outboundTcp, startProxy, type TestProxy, world } from "../proxy-tls/support/proxy.ts";
-import {
-  type Backend,
-  connectClient,
-  connectPlain,
-  type End,
-  startBackend,
-  startTlsBackend,
-} from "../proxy-tls/support/sockets.ts";
+import { ALLOW_ALL, inboundTcp, startProxy, world } from "../proxy-tls/support/proxy.ts";
+import { connectClient, startBackend } from "../proxy-tls/support/sockets.ts";
 import { TestDomain } from "../proxy-tls/support/state.ts";
+import { openTcpPath, type TcpPath } from "../proxy-tls/support/tcp-path.ts";
 import { until } from "../tls/support/endpoints.ts";
 
 const SERVER = "spiffe://example.test/server";
 
-interface Open {
-  readonly proxy: TestProxy;
-  readonly client: End;
-  readonly server: End;
-  readonly backend: Backend;
-  [Symbol.asyncDispose](): Promise<void>;
-}
-
-interface OpenOptions {
-  readonly direction?: "inbound" | "outbound";
-  /** Of the peer whose certificate counts. */
-  readonly peer?: TlsIdentity;
-  readonly settings?: object;
-}
-
-/** A connection through a proxy, with a byte each way behind it. */
-async function open({ direction = "inbound", peer, settings = {} }: OpenOptions = {}): Promise<Open> {
-  const inbound = direction === "inbound";
-  const identity = peer ?? world.identity(inbound ? "/client" : "/server");
-  const backend = inbound ? await startBackend() : await startTlsBackend(identity);
-  const proxy = await startProxy({
-    listeners: [inbound ? inboundTcp(backend.port) : outboundTcp(backend.port, [SERVER])],
-    policies: [ALLOW_ALL],
-    settings,
-  });
-  const client = inbound
-    ? await connectClient(proxy.port("in"), identity)
-    : await connectPlain({ port: proxy.port("out") });
-  client.socket.write("c");
-  const server = await backend.end();
-  await server.receive(1);
-  server.socket.write("s");
-  await client.receive(1);
-  return {
-    ...{ proxy, client, server, backend },
-    async [Symbol.asyncDispose]() {
-      client.socket.destroy();
-      await proxy[Symbol.asyncDispose]();
-      await backend[Symbol.asyncDispose]();
-    },
-  };
-}
-
-async function ends({ proxy, client, server }: Open, why: string): Promise<void> {
+async function ends({ proxy, client, server }: TcpPath, why: string): Promise<void> {
   await client.whenClosed();
   await server.whenClosed();
   assert.equal(client.error, "ECONNRESET");
@@ -73,7 +24,7 @@ async function ends({ proxy, client, server }: Open, why: string): Promise<void>
 }
 
 /** Several sweeps and rounds of judging later the connection still carries bytes. */
-async function lives({ proxy, client, server }: Open): Promise<void> {
+async function lives({ proxy, client, server }: TcpPath): Promise<void> {
   await new Promise((resolve) => setTimeout(resolve, 100));
   const before = server.length;
   client.socket.write("still there");
@@ -89,7 +40,7 @@ function leafOf({ certificateChainPem }: TlsIdentity) {
 }
 
 test("a policy that no longer allows the caller ends its connection; one that still does leaves it", async () => {
-  await using connection = await open();
+  await using connection = await openTcpPath();
   connection.proxy.setPolicies([ALLOW_ALL, { name: "others", action: "deny", rules: [{ from: { ids: [SERVER] } }] }]);
   await lives(connection);
   connection.proxy.setPolicies([
@@ -101,7 +52,7 @@ test("a policy that no longer allows the caller ends its connection; one that st
 });
 
 test("a policy that is gone ends what it allowed", async () => {
-  await using connection = await open();
+  await using connection = await openTcpPath();
   connection.proxy.setPolicies([]);
   await ends(connection, "no-longer-allowed");
 });
@@ -122,20 +73,20 @@ for (const direction of ["inbound", "outbound"] as const) {
   for (const [why, changes] of revocations) {
     test(`${direction}: a peer's open connection ends when ${why}`, async () => {
       const peer = world.identity(direction === "inbound" ? "/client" : "/server");
-      await using connection = await open({ direction, peer });
+      await using connection = await openTcpPath({ direction, peer });
       connection.proxy.setTrust([world.trust(changes(peer))]);
       await ends(connection, "no-longer-trusted");
     });
   }
 
   test(`${direction}: a peer's open connection ends when the bundle of its trust domain is gone`, async () => {
-    await using connection = await open({ direction });
+    await using connection = await openTcpPath({ direction });
     connection.proxy.setTrust([new TestDomain("other.test").trust()]);
     await ends(connection, "no-longer-trusted");
   });
 
   test(`${direction}: trust that changes for others leaves the connection`, async () => {
-    await using connection = await open({ direction });
+    await using connection = await openTcpPath({ direction });
     connection.proxy.setTrust([
       world.trust({ revocations: [{ kind: "serial", serial: "01" }] }),
       new TestDomain("other.test").trust(),
@@ -144,14 +95,14 @@ for (const direction of ["inbound", "outbound"] as const) {
   });
 
   test(`${direction}: a new identity of ours leaves the connection`, async () => {
-    await using connection = await open({ direction });
+    await using connection = await openTcpPath({ direction });
     connection.proxy.state.set({ identity: world.identity("/proxy") });
     await lives(connection);
   });
 
   test(`${direction}: the connection ends when the peer's certificate does, and not a second before`, async () => {
     const notAfter = Date.now() + 3_600_000;
-    await using connection = await open({
+    await using connection = await openTcpPath({
       direction,
       peer: world.identity(direction === "inbound" ? "/client" : "/server", { notAfter }),
     });
@@ -163,7 +114,7 @@ for (const direction of ["inbound", "outbound"] as const) {
 
   test(`${direction}: a grace after the certificate's end is kept, through changes of trust, and then over`, async () => {
     const notAfter = Date.now() + 3_600_000;
-    await using connection = await open({
+    await using connection = await openTcpPath({
       direction,
       peer: world.identity(direction === "inbound" ? "/client" : "/server", { notAfter }),
       settings: { expiry: { tcpGraceSeconds: 600 } },
@@ -177,7 +128,7 @@ for (const direction of ["inbound", "outbound"] as const) {
 }
 
 test("a silent connection ends after tcpIdleMs, and one that speaks does not", async () => {
-  await using connection = await open({ settings: { timeouts: { tcpIdleMs: 400 } } });
+  await using connection = await openTcpPath({ settings: { timeouts: { tcpIdleMs: 400 } } });
   const speaking = setInterval(() => connection.client.socket.write("."), 50);
   await new Promise((resolve) => setTimeout(resolve, 1_000));
   assert.equal(connection.client.closed, "no");

@@ -1,6 +1,7 @@
 // Trust for tests: one trust domain with an enterprise root, two published authorities under it, and a sibling CA.
-import { DEFAULT_REFRESH_HINT_SECONDS, TrustDomain, type TrustSet } from "../../src/spiffe/index.ts";
+import { TrustDomain, type TrustSet } from "../../src/spiffe/index.ts";
 import { createIntermediate, createRoot, type TestCertificate } from "../support/pki.ts";
+import { trustSet } from "../support/trust-set.ts";
 
 export const trustDomain = TrustDomain.parse("example.test");
 export const root = createRoot();
@@ -10,18 +11,8 @@ export const nextAuthority = createIntermediate(root, { subject: "Authority 2", 
 export const sibling = createIntermediate(root, { subject: "Sibling", pathLength: 0 });
 
 export function trustOf(overrides: Partial<TrustSet> = {}): TrustSet {
-  return {
-    trustDomain,
-    anchors: [root.certificate],
-    authorities: [authority.certificate, nextAuthority.certificate],
-    intermediates: [],
-    distrustedSpkis: new Set(),
-    revocations: [],
-    sequence: 1n,
-    revision: 1n,
-    refreshHintSeconds: DEFAULT_REFRESH_HINT_SECONDS,
-    ...overrides,
-  };
+  const authorities = [authority.certificate, nextAuthority.certificate];
+  return trustSet({ trustDomain, anchors: [root.certificate], authorities }, overrides);
 }
 
 export function certificatesOf(...certificates: readonly TestCertificate[]) {

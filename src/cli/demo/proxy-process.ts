@@ -1,10 +1,10 @@
 // `mesh-ca proxy run` as a child process, as anybody would start it: a configuration file, its log and its admin listener. Ends with us.
 import { type ChildProcess, spawn } from "node:child_process";
 import { writeFile } from "node:fs/promises";
-import { get } from "node:http";
 import { extname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { CliError } from "../errors.ts";
+import { getText } from "./get-text.ts";
 
 const START_LIMIT_MS = 30_000;
 const STOP_LIMIT_MS = 10_000;
@@ -92,7 +92,7 @@ export class ProxyProcess {
 
   /** Looks at the certificate that it shows now. */
   async look(): Promise<void> {
-    const page: unknown = JSON.parse(await getText(this.adminPort, "/certs"));
+    const page: unknown = JSON.parse(await askOnce(this.adminPort, "/certs"));
     const chain = member(member(page, "identity"), "chain");
     const serial = member(Array.isArray(chain) ? chain[0] : undefined, "serialNumber");
     if (typeof serial === "string") this.serials.add(serial);
@@ -134,19 +134,7 @@ function portOf(value: unknown, name: string): number | undefined {
   return typeof port === "number" ? port : undefined;
 }
 
-/** GET on this machine. @throws what went wrong */
-export function getText(port: number, path: string, headers: Readonly<Record<string, string>> = {}): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const asked = get({ host: "127.0.0.1", port, path, headers, agent: false, timeout: 5_000 }, (response) => {
-      let body = "";
-      response.setEncoding("utf8");
-      response.on("data", (text: string) => {
-        body += text;
-      });
-      response.on("end", () => resolve(body));
-      response.on("error", reject);
-    });
-    asked.on("timeout", () => asked.destroy(new Error("no answer within 5 s")));
-    asked.on("error", reject);
-  });
+/** GET on this machine, over a connection of its own. @throws what went wrong */
+export function askOnce(port: number, path: string, headers: Readonly<Record<string, string>> = {}): Promise<string> {
+  return getText({ port, path, headers, agent: false }, 5_000);
 }

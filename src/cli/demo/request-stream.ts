@@ -1,6 +1,7 @@
 // A stream of plain HTTP requests over kept connections, for as long as it is let. Counts what was answered and what failed.
-import { Agent, get } from "node:http";
+import { Agent } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
+import { getText } from "./get-text.ts";
 
 const WORKERS = 4;
 const PAUSE_MS = 2;
@@ -56,19 +57,6 @@ export class RequestStream {
 
   #request(): Promise<string> {
     const { port, host } = this.#options;
-    const options = { host: "127.0.0.1", port, agent: this.#agent, path: "/", headers: { host } };
-    return new Promise((resolve, reject) => {
-      const request = get(options, (response) => {
-        let body = "";
-        response.setEncoding("utf8");
-        response.on("data", (text: string) => {
-          body += text;
-        });
-        response.on("end", () => resolve(body));
-        response.on("error", reject);
-      });
-      request.setTimeout(10_000, () => request.destroy(new Error("no answer within 10 s")));
-      request.on("error", reject);
-    });
+    return getText({ port, agent: this.#agent, path: "/", headers: { host } }, 10_000);
   }
 }

@@ -9,7 +9,7 @@ import { type Connection, withConnection } from "../connection.ts";
 import { CliError } from "../errors.ts";
 import { table, time } from "../output.ts";
 import { startPlainService } from "./plain-service.ts";
-import { getText, member, ProxyProcess } from "./proxy-process.ts";
+import { askOnce, member, ProxyProcess } from "./proxy-process.ts";
 import { RequestStream } from "./request-stream.ts";
 import { answerToStranger, isAnonymousServed, secondRedemption } from "./strangers.ts";
 import { startTemporaryDomain } from "./temporary-domain.ts";
@@ -109,7 +109,7 @@ async function act(
   await until("the first answer", () => stream.answered > 0 || stream.failures.length > 0, 10_000, signal);
   expect(stream.failures.length === 0, `the first request is answered (${stream.failures[0]?.message ?? ""})`);
   say(`   cart answered: "hello ${WEB}". It knows that from x-forwarded-client-cert, which only its proxy can set:`);
-  const forged = await getText(webPort, "/", { host: "cart", "x-forwarded-client-cert": `URI=${FORGED}` });
+  const forged = await askOnce(webPort, "/", { host: "cart", "x-forwarded-client-cert": `URI=${FORGED}` });
   expect(
     forged === `hello ${WEB}`,
     `a forged x-forwarded-client-cert is removed (cart said ${JSON.stringify(forged)})`,
@@ -129,7 +129,7 @@ async function act(
   expect(failure === undefined, `no request fails during a rotation (${failure?.message ?? ""})`);
 
   say("5. What is not allowed is refused, and the log says by what.");
-  const denied = await getText(webPort, "/admin", { host: "cart" });
+  const denied = await askOnce(webPort, "/admin", { host: "cart" });
   expect(denied.includes("MCA_PROXY_DENIED"), `what a policy denies is denied (${denied})`);
   say(`   web asks for /admin: ${denied.trim()}`);
   const lineOf = () => cartProxy.accessLines.find(({ target }) => target === "/admin");

@@ -7,7 +7,7 @@ import type { RawRequestHead } from "./raw-head.ts";
 import type { HttpRefusal } from "./refusal.ts";
 import type { HttpTimeouts } from "./timeouts.ts";
 
-interface EngineOptions {
+export interface EngineOptions {
   readonly timeouts: HttpTimeouts;
   readonly wheel: DeadlineWheel;
   /** What was thrown that nobody expected. */

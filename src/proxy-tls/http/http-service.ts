@@ -118,11 +118,6 @@ export class HttpService {
     return engine;
   }
 
-  /** Connections to the targets close when their exchanges have ended. */
-  drain(): void {
-    this.#pool.drain();
-  }
-
   /** Ends every connection to the targets. */
   close(): void {
     this.#unsubscribe();

@@ -41,6 +41,9 @@ export function badRequest(reason: string): HttpRefusal {
   return { status: 400, code: "MCA_PROXY_REQUEST_REFUSED", reason };
 }
 
+/** 408: a request's body stopped. The engine answers it where nothing was answered, and the exchange's record says so. */
+export const BODY_IDLE: HttpRefusal = { status: 408, code: "MCA_PROXY_REQUEST_TIMEOUT", reason: "body-idle" };
+
 /** 502 with the rule that the target broke. */
 export function badResponse(reason: string): HttpRefusal {
   return { status: 502, code: "MCA_PROXY_UPSTREAM_MALFORMED", reason };

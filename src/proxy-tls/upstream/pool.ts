@@ -145,11 +145,6 @@ export class UpstreamPool {
     return wanted;
   }
 
-  /** Each connection closes when its exchanges have ended. New ones can still be made, for requests in flight. */
-  drain(): void {
-    for (const { pooled } of [...this.#all]) pooled.connection.drain();
-  }
-
   /** Ends everything now; who waits is told that it failed. */
   close(): void {
     this.#closed = true;

@@ -2,13 +2,7 @@
 // rotations) and one client. Written as `mesh-ca svid fetch` writes them, so that both sides of a comparison read the same files.
 import { mkdirSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import {
-  DEFAULT_REFRESH_HINT_SECONDS,
-  encodeTrustFile,
-  TrustDomain,
-  type TrustSet,
-} from "../../../src/spiffe/index.ts";
-import { chainPem, createIntermediate, createLeaf, createRoot } from "../../support/pki.ts";
+import { TestDomain } from "../../proxy-tls/support/state.ts";
 
 const DAY_MS = 86_400_000;
 
@@ -17,8 +11,7 @@ export const TRUST_DOMAIN = "bench.test";
 export const CLIENT_PATH = "/ns/shop/sa/web";
 
 export class BenchPki {
-  readonly #root = createRoot();
-  readonly #authority = createIntermediate(this.#root, { pathLength: 0 });
+  readonly #domain = new TestDomain(TRUST_DOMAIN);
   readonly #folder: string;
 
   /** @param folder a folder that is there */
@@ -45,25 +38,11 @@ export class BenchPki {
   }
 
   #write(folder: string, path: string): void {
-    const leaf = createLeaf(this.#authority, {
-      spiffeId: `spiffe://${TRUST_DOMAIN}${path}`,
-      notAfter: Date.now() + DAY_MS,
-    });
-    replaceFile(join(folder, "svid_key.pem"), leaf.keyPem);
-    replaceFile(join(folder, "svid.pem"), chainPem(leaf, this.#authority));
-    replaceFile(join(folder, "svid_bundle.pem"), chainPem(this.#root));
-    const trust: TrustSet = {
-      trustDomain: TrustDomain.parse(TRUST_DOMAIN),
-      anchors: [this.#root.certificate],
-      authorities: [this.#authority.certificate],
-      intermediates: [],
-      distrustedSpkis: new Set(),
-      revocations: [],
-      sequence: 1n,
-      revision: 1n,
-      refreshHintSeconds: DEFAULT_REFRESH_HINT_SECONDS,
-    };
-    replaceFile(join(folder, "trust.json"), encodeTrustFile(trust));
+    const identity = this.#domain.identity(path, { notAfter: Date.now() + DAY_MS });
+    replaceFile(join(folder, "svid_key.pem"), identity.privateKeyPem);
+    replaceFile(join(folder, "svid.pem"), identity.certificateChainPem);
+    replaceFile(join(folder, "svid_bundle.pem"), this.#domain.anchorPem);
+    replaceFile(join(folder, "trust.json"), this.#domain.trustText());
   }
 }
 

@@ -2,9 +2,10 @@
 
 import type { RevocationAnswer, RevocationRequest, UpstreamRevocation, WatchedChain } from "../../../src/ca/index.ts";
 import { UpstreamWatch, type UpstreamWatchOptions } from "../../../src/ca/index.ts";
-import { type LogFields, type Logger, type Metrics, systemRandom } from "../../../src/runtime/index.ts";
+import { type LogFields, type Metrics, systemRandom } from "../../../src/runtime/index.ts";
 import { createIntermediate, createRoot, type TestCertificate } from "../../support/pki.ts";
 import { crlDistributionPointsExtension, ocspAccessExtension } from "../../support/revocation.ts";
+import { recordingLogger } from "../../support/test-log.ts";
 
 export const ROOT_CRL = "http://pki.test/root.crl";
 export const ISSUING_CRL = "http://pki.test/issuing.crl";
@@ -101,18 +102,7 @@ export class TestWatch {
   }
 
   #make(): UpstreamWatch {
-    const write =
-      (level: string) =>
-      (fields: LogFields, message: string): void =>
-        void this.log.push({ level, message, ...fields });
-    const logger: Logger = {
-      debug() {},
-      info: write("info"),
-      warn: write("warn"),
-      error: write("error"),
-      fatal: write("fatal"),
-      child: () => logger,
-    };
+    const logger = recordingLogger((level, fields, message) => this.log.push({ level, message, ...fields }));
     const metrics: Metrics = {
       counter: () => ({ bind: () => ({ add() {} }) }),
       histogram: () => ({ bind: () => ({ record() {} }) }),

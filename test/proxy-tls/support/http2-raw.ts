@@ -1,6 +1,8 @@
 // Peers that speak frames: a client that writes them to a server engine, and a target that answers a client engine with them.
 import { type AddressInfo, createServer, type Socket } from "node:net";
+import type { ClientExchange, HttpClientConnection, WritableRequest } from "../../../src/proxy-tls/http/exchange.ts";
 import { openSocket } from "./http2-engines.ts";
+import { ClientTold, requestHead } from "./http2-events.ts";
 import { FrameReader, HEADERS, openingFrames, PREFACE } from "./http2-frames.ts";
 
 export interface RawPeer {
@@ -58,4 +60,24 @@ export async function startRawTarget(opening: Uint8Array = openingFrames()): Pro
     close: dispose,
     [Symbol.dispose]: dispose,
   };
+}
+
+/** The first request of a client engine, as both of its sides have it. */
+export interface Requested {
+  readonly told: ClientTold;
+  readonly exchange: ClientExchange;
+  readonly peer: RawPeer;
+  readonly stream: number;
+}
+
+/** Sends the first request of a connection, and waits until the target has its head. */
+export async function requestTo(
+  target: RawTarget,
+  connection: HttpClientConnection,
+  head: WritableRequest = requestHead(),
+): Promise<Requested> {
+  const told = new ClientTold();
+  const exchange = connection.request(head, told);
+  const peer = await target.connection(0);
+  return { told, exchange, peer, stream: await target.requested(peer, 0) };
 }

@@ -2,12 +2,7 @@
 import { PeerVerifier } from "../../../src/proxy-tls/identity/peer-verifier.ts";
 import { PolicySet } from "../../../src/proxy-tls/policy/policy-set.ts";
 import type { ProxyState, StateSource } from "../../../src/proxy-tls/state.ts";
-import {
-  DEFAULT_REFRESH_HINT_SECONDS,
-  encodeTrustFile,
-  TrustDomain,
-  type TrustSet,
-} from "../../../src/spiffe/index.ts";
+import { encodeTrustFile, TrustDomain, type TrustSet } from "../../../src/spiffe/index.ts";
 import type { TlsIdentity } from "../../../src/tls/index.ts";
 import {
   type CertificateOptions,
@@ -17,6 +12,7 @@ import {
   createRoot,
   type TestCertificate,
 } from "../../support/pki.ts";
+import { trustSet } from "../../support/trust-set.ts";
 
 /** A certificate authority of one trust domain. */
 export class TestDomain {
@@ -51,18 +47,14 @@ export class TestDomain {
   }
 
   trust(changes: Partial<TrustSet> = {}): TrustSet {
-    return {
-      trustDomain: TrustDomain.parse(this.name),
-      anchors: [this.#root.certificate],
-      authorities: [this.#authority.certificate],
-      intermediates: [],
-      distrustedSpkis: new Set(),
-      revocations: [],
-      sequence: 1n,
-      revision: 1n,
-      refreshHintSeconds: DEFAULT_REFRESH_HINT_SECONDS,
-      ...changes,
-    };
+    const trustDomain = TrustDomain.parse(this.name);
+    const anchors = [this.#root.certificate];
+    return trustSet({ trustDomain, anchors, authorities: [this.#authority.certificate] }, changes);
+  }
+
+  /** The anchor in PEM. */
+  get anchorPem(): string {
+    return this.#root.pem;
   }
 }
 

@@ -30,7 +30,7 @@ import {
   outgoingResponseFields,
   type SafeFields,
 } from "../fields/index.ts";
-import { type HttpRefusal, RefusedError } from "../refusal.ts";
+import { BODY_IDLE, type HttpRefusal, RefusedError } from "../refusal.ts";
 import type { Forwarder } from "./forwarder.ts";
 import { refusalOf, refusalOfConnect } from "./upstream-refusal.ts";
 
@@ -355,8 +355,7 @@ export class ForwardedExchange implements ServerEvents, Waiter {
 /** What a server engine answers to a request that breaks off. */
 function toldOf(cause: AbortCause): HttpRefusal | undefined {
   if (cause.kind === "malformed") return cause.refusal;
-  if (cause.kind !== "timeout" || cause.deadline !== "body-idle") return undefined;
-  return { status: 408, code: "MCA_PROXY_REQUEST_TIMEOUT", reason: "body-idle" };
+  return cause.kind === "timeout" && cause.deadline === "body-idle" ? BODY_IDLE : undefined;
 }
 
 /** The response's half of an exchange. A second attempt has its own, so that a late word of the first is not mixed up with it. */

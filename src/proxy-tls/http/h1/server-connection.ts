@@ -13,7 +13,7 @@ import { NO_SAFE_FIELDS } from "../fields/safe-fields.ts";
 import { screenRequest } from "../fields/screen-request.ts";
 import { screenTrailers } from "../fields/screen-trailers.ts";
 import type { RawRequestHead } from "../raw-head.ts";
-import { type HttpRefusal, RefusedError } from "../refusal.ts";
+import { BODY_IDLE, type HttpRefusal, RefusedError } from "../refusal.ts";
 import { LINGER_BYTES, LINGER_MS } from "../timeouts.ts";
 import { isGone, PAUSED_CHECK_MS } from "./connection-gone.ts";
 import { RequestParser } from "./request-parser.ts";
@@ -256,7 +256,7 @@ class H1ServerConnection implements HttpServerConnection, ExchangeConnection {
 
   #onBodyIdle(exchange: H1ServerExchange): void {
     const { events } = exchange;
-    exchange.refuse({ status: 408, code: "MCA_PROXY_REQUEST_TIMEOUT", reason: "body-idle" }, NO_SAFE_FIELDS);
+    exchange.refuse(BODY_IDLE, NO_SAFE_FIELDS);
     events?.aborted({ kind: "timeout", deadline: "body-idle" });
   }
 

@@ -2,14 +2,13 @@
 // answer ends the session and every exchange on it, so that it is not to be shared by callers who must not hurt each other.
 import { type ClientHttp2Session, connect } from "node:http2";
 import type { Socket } from "node:net";
-import { Deadline } from "../deadlines.ts";
 import type { ClientEngineOptions } from "../engine-options.ts";
 import type { AbortCause, ClientEvents, ClientExchange, HttpClientConnection, WritableRequest } from "../exchange.ts";
 import { LINGER_MS } from "../timeouts.ts";
 import { H2ClientExchange } from "./client-exchange.ts";
 import { closeSession } from "./ending.ts";
-import { FrameBudget } from "./frame-budget.ts";
 import { type Scheme, writeRequestList } from "./heads.ts";
+import { SessionWatch } from "./session-watch.ts";
 import { clientSessionOptions, MAX_UPSTREAM_STREAMS } from "./settings.ts";
 
 export interface H2ClientOptions extends ClientEngineOptions {
@@ -19,26 +18,17 @@ export interface H2ClientOptions extends ClientEngineOptions {
   readonly requestTrailers: boolean;
 }
 
-const SWEEP_MS = 250;
-/** SETTINGS frames cost far more than their bytes; a PING is answered. */
-const SETTINGS_CHARGE = 1_024;
-const PING_CHARGE = 64;
-
 /** An HTTP/2 client on a connected and verified socket. Nothing else may read from or write to the socket afterwards. */
 export class H2ClientConnection implements HttpClientConnection {
   readonly protocol = "h2";
   readonly options: H2ClientOptions;
-  readonly budget = new FrameBudget();
-  /** Coarse monotonic milliseconds, of the last sweep. */
-  now = performance.now();
+  readonly watch: SessionWatch;
   readonly #socket: Socket;
   readonly #session: ClientHttp2Session;
-  readonly #sweep: Deadline;
-  readonly #sweepMs: number;
   readonly #exchanges = new Set<H2ClientExchange>();
   #allowed = MAX_UPSTREAM_STREAMS;
   #state: "open" | "draining" | "closed" = "open";
-  #idleSince = this.now;
+  #idleSince = performance.now();
   /** The last stream that the target says it may have processed. */
   #lastProcessed: number | undefined;
 
@@ -46,13 +36,15 @@ export class H2ClientConnection implements HttpClientConnection {
     this.options = options;
     this.#socket = socket;
     const { streamIdleMs, writeStallMs } = options.timeouts;
-    this.#sweepMs = Math.min(SWEEP_MS, ...[streamIdleMs, writeStallMs].map((ms) => ms / 4 || SWEEP_MS));
-    this.#sweep = new Deadline(options.wheel, () => this.#onSweep());
+    this.watch = new SessionWatch(socket, options, [streamIdleMs, writeStallMs], {
+      onFlood: () => this.#end({ kind: "closed", reason: "flood" }),
+      onSweep: (now) => this.#onSweep(now),
+    });
     // The authority is a placeholder: every request names its own.
     const session = connect("https://target", { ...clientSessionOptions(), createConnection: () => socket });
     this.#session = session;
     session.on("error", () => {});
-    session.on("ping", () => this.#charge(PING_CHARGE));
+    session.on("ping", () => this.watch.ping());
     session.on("remoteSettings", ({ maxConcurrentStreams }) => this.#onSettings(maxConcurrentStreams));
     session.on("goaway", (_code, lastStream) => this.#onGoaway(lastStream));
     // A push, which was forbidden.
@@ -60,7 +52,6 @@ export class H2ClientConnection implements HttpClientConnection {
     socket.on("error", () => {});
     socket.on("end", () => this.#end({ kind: "peer-gone" }));
     socket.on("close", () => this.#end({ kind: "peer-gone" }));
-    this.#sweep.set(this.#sweepMs);
     // Gone before we listened: no event will tell.
     if (socket.destroyed || socket.readableEnded) process.nextTick(() => this.#end({ kind: "peer-gone" }));
   }
@@ -122,7 +113,7 @@ export class H2ClientConnection implements HttpClientConnection {
 
   #onSettings(maxConcurrentStreams = MAX_UPSTREAM_STREAMS): void {
     this.#allowed = Math.min(maxConcurrentStreams, MAX_UPSTREAM_STREAMS);
-    this.#charge(SETTINGS_CHARGE);
+    this.watch.settings();
     if (this.capacity > 0) this.options.onIdle();
   }
 
@@ -133,35 +124,16 @@ export class H2ClientConnection implements HttpClientConnection {
     this.#idleSince = performance.now();
   }
 
-  #charge(bytes: number): void {
-    this.budget.charge(bytes);
-    if (this.budget.isSpent(this.#socket.bytesRead, 0)) this.#onFlood();
-  }
-
-  #onFlood(): void {
-    this.options.count("h2-flood");
-    this.#end({ kind: "closed", reason: "flood" });
-  }
-
-  #onSweep(): void {
-    if (this.#state === "closed") return;
-    const now = performance.now();
-    const elapsedMs = now - this.now;
-    this.now = now;
-    if (this.budget.isSpent(this.#socket.bytesRead, elapsedMs)) {
-      this.#onFlood();
-      return;
-    }
+  #onSweep(now: number): void {
     for (const exchange of this.#exchanges) exchange.checkDeadlines(now);
     const ending = this.#state === "draining" || this.#session.destroyed;
     if (ending && this.#exchanges.size === 0 && now - this.#idleSince > LINGER_MS) this.#end({ kind: "peer-gone" });
-    else this.#sweep.set(this.#sweepMs);
   }
 
   #end(cause: AbortCause): void {
     if (this.#state === "closed") return;
     this.#state = "closed";
-    this.#sweep.clear();
+    this.watch.stop();
     for (const exchange of [...this.#exchanges]) exchange.cut(cause);
     this.#session.destroy();
     this.#socket.destroy();

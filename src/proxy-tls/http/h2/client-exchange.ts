@@ -74,11 +74,11 @@ export class H2ClientExchange implements ClientExchange, BodySink {
       if (chunk.length > this.#left) throw new TypeError("a body longer than its content-length");
       this.#left -= chunk.length;
     }
-    this.#connection.budget.sent(chunk.length);
+    this.#connection.watch.budget.sent(chunk.length);
     if (this.#stream.write(chunk)) return true;
     // What was under way when the taker said stop may still come: one listener, and the time counts from the first.
     if (this.#stalledSince === NOT_SET) {
-      this.#stalledSince = this.#connection.now;
+      this.#stalledSince = this.#connection.watch.now;
       this.#stream.once("drain", () => this.#guard(() => this.#onDrain()));
     }
     return false;
@@ -92,7 +92,7 @@ export class H2ClientExchange implements ClientExchange, BodySink {
     }
     this.#requestEnded = true;
     this.#trailers = trailers;
-    if (this.#stream.writableLength > 0) this.#stalledSince = this.#connection.now;
+    if (this.#stream.writableLength > 0) this.#stalledSince = this.#connection.watch.now;
     this.#stream.end();
   }
 
@@ -109,7 +109,7 @@ export class H2ClientExchange implements ClientExchange, BodySink {
 
   resumeBody(): void {
     if (this.#over || !this.#answered) return;
-    this.#idleSince = this.#connection.now;
+    this.#idleSince = this.#connection.watch.now;
     this.#body.resume();
   }
 
@@ -145,7 +145,7 @@ export class H2ClientExchange implements ClientExchange, BodySink {
   #onInterim(raw: FieldList): void {
     if (this.#over) return;
     this.#received = true;
-    this.#connection.budget.head(sizeOf(raw));
+    this.#connection.watch.budget.head(sizeOf(raw));
     this.#interims += 1;
     if (this.#interims > MAX_INTERIM_HEADS) {
       this.#malformed(badResponse("too-many-interim"));
@@ -162,13 +162,13 @@ export class H2ClientExchange implements ClientExchange, BodySink {
   #onResponse(flags: number, raw: FieldList): void {
     if (this.#over) return;
     this.#received = true;
-    this.#connection.budget.head(sizeOf(raw));
+    this.#connection.watch.budget.head(sizeOf(raw));
     const endStream = (flags & NGHTTP2_FLAG_END_STREAM) !== 0;
     const head = this.#reading(() => screenResponse(readResponseHead(raw, endStream), this.#connection.options.rules));
     if (head === undefined) return;
     this.#answered = true;
     this.#fields = head.fields;
-    this.#idleSince = this.#connection.now;
+    this.#idleSince = this.#connection.watch.now;
     this.#events.head(head);
     if (this.#over) return;
     const { body, status } = head;
@@ -189,8 +189,8 @@ export class H2ClientExchange implements ClientExchange, BodySink {
   // BodySink.
 
   data(chunk: Uint8Array): void {
-    this.#connection.budget.piece(chunk.length);
-    if (this.#idleSince !== NOT_SET) this.#idleSince = this.#connection.now;
+    this.#connection.watch.budget.piece(chunk.length);
+    if (this.#idleSince !== NOT_SET) this.#idleSince = this.#connection.watch.now;
     try {
       this.#events.data(chunk);
     } catch (error) {

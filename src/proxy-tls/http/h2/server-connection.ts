@@ -5,7 +5,6 @@
 //   open -> closing (GOAWAY: no new streams) -> closed
 import { constants, performServerHandshake, type ServerHttp2Session, type ServerHttp2Stream } from "node:http2";
 import type { Socket } from "node:net";
-import { Deadline } from "../deadlines.ts";
 import type { ServerEngineOptions } from "../engine-options.ts";
 import type { AbortCause, FieldList, HttpServerConnection, RequestHead } from "../exchange.ts";
 import { screenRequest } from "../fields/index.ts";
@@ -13,10 +12,10 @@ import type { RawRequestHead } from "../raw-head.ts";
 import { RefusedError } from "../refusal.ts";
 import { LINGER_MS } from "../timeouts.ts";
 import { closeSession } from "./ending.ts";
-import { FrameBudget } from "./frame-budget.ts";
 import { readRequestHead, type Scheme, sizeOf } from "./heads.ts";
 import { refuseStream } from "./refuse-stream.ts";
 import { H2ServerExchange } from "./server-exchange.ts";
+import { SessionWatch } from "./session-watch.ts";
 import { serverSessionOptions } from "./settings.ts";
 
 export interface H2ServerOptions extends ServerEngineOptions {
@@ -34,25 +33,15 @@ export function serveH2(socket: Socket, options: H2ServerOptions): HttpServerCon
   return new H2ServerConnection(socket, options);
 }
 
-/** How often a connection is looked at: floods, deadlines. */
-const SWEEP_MS = 250;
-/** A SETTINGS frame costs far more than its bytes; a PING is answered. */
-const SETTINGS_CHARGE = 1_024;
-const PING_CHARGE = 64;
-
 export class H2ServerConnection implements HttpServerConnection {
   readonly options: H2ServerOptions;
-  readonly budget = new FrameBudget();
-  /** Coarse monotonic milliseconds, of the last sweep. */
-  now = performance.now();
+  readonly watch: SessionWatch;
   readonly #socket: Socket;
   readonly #session: ServerHttp2Session;
-  readonly #sweep: Deadline;
-  readonly #sweepMs: number;
   readonly #exchanges = new Set<H2ServerExchange>();
   #state: "open" | "closing" | "closed" = "open";
   /** When it began to close, or became idle. */
-  #since = this.now;
+  #since = performance.now();
   #spoke = false;
   #lastStream = 0;
   /** A stream whose head has begun and not ended, and since when. */
@@ -63,11 +52,10 @@ export class H2ServerConnection implements HttpServerConnection {
     this.options = options;
     this.#socket = socket;
     const { headMs, bodyIdleMs, writeStallMs, keepAliveMs } = options.timeouts;
-    this.#sweepMs = Math.min(
-      SWEEP_MS,
-      ...[headMs, bodyIdleMs, writeStallMs, keepAliveMs].map((ms) => ms / 4 || SWEEP_MS),
-    );
-    this.#sweep = new Deadline(options.wheel, () => this.#onSweep());
+    this.watch = new SessionWatch(socket, options, [headMs, bodyIdleMs, writeStallMs, keepAliveMs], {
+      onFlood: () => this.#end({ kind: "closed", reason: "flood" }),
+      onSweep: (now) => this.#onSweep(now),
+    });
     const session = performServerHandshake(socket, serverSessionOptions(options.streams));
     this.#session = session;
     session.on("error", () => {});
@@ -79,13 +67,12 @@ export class H2ServerConnection implements HttpServerConnection {
         this.fault(error);
       }
     });
-    session.on("ping", () => this.#charge(PING_CHARGE));
+    session.on("ping", () => this.watch.ping());
     session.on("remoteSettings", () => this.#onSettings());
     session.on("goaway", () => this.#onGoaway());
     socket.on("error", () => {});
     socket.on("end", () => this.#end({ kind: "peer-gone" }));
     socket.on("close", () => this.#end({ kind: "peer-gone" }));
-    this.#sweep.set(this.#sweepMs);
     // Gone before we listened: no event will tell.
     if (socket.destroyed || socket.readableEnded) process.nextTick(() => this.#end({ kind: "peer-gone" }));
   }
@@ -126,7 +113,7 @@ export class H2ServerConnection implements HttpServerConnection {
   #onStream(stream: ServerHttp2Stream, flags: number, raw: FieldList): void {
     this.#spoke = true;
     this.#lastStream = stream.id ?? 0;
-    this.budget.head(sizeOf(raw));
+    this.watch.budget.head(sizeOf(raw));
     const endStream = (flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0;
     let rawHead: RawRequestHead | undefined;
     let head: RequestHead;
@@ -146,7 +133,7 @@ export class H2ServerConnection implements HttpServerConnection {
 
   #onSettings(): void {
     this.#spoke = true;
-    this.#charge(SETTINGS_CHARGE);
+    this.watch.settings();
   }
 
   /** The client says that it will open no more streams. */
@@ -154,32 +141,13 @@ export class H2ServerConnection implements HttpServerConnection {
     if (this.#state === "open") this.#beginClosing();
   }
 
-  // Deadlines and floods.
+  // Deadlines.
 
-  #charge(bytes: number): void {
-    this.budget.charge(bytes);
-    if (this.budget.isSpent(this.#socket.bytesRead, 0)) this.#onFlood();
-  }
-
-  #onFlood(): void {
-    this.options.count("h2-flood");
-    this.#end({ kind: "closed", reason: "flood" });
-  }
-
-  #onSweep(): void {
-    if (this.#state === "closed") return;
-    const now = performance.now();
-    const elapsedMs = now - this.now;
-    this.now = now;
-    if (this.budget.isSpent(this.#socket.bytesRead, elapsedMs)) {
-      this.#onFlood();
-      return;
-    }
+  #onSweep(now: number): void {
     // node ended it, for a broken protocol; the socket may hang on what the client does not take.
     if (this.#session.destroyed && this.#state === "open") this.#beginClosing();
     for (const exchange of this.#exchanges) exchange.checkDeadlines(now);
     if (this.#exchanges.size === 0) this.#checkIdle(now);
-    this.#sweep.set(this.#sweepMs);
   }
 
   #checkIdle(now: number): void {
@@ -214,7 +182,7 @@ export class H2ServerConnection implements HttpServerConnection {
   #end(cause: AbortCause): void {
     if (this.#state === "closed") return;
     this.#state = "closed";
-    this.#sweep.clear();
+    this.watch.stop();
     // First the streams: what a session closes by itself ends without an error, and would look complete.
     for (const exchange of [...this.#exchanges]) exchange.cut(cause);
     this.#session.destroy();

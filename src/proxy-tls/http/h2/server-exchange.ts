@@ -12,7 +12,7 @@ import {
 import { checkHeadSize, headTooLarge } from "../fields/head-size.ts";
 import { NO_SAFE_FIELDS, type SafeFields } from "../fields/safe-fields.ts";
 import { screenTrailers } from "../fields/screen-trailers.ts";
-import { badRequest, type HttpRefusal, RefusedError } from "../refusal.ts";
+import { BODY_IDLE, badRequest, type HttpRefusal, RefusedError } from "../refusal.ts";
 import { abortStream, closeEndedStream } from "./ending.ts";
 import { fieldObject, isBodiless, writeResponseList } from "./heads.ts";
 import { type BodySink, type BrokenBody, IncomingBody } from "./incoming-body.ts";
@@ -65,7 +65,7 @@ export class H2ServerExchange implements ServerExchange, BodySink {
       if (!this.#over) events.end(NO_FIELDS);
       return;
     }
-    if (!this.#over && !this.#body.paused) this.#idleSince = this.#connection.now;
+    if (!this.#over && !this.#body.paused) this.#idleSince = this.#connection.watch.now;
     this.#body.takeEarlier();
     this.#body.begin(body.kind === "length" ? body.bytes : undefined);
   }
@@ -79,7 +79,7 @@ export class H2ServerExchange implements ServerExchange, BodySink {
 
   resumeBody(): void {
     if (this.#over || this.#body === undefined || this.#requestEnded) return;
-    this.#idleSince = this.#connection.now;
+    this.#idleSince = this.#connection.watch.now;
     this.#body.resume();
   }
 
@@ -117,12 +117,12 @@ export class H2ServerExchange implements ServerExchange, BodySink {
       }
       this.#left -= chunk.length;
     }
-    this.#connection.budget.sent(chunk.length);
-    if (this.#idleSince !== NOT_SET) this.#idleSince = this.#connection.now;
+    this.#connection.watch.budget.sent(chunk.length);
+    if (this.#idleSince !== NOT_SET) this.#idleSince = this.#connection.watch.now;
     if (this.#stream.write(chunk)) return true;
     // What was under way when the taker said stop may still come: one listener, and the time counts from the first.
     if (this.#stalledSince === NOT_SET) {
-      this.#stalledSince = this.#connection.now;
+      this.#stalledSince = this.#connection.watch.now;
       this.#stream.once("drain", () => this.#guard(() => this.#onDrain()));
     }
     return false;
@@ -137,7 +137,7 @@ export class H2ServerExchange implements ServerExchange, BodySink {
     }
     this.#responseEnded = true;
     this.#trailers = trailers;
-    if (this.#stream.writableLength > 0) this.#stalledSince = this.#connection.now;
+    if (this.#stream.writableLength > 0) this.#stalledSince = this.#connection.watch.now;
     this.#stream.end();
     if (!this.#requestEnded) this.#dropRequest();
   }
@@ -160,7 +160,7 @@ export class H2ServerExchange implements ServerExchange, BodySink {
     this.#events = undefined;
     this.#body?.stop();
     this.#idleSince = NOT_SET;
-    this.#stalledSince = this.#connection.now;
+    this.#stalledSince = this.#connection.watch.now;
     refuseStream(this.#stream, refusal, this.#requestEnded, this.request.method, fields);
   }
 
@@ -171,7 +171,7 @@ export class H2ServerExchange implements ServerExchange, BodySink {
     const idleMs = this.#responded ? streamIdleMs : bodyIdleMs;
     if (idleMs > 0 && now - this.#idleSince > idleMs) {
       const events = this.#events;
-      this.refuse({ status: 408, code: "MCA_PROXY_REQUEST_TIMEOUT", reason: "body-idle" }, NO_SAFE_FIELDS);
+      this.refuse(BODY_IDLE, NO_SAFE_FIELDS);
       events?.aborted({ kind: "timeout", deadline: "body-idle" });
     } else if (writeStallMs > 0 && now - this.#stalledSince > writeStallMs) {
       this.#fail({ kind: "timeout", deadline: "write-stall" });
@@ -186,8 +186,8 @@ export class H2ServerExchange implements ServerExchange, BodySink {
   // BodySink: what the stream tells.
 
   data(chunk: Uint8Array): void {
-    this.#connection.budget.piece(chunk.length);
-    if (this.#idleSince !== NOT_SET) this.#idleSince = this.#connection.now;
+    this.#connection.watch.budget.piece(chunk.length);
+    if (this.#idleSince !== NOT_SET) this.#idleSince = this.#connection.watch.now;
     try {
       this.#events?.data(chunk);
     } catch (error) {

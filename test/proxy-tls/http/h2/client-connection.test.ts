@@ -24,7 +24,7 @@ import {
   SETTINGS,
   settings,
 } from "../../support/http2-frames.ts";
-import { type RawPeer, startRawTarget } from "../../support/http2-raw.ts";
+import { type RawPeer, requestTo, startRawTarget } from "../../support/http2-raw.ts";
 
 async function acknowledged({ frames }: RawPeer): Promise<void> {
   await frames.find(({ type, flags }) => type === SETTINGS && (flags & ACK) !== 0);
@@ -128,10 +128,7 @@ describe("an HTTP/2 client connection", () => {
     test(`an answer with ${what} is no answer`, async () => {
       using target = await startRawTarget();
       using client = await openClientEngine(target.port);
-      const told = new ClientTold();
-      client.connection.request(requestHead(), told);
-      const peer = await target.connection(0);
-      const stream = await target.requested(peer, 0);
+      const { told, peer, stream } = await requestTo(target, client.connection);
       const whole = block(...fields);
       const first = whole.subarray(0, 16_000);
       const rest = whole.subarray(16_000);
@@ -155,10 +152,7 @@ describe("an HTTP/2 client connection", () => {
     ] as const) {
       using target = await startRawTarget();
       using client = await openClientEngine(target.port);
-      const told = new ClientTold();
-      client.connection.request(requestHead(), told);
-      const peer = await target.connection(0);
-      const stream = await target.requested(peer, 0);
+      const { told, peer, stream } = await requestTo(target, client.connection);
       for (const status of interims) peer.socket.write(headers(stream, 0, ":status", `${status}`, "x-note", "n"));
       peer.socket.write(headers(stream, END_STREAM, ":status", "200"));
       assert.equal(await told.ended.promise, ending);
@@ -174,10 +168,7 @@ describe("an HTTP/2 client connection", () => {
   test("a push is refused, and ends the connection", async () => {
     using target = await startRawTarget();
     using client = await openClientEngine(target.port);
-    const told = new ClientTold();
-    client.connection.request(requestHead(), told);
-    const peer = await target.connection(0);
-    const stream = await target.requested(peer, 0);
+    const { told, peer, stream } = await requestTo(target, client.connection);
     const promised = Buffer.concat([
       Buffer.from([0, 0, 0, 2]),
       block(":method", "GET", ":path", "/p", ":scheme", "http"),
@@ -223,10 +214,7 @@ describe("an HTTP/2 client connection", () => {
   test("drains: finishes what it has, and then closes", async () => {
     using target = await startRawTarget();
     using client = await openClientEngine(target.port);
-    const told = new ClientTold();
-    client.connection.request(requestHead(), told);
-    const peer = await target.connection(0);
-    const stream = await target.requested(peer, 0);
+    const { told, peer, stream } = await requestTo(target, client.connection);
     client.connection.drain();
     assert.equal(client.connection.capacity, 0);
     await peer.frames.find(({ type }) => type === GOAWAY);
