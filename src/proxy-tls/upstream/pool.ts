@@ -316,9 +316,14 @@ export class UpstreamPool {
     else this.#reject(kept, target);
   }
 
-  /** Closed, or no longer good since it was begun: somebody who waits is told, so that nobody connects for ever. */
-  #reject({ pooled, bucket }: Kept, target: string): void {
-    const wanted = bucket.waiting.shift();
+  /**
+   * Closed, or no longer good since it was begun: somebody who waits is told, so that nobody connects for ever. But where our own certificate
+   * was replaced meanwhile, that is nobody's failure and costs no retry: another connection is made for who waits.
+   */
+  #reject(kept: Kept, target: string): void {
+    const { pooled, bucket } = kept;
+    const rotated = kept.identityRevision !== this.#options.state.current().identityRevision;
+    const wanted = rotated && !this.#closed ? undefined : bucket.waiting.shift();
     pooled.connection.destroy("no-longer-good");
     const error = new Error("the connection was no longer good when it had been made");
     if (wanted !== undefined) this.#refuse(wanted, { kind: "connect-failed", target, error });

@@ -203,6 +203,23 @@ test("our own new certificate drains the connections that show the old one", asy
   assert.notEqual(next.connections[0], busy.connections[0]);
 });
 
+test("our own new certificate while a connection is made: another one is made, and nobody is told of a failure", async () => {
+  const domain = new TestDomain("example.test");
+  let rotations = 3;
+  const { ask, state, made, wheel } = world({
+    peer: () => {
+      if (rotations-- > 0) state.set({ identity: domain.identity("/proxy") });
+      return { notAfter: Number.MAX_SAFE_INTEGER } as unknown as ProxyPeer;
+    },
+  });
+  const [one, other] = [ask(), ask()];
+  await turns(20);
+  wheel.close();
+  assert.deepEqual([...one.failures, ...other.failures], []);
+  assert.equal(one.connections.length + other.connections.length, 2);
+  assert.equal(made.filter(({ closed }) => !closed).length, 2, "those that show an old one are closed");
+});
+
 test("a peer that is no longer trusted loses its connections, busy ones too; one that has expired is not asked again", async () => {
   const domain = new TestDomain("example.test");
   const start = Date.now();
