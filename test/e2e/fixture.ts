@@ -26,7 +26,7 @@ import { createCsr, encodePem } from "../../src/x509/index.ts";
 import { call } from "../support/api-client.ts";
 import { createTestDatabase, type TestDatabase, temporaryFolder } from "../support/postgres.ts";
 import { TestLog } from "../support/test-log.ts";
-import { until } from "./until.ts";
+import { until } from "../support/until.ts";
 
 export const TRUST_DOMAIN = "example.test";
 

@@ -9,8 +9,8 @@ import { answering, OK } from "../proxy-tls/support/http.ts";
 import { connectClient, startBackend } from "../proxy-tls/support/sockets.ts";
 import { TestDomain } from "../proxy-tls/support/state.ts";
 import { SvidFiles } from "../proxy-tls/support/svid-files.ts";
+import { until } from "../support/until.ts";
 import { endProxies, ProxyProcess } from "./proxy-process.ts";
-import { until } from "./until.ts";
 
 const domain = new TestDomain("example.test");
 const POLICY = { name: "callers", action: "allow", rules: [{ from: { ids: ["spiffe://example.test/caller"] } }] };

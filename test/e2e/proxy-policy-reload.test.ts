@@ -10,8 +10,8 @@ import { ALLOW_ALL } from "../proxy-tls/support/proxy.ts";
 import { connectClient, startBackend } from "../proxy-tls/support/sockets.ts";
 import { TestDomain } from "../proxy-tls/support/state.ts";
 import { SvidFiles } from "../proxy-tls/support/svid-files.ts";
+import { until } from "../support/until.ts";
 import { endProxies, ProxyProcess } from "./proxy-process.ts";
-import { until } from "./until.ts";
 
 const domain = new TestDomain("example.test");
 const folder = mkdtempSync(join(tmpdir(), "mesh-ca-policies-"));

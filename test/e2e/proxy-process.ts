@@ -4,7 +4,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { nodeFlags, projectRoot } from "../../scripts/lib/command.ts";
 import { temporaryDirectory } from "../identity-client/helpers.ts";
-import { until } from "./until.ts";
+import { until } from "../support/until.ts";
 
 export interface ProxyProcessOptions {
   /** The configuration, as in the file; the admin listener gets a free port. */

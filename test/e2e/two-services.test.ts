@@ -8,7 +8,7 @@ import { promisify } from "node:util";
 import { projectRoot } from "../../scripts/lib/command.ts";
 import { readProjectFile } from "../../scripts/lib/files.ts";
 import { curl } from "../support/curl.ts";
-import { until } from "./until.ts";
+import { until } from "../support/until.ts";
 
 const EXAMPLE = "examples/two-services";
 

@@ -5,6 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { ReplicaLock } from "../../src/identity-api/replica-lock.ts";
 import { silentLogger } from "../../src/runtime/index.ts";
 import { createTestDatabase, type TestDatabase } from "../support/postgres.ts";
+import { until } from "../support/until.ts";
 
 const BOUND = { timeout: 30_000 };
 
@@ -26,12 +27,17 @@ async function database(t: TestContext): Promise<TestDatabase> {
   return on;
 }
 
+const HELD =
+  "FROM pg_locks WHERE locktype = 'advisory' AND granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+
 /** Cuts the connection that holds the lock, as a failover would. */
-const cut = (on: TestDatabase) =>
-  on.owner.query({
-    name: "",
-    text: "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
-  });
+const cut = (on: TestDatabase) => on.owner.query({ name: "", text: `SELECT pg_terminate_backend(pid) ${HELD}` });
+
+/** The processes of PostgreSQL whose connections hold the lock. */
+async function holdersOf(on: TestDatabase): Promise<readonly number[]> {
+  const rows = await on.owner.query<{ pid: number }>({ name: "", text: `SELECT pid ${HELD}` });
+  return rows.map(({ pid }) => pid);
+}
 
 test("a number is taken once; another number is free, and so is one that was given back", BOUND, async (t) => {
   const on = await database(t);
@@ -58,8 +64,12 @@ test("a successor waits a moment for a predecessor that is just ending", BOUND, 
 test("a lock that was lost with its connection is taken again", BOUND, async (t) => {
   const on = await database(t);
   const holder = await take(on, 1);
+  const before = await holdersOf(on);
   await cut(on);
-  await sleep(500);
+  await until(async () => {
+    const now = await holdersOf(on);
+    return now.length === 1 && now[0] !== before[0];
+  }, "another connection holds it");
   assert.equal(holder.problem(), undefined);
   await assert.rejects(take(on, 1), { code: "MCA_REPLICA_IN_USE" });
   await holder.close();
@@ -70,16 +80,14 @@ test(
   BOUND,
   async (t) => {
     const on = await database(t);
-    // The usurper asks every 100 ms, the loser looks every 400: once the connection is cut, the usurper comes first.
-    const loser = await take(on, 1, 400);
+    // The usurper asks every 100 ms, the loser looks every 1,000: once the connection is cut, the usurper comes first.
+    const loser = await take(on, 1, 1_000);
     const usurper = take(on, 1);
     await cut(on);
     const second = await usurper;
-    await sleep(600);
-    assert.equal(loser.problem()?.code, "MCA_REPLICA_IN_USE");
+    await until(() => loser.problem()?.code === "MCA_REPLICA_IN_USE", "the loser has looked");
     await second.close();
-    await sleep(600);
-    assert.equal(loser.problem(), undefined);
+    await until(() => loser.problem() === undefined, "the loser has it again");
     await loser.close();
   },
 );

@@ -7,6 +7,7 @@ import { Svid } from "../../src/identity-client/svid.ts";
 import { SpiffeId, TrustDomain, type TrustSet } from "../../src/spiffe/index.ts";
 import { encodePem } from "../../src/x509/index.ts";
 import { createLeaf, createRoot, type TestCertificate } from "../support/pki.ts";
+import { until } from "../support/until.ts";
 
 export const trustDomain: TrustDomain = TrustDomain.parse("example.test");
 
@@ -109,11 +110,7 @@ export class ManualClock implements SchedulingClock {
   }
 }
 
-/** Waits until a condition holds; fails after `timeoutMs` of real time. */
-export async function eventually(what: string, condition: () => boolean, timeoutMs = 10_000): Promise<void> {
-  const end = performance.now() + timeoutMs;
-  while (!condition()) {
-    if (performance.now() > end) throw new Error(`not within ${timeoutMs} ms: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
+/** `until`, with what is waited for first. */
+export function eventually(what: string, condition: () => boolean): Promise<void> {
+  return until(condition, what);
 }

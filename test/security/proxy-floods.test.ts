@@ -13,12 +13,12 @@ import { connect as connectTls } from "node:tls";
 import { clientTlsOptions } from "../../src/tls/index.ts";
 import { residentMegabytes } from "../bench/process-stats.ts";
 import { endProxies, ProxyProcess } from "../e2e/proxy-process.ts";
-import { until } from "../e2e/until.ts";
 import { temporaryDirectory } from "../identity-client/helpers.ts";
 import { GET } from "../proxy-tls/support/http.ts";
 import { ALLOW_ALL, world } from "../proxy-tls/support/proxy.ts";
 import { connectClient } from "../proxy-tls/support/sockets.ts";
 import { SvidFiles } from "../proxy-tls/support/svid-files.ts";
+import { until } from "../support/until.ts";
 
 /** What a flood may add to the process; each sends, or asks for, far more than that. */
 const CEILING_MB = 128;

@@ -10,6 +10,7 @@ import {
 } from "../../../src/ca/issuance/cert-checker/readers.ts";
 import { getIssuance } from "../../../src/ca/ledger/index.ts";
 import { type LogFields, type Logger, silentLogger, silentMetrics } from "../../../src/runtime/index.ts";
+import { until } from "../../support/until.ts";
 import { intentOf } from "../ledger/support.ts";
 import { makeCsr } from "./materials.ts";
 import { createWorld, makeGrant, makeRequest, type World } from "./world.ts";
@@ -39,11 +40,9 @@ async function issueAndRecord(): Promise<bigint> {
   const { logIndex } = await world.issuer.issueX509Svid(
     makeRequest({ grant: makeGrant({ dnsNames: ["a.test", "b.test"] }) }),
   );
-  for (let i = 0; i < 100; i++) {
-    if ((await getIssuance(world.database, { logIndex })).outcome.kind === "signed") return logIndex;
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-  return assert.fail("no outcome within five seconds");
+  const outcome = async () => (await getIssuance(world.database, { logIndex })).outcome.kind;
+  await until(async () => (await outcome()) === "signed", "the outcome is recorded");
+  return logIndex;
 }
 
 test("foreign readers agree with the record of what was issued, and each certificate is looked at once", async () => {

@@ -8,6 +8,7 @@ import { replayIssuance } from "../../../src/ca/issuance/replay.ts";
 import { getIssuance, LedgerError, listIssuances } from "../../../src/ca/ledger/index.ts";
 import { SpiffeId } from "../../../src/spiffe/index.ts";
 import { encodePem, parseCertificate, X509Error } from "../../../src/x509/index.ts";
+import { until } from "../../support/until.ts";
 import { makeCsr } from "./materials.ts";
 import { CART, createWorld, makeGrant, makeRequest, type World } from "./world.ts";
 
@@ -26,13 +27,9 @@ function leafOf(chain: readonly Uint8Array[]) {
 }
 
 /** Waits until the outcomes that were reported are in the database (they join a batch within a second). */
-async function outcomesAreRecorded(logIndex: bigint): Promise<void> {
-  for (let i = 0; i < 100; i++) {
-    const { outcome } = await getIssuance(world.database, { logIndex });
-    if (outcome.kind !== "none") return;
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-  assert.fail("no outcome was recorded within five seconds");
+function outcomesAreRecorded(logIndex: bigint): Promise<void> {
+  const outcome = async () => (await getIssuance(world.database, { logIndex })).outcome.kind;
+  return until(async () => (await outcome()) !== "none", "an outcome is recorded");
 }
 
 test("the entry tells what was issued, and the record rebuilds the very certificate", async () => {

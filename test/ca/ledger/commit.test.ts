@@ -6,6 +6,7 @@ import { type CommitResult, type Ledger, LedgerError } from "../../../src/ca/led
 import { CommittedIntent, markCommitted } from "../../../src/ca/ledger/intent.ts";
 import { sqlTime } from "../../../src/ca/store/index.ts";
 import { createTestDatabase, type TestDatabase } from "../../support/postgres.ts";
+import { until } from "../../support/until.ts";
 import { checkLog } from "./invariants.ts";
 import { AUTHORITY, hexOf, intentOf, OTHER_AUTHORITY, openLedger, reopenLedger, START, TestClock } from "./support.ts";
 
@@ -203,7 +204,7 @@ describe("outcomes", () => {
   test("without another intent they are recorded within about a second", async () => {
     const logIndex = indexOf(await ledger.commit(intentOf()));
     ledger.reportOutcome({ logIndex, result: "failed" });
-    for (let waited = 0; waited < 5_000 && (await checkLog(database.owner)).length < 2; waited += 100) await sleep(100);
+    await until(async () => (await checkLog(database.owner)).length >= 2, "there is an outcome");
     assert.equal((await checkLog(database.owner)).at(-1)?.kind, "svid.outcome");
   });
 

@@ -1,11 +1,11 @@
 // A database that goes away while nobody wants to commit: the ledger says so, refuses at once, and comes back by itself.
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, test } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
 import type { Ledger } from "../../../src/ca/ledger/index.ts";
 import { type Database, openDatabase } from "../../../src/ca/store/index.ts";
 import { type Logger, silentLogger } from "../../../src/runtime/index.ts";
 import { createTestDatabase, type TestDatabase } from "../../support/postgres.ts";
+import { until } from "../../support/until.ts";
 import { intentOf, openLedger, reopenLedger } from "./support.ts";
 import { type FaultyConnection, faultyConnection } from "./support-faults.ts";
 
@@ -33,14 +33,6 @@ afterEach(async () => {
   await proxy.close();
   await database.close();
 });
-
-async function until(condition: () => boolean, what: string): Promise<void> {
-  const end = performance.now() + 20_000;
-  while (!condition()) {
-    assert.ok(performance.now() < end, `waited in vain until ${what}`);
-    await sleep(20);
-  }
-}
 
 test("it is told although nobody commits, commits are refused at once, and all is well when it is back", async () => {
   assert.equal(ledger.health().writable, true);

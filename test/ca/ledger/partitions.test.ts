@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, test } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
 import type { CommitResult } from "../../../src/ca/ledger/index.ts";
 import { createTestDatabase, type TestDatabase } from "../../support/postgres.ts";
+import { until } from "../../support/until.ts";
 import { intentOf, openLedger, reopenLedger, START, TestClock } from "./support.ts";
 
 const WIDTH = 4_194_304n;
@@ -41,7 +41,7 @@ test("one batch runs over the edge of a partition without a gap, and the one aft
     indexes.sort((a, b) => Number(a - b)),
     Array.from({ length: 10 }, (_, index) => size + BigInt(index)),
   );
-  for (let waited = 0; waited < 5_000 && (await partitions()).length < 3; waited += 20) await sleep(20);
+  await until(async () => (await partitions()).length >= 3, "there is a partition ahead");
   assert.deepEqual(await partitions(), ["ledger_entry_p0", "ledger_entry_p1", "ledger_entry_p2"]);
   await ledger.close();
 });
@@ -98,9 +98,7 @@ test("a replica that wants what another one is just making waits for it, and doe
     await tx.query(ensure);
     second = database.app.query(ensure);
     second.catch(() => {}); // judged below
-    for (let waited = 0; waited < 10_000 && (await database.owner.query(waiting)).length === 0; waited += 20)
-      await sleep(20);
-    assert.equal((await database.owner.query(waiting)).length, 1);
+    await until(async () => (await database.owner.query(waiting)).length === 1, "the other one waits");
   });
   await second;
   assert.equal((await partitions()).length, 4);

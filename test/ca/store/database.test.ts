@@ -5,6 +5,7 @@ import { openDatabase, sqlTime } from "../../../src/ca/store/index.ts";
 import { isConnectionLoss, toStoreError } from "../../../src/ca/store/pg-errors.ts";
 import { silentLogger } from "../../../src/runtime/index.ts";
 import { createTestDatabase, type TestDatabase } from "../../support/postgres.ts";
+import { until } from "../../support/until.ts";
 import { faultyConnection } from "../ledger/support-faults.ts";
 
 const sql = (text: string) => ({ name: "", text });
@@ -150,20 +151,17 @@ describe("connections", () => {
   test("LISTEN hears, and after a lost connection listens again and says so", async () => {
     const heard: string[] = [];
     const subscription = await database.app.listen("mesh_ca_test", (payload) => heard.push(payload));
-    const until = async (payload: string) => {
-      for (let waited = 0; waited < 5_000 && !heard.includes(payload); waited += 20) await sleep(20);
-      assert.ok(heard.includes(payload), `heard ${JSON.stringify(heard)}`);
-    };
+    const heardOf = (payload: string) => until(() => heard.includes(payload), `"${payload}" is heard`);
     await database.app.query(sql("SELECT pg_notify('mesh_ca_test', 'first')"));
-    await until("first");
+    await heardOf("first");
     await database.owner.query(
       sql(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN%' AND datname = current_database()",
       ),
     );
-    await until("");
+    await heardOf("");
     await database.app.query(sql("SELECT pg_notify('mesh_ca_test', 'second')"));
-    await until("second");
+    await heardOf("second");
     await subscription.close();
   });
 

@@ -222,8 +222,8 @@ describe("embedded PostgreSQL", () => {
       await database.query(sql("CREATE TABLE kept AS SELECT 42 AS value"));
       const before = postgres.pid;
       process.kill(before, "SIGKILL");
-      await eventually(async () => assert.notEqual(postgres.pid, before), 10_000);
-      const rows = await eventually(() => database.query(sql("SELECT value FROM kept")), 10_000);
+      await eventually(async () => assert.notEqual(postgres.pid, before), 30_000);
+      const rows = await eventually(() => database.query(sql("SELECT value FROM kept")), 30_000);
       assert.deepEqual(rows, [{ value: 42 }]);
     } finally {
       await database.close();

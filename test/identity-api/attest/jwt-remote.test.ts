@@ -7,6 +7,7 @@ import { test } from "node:test";
 import { oid } from "../../../src/x509/index.ts";
 import { createCertificate, createRoot } from "../../support/pki.ts";
 import { temporaryFolder } from "../../support/postgres.ts";
+import { until } from "../../support/until.ts";
 import { attestorOf, claims, jwks, serve, testKey, token } from "./jwt-support.ts";
 
 async function codeOf(attempt: Promise<unknown>): Promise<string | undefined> {
@@ -29,8 +30,7 @@ test("keys come from a URL, once for many tokens, and again after five minutes",
     clock.advance(301_000);
     const fresh = () => token(claims({ exp: clock.now() / 1000 + 60, iat: clock.now() / 1000 }));
     await attestor.attest(await fresh());
-    await new Promise((resolve) => setTimeout(resolve, 100));
-    assert.equal(web.requests.length, 2, "a refresh in the background");
+    await until(() => web.requests.length === 2, "there is a refresh in the background");
   } finally {
     await web.close();
   }
@@ -115,7 +115,7 @@ test("the last good keys stay while the issuer is away, for a day at most", asyn
     up = false;
     clock.advance(86_400_000);
     await attestor.attest(await fresh());
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    await until(() => attestor.problem !== undefined, "the refresh in the background has failed");
     assert.match(attestor.problem ?? "", /status 503/);
     clock.advance(10_001);
     assert.equal(await codeOf(attestor.attest(await fresh())), "MCA_JWKS_UNAVAILABLE");

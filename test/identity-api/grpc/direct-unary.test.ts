@@ -7,6 +7,7 @@ import {
   IssueX509SvidRequest,
   IssueX509SvidResponse,
 } from "../../../src/proto/gen/meshca/identity/v1/identity.ts";
+import { until } from "../../support/until.ts";
 import { type Fixture, startFixture } from "./transport-fixture.ts";
 
 const { path } = IdentityServiceService.issueX509Svid;
@@ -133,8 +134,7 @@ test("a caller that goes away is noticed by the handler", async () => {
   stream.on("error", () => {});
   seen = undefined;
   stream.end(frame({ ttlSeconds: 300 }));
-  while (seen === undefined) await new Promise((resolve) => setTimeout(resolve, 5));
+  await until(() => seen !== undefined, "the call is handled");
   stream.destroy();
-  await new Promise((resolve) => setTimeout(resolve, 100));
-  assert.equal((seen as { cancelled(): boolean }).cancelled(), true);
+  await until(() => seen?.cancelled() === true, "the handler notices");
 });

@@ -87,12 +87,3 @@ export function withFaults(database: Database, faults: Partial<Database>): Datab
 export function deaf(database: Database): Database {
   return withFaults(database, { listen: async () => ({ close: async () => {} }) });
 }
-
-/** Waits until something holds, at most five seconds. */
-export async function eventually(holds: () => boolean | Promise<boolean>, what: string): Promise<void> {
-  const until = Date.now() + 5000;
-  while (!(await holds())) {
-    if (Date.now() > until) throw new Error(`did not happen within five seconds: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
-}

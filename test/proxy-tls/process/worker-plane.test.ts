@@ -6,8 +6,8 @@ import type { MetricsSnapshot } from "../../../src/proxy-tls/observe/snapshot.ts
 import { parsePolicies } from "../../../src/proxy-tls/policy/parse.ts";
 import { StateHolder } from "../../../src/proxy-tls/process/state-holder.ts";
 import { WorkerPlane, type WorkerPlaneOptions } from "../../../src/proxy-tls/process/worker-plane.ts";
-import { until } from "../../e2e/until.ts";
 import { TestLog } from "../../support/test-log.ts";
+import { until } from "../../support/until.ts";
 import { ALLOW_ALL, inboundTcp, proxyConfig, world } from "../support/proxy.ts";
 import { type Backend, connectClient, type End, startEcho } from "../support/sockets.ts";
 

@@ -12,6 +12,8 @@ import {
 import { type Certificate, toHex } from "../../../src/x509/index.ts";
 import { chainPem, createIntermediate, createLeaf, createRoot, type TestCertificate } from "../../support/pki.ts";
 
+export { until } from "../../support/until.ts";
+
 /** A trust domain's CA with a server and a client, and a sibling CA under the same root. */
 export const root = createRoot();
 export const authority = createIntermediate(root, { pathLength: 0 });
@@ -172,15 +174,6 @@ export function serials(chain: readonly Certificate[]): string[] {
 
 export function serialsOf(...certificates: readonly TestCertificate[]): string[] {
   return serials(certificates.map(({ certificate }) => certificate));
-}
-
-/** Waits until a condition holds; fails after 5 seconds. */
-export async function until(condition: () => boolean, what: string): Promise<void> {
-  const end = systemClock.now() + 5_000;
-  while (!condition()) {
-    if (systemClock.now() > end) throw new Error(`waited 5 s in vain: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
 }
 
 /** Resolves when a socket has closed. */
