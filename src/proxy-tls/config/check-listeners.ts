@@ -3,11 +3,12 @@ import { ConfigError } from "../../runtime/config/index.ts";
 import { SpiffeError, SpiffeId } from "../../spiffe/index.ts";
 import { parseHost } from "../http/fields/host.ts";
 import { mayTrail } from "../http/fields/roles.ts";
+import { ServedHosts } from "../http/fields/served-hosts.ts";
 import { checkHost, checkPlace, collide, describePlace, isLoopback, type Place } from "./addresses.ts";
 import type { InboundConfig, ListenerConfig, OutboundConfig } from "./listeners.ts";
 
 /** Keys that mean nothing where bytes are only passed on: somebody who sets them believes that requests are read. */
-const HTTP_KEYS = ["http", "forwardedClientCert", "authorities", "allowBrowsers"] as const;
+const HTTP_KEYS = ["http", "forwardedClientCert", "hosts", "authorities", "allowBrowsers"] as const;
 
 /**
  * Checks every listener, and all of them together.
@@ -51,6 +52,12 @@ export function checkCollisions(places: readonly { readonly path: string; readon
 function checkInbound(listener: InboundConfig, path: string): void {
   checkHost(listener.host, `${path}.host`);
   checkPlace(listener.target, `${path}.target`);
+  ServedHosts.of(listener.hosts, (group, name, sentence) => {
+    throw invalid(
+      `${path}.hosts[${group}].names[${name}]`,
+      `is ${JSON.stringify(listener.hosts[group]?.names[name])}. ${sentence}`,
+    );
+  });
   const { host, port } = listener.target;
   if (port === 0) throw invalid(`${path}.target.port`, "is 0. Name the port that the application listens on.");
   if (port === null || listener.allowRemoteTarget || isLoopback(host)) return;

@@ -65,6 +65,10 @@ function describeInbound(listener: InboundConfig): string[] {
       listener.forwardedClientCert === "sanitize-set"
         ? `${name}: x-forwarded-client-cert tells the application who calls; what callers write there is removed.`
         : `${name}: x-forwarded-client-cert is removed, and the application is not told who calls.`,
+      ...listener.hosts.map(
+        ({ names }) =>
+          `${name}: requests may be for ${names.join(" or ")}, from clients that asked for one of them in their handshake or for no name at all.`,
+      ),
       ...relaxations(listener),
     );
   }

@@ -64,6 +64,23 @@ export const inboundSchema = Type.Object(
       description: "1.2 only where foreign clients need it.",
     }),
     target: address("The local application, in plaintext.", "127.0.0.1"),
+    hosts: Type.Array(
+      Type.Object(
+        {
+          names: texts(
+            "host or host:port, `*` within a label. Names by which clients dial belong here as well: the far proxy's targets[].host.",
+            { minItems: 1, maxItems: 64 },
+          ),
+        },
+        { additionalProperties: false },
+      ),
+      {
+        default: [],
+        maxItems: 64,
+        description:
+          "Of protocol http: groups of hosts that are served; another Host is 421, and so is one outside the groups of the name that the client asked for in its handshake (SNI). Empty: every Host, whatever the name.",
+      },
+    ),
     allowRemoteTarget: flag(false, "Let the target be on another host: its traffic is not protected by us."),
     forwardedClientCert: Type.Union([Type.Literal("sanitize-set"), Type.Literal("sanitize")], {
       default: "sanitize-set",

@@ -11,7 +11,15 @@ import { connectTarget } from "../upstream/connect.ts";
 import { type ConnectionHooks, type PooledConnection, UpstreamPool } from "../upstream/pool.ts";
 import { addressText, type Target } from "../upstream/target.ts";
 import type { HttpClientConnection, HttpServerConnection } from "./exchange.ts";
-import { type RequestRules, type ResponseRules, requestRules, responseRules } from "./fields/rules.ts";
+import {
+  type RequestRules,
+  type ResponseRules,
+  requestRules,
+  responseRules,
+  rulesOfConnection,
+  servedHosts,
+} from "./fields/rules.ts";
+import type { ServedHosts } from "./fields/served-hosts.ts";
 import { viaId } from "./fields/via.ts";
 import { type ForwardedPeer, Forwarder } from "./forward/forwarder.ts";
 import { RetryBudget } from "./forward/retry-budget.ts";
@@ -31,6 +39,8 @@ export class HttpService {
   readonly #pool: UpstreamPool;
   readonly #route: ForwardRoute;
   readonly #responses: ResponseRules;
+  /** Undefined: every one is served. */
+  readonly #hosts: ServedHosts | undefined;
   readonly #lines: LineAllowance;
   readonly #unsubscribe: () => void;
   /** Of this revision of the state. */
@@ -46,6 +56,7 @@ export class HttpService {
     this.#requestsOf = state.current().revision;
     this.#requests = this.#makeRules();
     this.#responses = responseRules(listener.http, this.#count);
+    this.#hosts = listener.direction === "inbound" ? servedHosts(listener.hosts) : undefined;
     this.#lines = new LineAllowance(FAILURE_LINES, clock);
     this.#pool = new UpstreamPool({
       targets: [...this.#targets.keys()],
@@ -96,9 +107,10 @@ export class HttpService {
   serve(socket: Socket, protocol: "http/1.1" | "h2", from: ForwardedPeer, first?: Uint8Array): HttpServerConnection {
     const { config, wheel } = this.#runtime;
     const forwarder = new Forwarder(this.#route, from);
+    const covered = this.#hosts?.coveredBy(from.serverName);
     const options = {
       handler: forwarder.handler,
-      rules: this.#rules,
+      rules: covered === undefined ? this.#rules : rulesOfConnection(this.#rules, covered),
       timeouts: config.timeouts,
       wheel,
       onRefused: forwarder.refusedHead,

@@ -59,6 +59,16 @@ export class RefusedError extends Error {
   }
 }
 
+/** Any method may pass but the refused ones, so that there is no whole list: those that have a meaning everywhere. */
+const ALLOWED = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
+const JSON_FIELDS = ["content-type", "application/json"] as const;
+const METHOD_FIELDS = [...JSON_FIELDS, "allow", ALLOWED] as const;
+
+/** The fields of such an answer: name, value ... A 405 says what would be taken (RFC 9110 section 15.5.6). */
+export function refusalFields({ status }: HttpRefusal): readonly string[] {
+  return status === 405 ? METHOD_FIELDS : JSON_FIELDS;
+}
+
 /** What a client is told: code and reason, as JSON. Both are constants of ours, so that nothing has to be escaped. */
 export function refusalBody({ code, reason }: HttpRefusal): Uint8Array {
   return Buffer.from(`{"code":"${code}","reason":"${reason}"}\n`, "latin1");

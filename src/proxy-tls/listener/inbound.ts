@@ -1,6 +1,6 @@
 // An inbound listener: terminates mTLS, knows its peer by our own verifier before anything else happens, and hands the connection to the
 // relay (tcp) or to the HTTP engines (http). A peer without a verified SPIFFE ID never gets further than the handshake.
-import type { Socket } from "node:net";
+import type { TLSSocket } from "node:tls";
 import { createTlsListener, type IdentitySource, type TlsIdentity, type TlsListener } from "../../tls/index.ts";
 import type { InboundConfig } from "../config/listeners.ts";
 import { HttpService } from "../http/http-service.ts";
@@ -85,7 +85,7 @@ export class InboundListener implements ProxyListener {
         const { peers, trustRevision } = state.current();
         return { peer: peers.verify(chain, clock.now()), remoteAddress, trustRevision };
       },
-      onConnection: (socket, caller) => this.#take(socket, socket.alpnProtocol, caller),
+      onConnection: (socket, caller) => this.#take(socket, caller),
       handshakeTimeoutMs: timeouts.handshakeMs,
       maxConnections: limits.connections,
       maxHandshakes: limits.handshakes,
@@ -95,16 +95,23 @@ export class InboundListener implements ProxyListener {
     });
   }
 
-  #take(socket: Socket, alpn: unknown, caller: Caller): void {
+  #take(socket: TLSSocket, caller: Caller): void {
     if (this.#http === undefined) new TcpConnection(this.#tcp, socket, caller).start();
-    else this.#serveHttp(this.#http, socket, alpn === "h2" ? "h2" : "http/1.1", caller);
+    else this.#serveHttp(this.#http, socket, caller);
   }
 
-  #serveHttp(http: HttpService, socket: Socket, protocol: "h2" | "http/1.1", caller: Caller): void {
+  #serveHttp(http: HttpService, socket: TLSSocket, caller: Caller): void {
     const { peer, remoteAddress } = caller;
-    const engine = http.serve(socket, protocol, { peer, remoteAddress, port: this.#port });
+    const protocol = socket.alpnProtocol === "h2" ? "h2" : "http/1.1";
+    const from = { peer, remoteAddress, port: this.#port, serverName: serverNameOf(socket) };
+    const engine = http.serve(socket, protocol, from);
     new HttpConnection(this.#runtime, this.name, socket, caller).serve(engine);
   }
+}
+
+/** The name that the client asked for, as it came; undefined: none. */
+function serverNameOf({ servername }: TLSSocket): string | undefined {
+  return typeof servername === "string" ? servername : undefined;
 }
 
 /** The target of an inbound listener: the application, in plaintext. */

@@ -32,6 +32,14 @@ test("each listener is told with where it listens, where it forwards to and who 
   assert.doesNotMatch(text, /Note:/);
 });
 
+test("the hosts that belong together are told", () => {
+  const hosts = [{ names: ["shop.test", "shop"] }, { names: ["admin.test"] }];
+  const listener = { direction: "inbound", name: "in", protocol: "http", target: { port: 1 }, hosts };
+  const text = told({ listeners: [listener], policyFile: "/p.yaml" });
+  assert.match(text, /in: requests may be for shop\.test or shop, from clients that asked for one of them/);
+  assert.match(text, /in: requests may be for admin\.test, from/);
+});
+
 test("what deserves a second look is a note", () => {
   const text = told({
     identity: { ...identity, trustFile: null, bundleFile: "/b.pem" },

@@ -138,6 +138,18 @@ test("an outbound HTTP listener on a TCP port needs authorities; a Unix socket a
   }
 });
 
+test("the hosts that an inbound listener serves are hosts, in groups that are not empty", () => {
+  const names = ["shop.test", "*.shop.test:8443", "[::1]", "10.0.0.1:80"];
+  parseProxyConfig(withListeners(inbound({ hosts: [{ names }, { names: ["admin.test"] }] })));
+  for (const name of ["https://shop.test", "shop.test/", "a b", "**", "**.test", "", "shop.test:", "sh\u00f6p.test"]) {
+    const value = withListeners(inbound({ hosts: [{ names: ["a.test"] }, { names: ["b.test", name] }] }));
+    refuses(value, "MCA_CONFIG_INVALID", /hosts(?:\[1\]\.names\[1\]|\/1\/names\/1|.*names)/);
+  }
+  refuses(withListeners(inbound({ hosts: [{ names: [] }] })), "MCA_CONFIG_INVALID", /names/);
+  refuses(withListeners(inbound({ hosts: [{}] })), "MCA_CONFIG_INVALID", /names/);
+  refuses(withListeners(inbound({ protocol: "tcp", hosts: [] })), "MCA_CONFIG_INVALID", /hosts has no meaning/);
+});
+
 test("what only requests have is an error on a tcp listener, also where it says the default", () => {
   refuses(withListeners(inbound({ protocol: "tcp", http: {} })), "MCA_CONFIG_INVALID", /\.http has no meaning/);
   refuses(

@@ -16,7 +16,7 @@ export const HTTP_DEFAULTS: InboundConfig["http"] = {
 
 export const INBOUND: InboundConfig = {
   ...{ direction: "inbound", name: "in", protocol: "http", host: "127.0.0.1", port: 0, minTlsVersion: "1.3" },
-  ...{ target: { host: "127.0.0.1", port: 8080, path: null }, allowRemoteTarget: false },
+  ...{ target: { host: "127.0.0.1", port: 8080, path: null }, hosts: [], allowRemoteTarget: false },
   ...{ forwardedClientCert: "sanitize-set", http: HTTP_DEFAULTS },
 };
 

@@ -39,6 +39,12 @@ export function parseHostPattern(text: string, defaultPort: number): string {
   return parse(text, defaultPort, true);
 }
 
+/** Where the colon before the port of a host that was read is; -1: there is no port. */
+export function portColon(authority: string): number {
+  const colon = authority.lastIndexOf(":");
+  return colon > authority.lastIndexOf("]") ? colon : -1;
+}
+
 function parse(text: string, defaultPort: number, stars: boolean): string {
   if (text.startsWith("[")) return parseAddress(text, defaultPort);
   let previous = DOT;

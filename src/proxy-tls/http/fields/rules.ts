@@ -1,10 +1,12 @@
 // What a listener lets through, compiled once for each listener and policy set. The hot path only reads it.
 import type { HttpConfig, ListenerConfig } from "../../config/listeners.ts";
 import type { ObservedEvent } from "../../observe/records.ts";
-import { badRequest, badResponse, type HttpRefusal } from "../refusal.ts";
+import { type Matcher, oneOf } from "../../policy/match/matcher.ts";
+import { badRequest, badResponse, type HttpRefusal, RefusedError } from "../refusal.ts";
 import { parseHost } from "./host.ts";
 import { type PathRules, pathRules } from "./path.ts";
 import { FieldRoles } from "./roles.ts";
+import { type HostNames, ServedHosts } from "./served-hosts.ts";
 
 /** What the screens need to know of the policies: part of PolicySet. */
 export interface PolicyNames {
@@ -35,7 +37,9 @@ export interface RequestRules extends TrailerRules {
   readonly defaultPort: 443 | 80;
   readonly allowBodyOnGet: boolean;
   /** Hosts that are served; undefined: every one. */
-  readonly authorities: ReadonlySet<string> | undefined;
+  readonly authorities: Matcher<string> | undefined;
+  /** Those of them that this connection may name, by what its client asked for in the handshake; undefined: all of them. */
+  readonly covered: Matcher<string> | undefined;
   /** Our id in Via (viaId). */
   readonly via: string;
 }
@@ -66,7 +70,8 @@ export function requestRules(
     path: pathRules(http.relaxPath),
     defaultPort: inbound ? 443 : 80,
     allowBodyOnGet: http.allowBodyOnGet,
-    authorities: inbound ? undefined : servedAuthorities(listener.authorities, overTcp),
+    authorities: inbound ? servedHosts(listener.hosts) : servedAuthorities(listener.authorities, overTcp),
+    covered: undefined,
     via,
     trailers: lowerCased(http.requestTrailers),
     grpcTrailers: false,
@@ -86,10 +91,38 @@ export function responseRules(http: HttpConfig, count: ScreenCount): ResponseRul
   };
 }
 
+/**
+ * The hosts of an inbound listener; undefined: every one is served.
+ * @throws RefusedError one is no host; the configuration's check says so before
+ */
+export function servedHosts(groups: readonly HostNames[]): ServedHosts | undefined {
+  return ServedHosts.of(groups, () => {
+    throw new RefusedError(badRequest("bad-host"));
+  });
+}
+
+/**
+ * The rules for one connection.
+ * @param shared those of its listener, at present
+ * @param covered what its client may name
+ */
+export function rulesOfConnection(shared: () => RequestRules, covered: Matcher<string>): () => RequestRules {
+  let of = shared();
+  let rules = { ...of, covered };
+  return () => {
+    const present = shared();
+    if (present !== of) {
+      of = present;
+      rules = { ...of, covered };
+    }
+    return rules;
+  };
+}
+
 /** On TCP none named means none served: whoever reaches the port borrows our identity. */
-function servedAuthorities(authorities: readonly string[], overTcp: boolean): ReadonlySet<string> | undefined {
+function servedAuthorities(authorities: readonly string[], overTcp: boolean): Matcher<string> | undefined {
   if (authorities.length === 0 && !overTcp) return undefined;
-  return new Set(authorities.map((authority) => parseHost(authority, 80)));
+  return oneOf(authorities.map((authority) => parseHost(authority, 80)));
 }
 
 function lowerCased(names: readonly string[]): ReadonlySet<string> {

@@ -48,8 +48,11 @@ function authorityOf(pseudo: string | undefined, host: string | undefined, rules
   if (pseudo !== undefined && host !== undefined && parseHost(host, rules.defaultPort) !== authority) {
     throw refused("two-hosts");
   }
-  if (rules.authorities !== undefined && !rules.authorities.has(authority)) {
+  if (rules.authorities?.matches(authority) === false) {
     throw new RefusedError({ status: 421, code: "MCA_PROXY_MISDIRECTED", reason: "authority" });
+  }
+  if (rules.covered?.matches(authority) === false) {
+    throw new RefusedError({ status: 421, code: "MCA_PROXY_MISDIRECTED", reason: "server-name" });
   }
   return authority;
 }

@@ -17,6 +17,8 @@ export interface ForwardedPeer {
   readonly remoteAddress: string | undefined;
   /** The port that the listener is bound to; undefined: a Unix socket. */
   readonly port: number | undefined;
+  /** The host that the client asked for in its handshake (SNI); undefined: none. */
+  readonly serverName?: string | undefined;
 }
 
 export class Forwarder {

@@ -2,7 +2,7 @@
 // state, never from fields that came.
 import type { RequestHead, ServerEvents, ServerExchange, WritableResponse } from "../exchange.ts";
 import { NO_SAFE_FIELDS, type SafeFields, safe } from "../fields/safe-fields.ts";
-import { type HttpRefusal, refusalBody } from "../refusal.ts";
+import { type HttpRefusal, refusalBody, refusalFields } from "../refusal.ts";
 import { CHUNK_END, chunkHeader, lastChunk } from "./chunk-writer.ts";
 import { writeInterimHead, writeResponseHead } from "./head-writer.ts";
 import type { ExchangeConnection } from "./server-options.ts";
@@ -129,7 +129,7 @@ export class H1ServerExchange implements ServerExchange {
     this.responded = true;
     const body = refusalBody(refusal);
     const { writer } = this.#connection;
-    const head = safe(["content-type", "application/json", ...fields]);
+    const head = safe([...refusalFields(refusal), ...fields]);
     writer.add(writeResponseHead(refusal.status, head, { kind: "length", bytes: body.length }, "close", this.#version));
     if (this.#request?.method !== "HEAD") writer.add(body);
     this.#connection.refused();

@@ -1,7 +1,7 @@
 // Our own answers on a stream of an HTTP/2 server connection, and how node:http2 is told to answer at all.
 import type { ServerHttp2Stream } from "node:http2";
 import { NO_SAFE_FIELDS, type SafeFields } from "../fields/safe-fields.ts";
-import { type HttpRefusal, refusalBody } from "../refusal.ts";
+import { type HttpRefusal, refusalBody, refusalFields } from "../refusal.ts";
 import { abortStream, closeEndedStream } from "./ending.ts";
 
 /** The date is the target's to say. */
@@ -18,7 +18,7 @@ export function refuseStream(
   fields: SafeFields = NO_SAFE_FIELDS,
 ): void {
   const body = refusalBody(refusal);
-  const list = [":status", `${refusal.status}`, "content-type", "application/json", "content-length", `${body.length}`];
+  const list = [":status", `${refusal.status}`, ...refusalFields(refusal), "content-length", `${body.length}`];
   for (let index = 0; index < fields.length; index += 1) list.push(fields[index] ?? "");
   try {
     if (!requestEnded) stream.once("finish", () => closeEndedStream(stream));

@@ -1,7 +1,7 @@
 // Which hosts a policy means. They are read by the code that reads Host and :authority (http/fields/host.ts), so that case, a trailing dot
 // and the default port are no differences. A host without a port means any port: what a client writes behind the colon opens nothing and
 // escapes nothing.
-import { parseHostPattern } from "../../http/fields/host.ts";
+import { parseHostPattern, portColon } from "../../http/fields/host.ts";
 import { RefusedError } from "../../http/refusal.ts";
 import { SegmentGlob } from "./glob.ts";
 import type { Matcher, Refuse } from "./matcher.ts";
@@ -59,10 +59,4 @@ function parsePattern(text: string, refuse: (sentence: string) => never): string
     if (!(error instanceof RefusedError)) throw error;
     return refuse("No request can have this host. Write host or host:port, without a scheme and a path.");
   }
-}
-
-/** Where the colon before the port is; -1: there is no port. */
-function portColon(authority: string): number {
-  const colon = authority.lastIndexOf(":");
-  return colon > authority.lastIndexOf("]") ? colon : -1;
 }
