@@ -26,6 +26,8 @@ export type ToWorker =
   | StateMessage
   /** Finish what is in flight, for at most so long, and end. */
   | { readonly kind: "drain"; readonly graceMs: number }
+  /** Say that you live. */
+  | { readonly kind: "pulse-question" }
   | MetricsQuestion;
 
 export type FromWorker =
@@ -36,6 +38,7 @@ export type FromWorker =
   | { readonly kind: "failed"; readonly code: string; readonly sentence: string }
   /** The state of this revision counts in this worker. */
   | { readonly kind: "state-taken"; readonly revision: number }
+  | { readonly kind: "pulse-answer" }
   | MetricsAnswer;
 
 /** What came over the channel of our own processes: only its kind is looked at. */

@@ -58,6 +58,9 @@ function take(message: ToWorker): void {
     case "drain":
       void drain(message.graceMs);
       return;
+    case "pulse-question":
+      tell({ kind: "pulse-answer" });
+      return;
     case "metrics-question":
       if (serving === undefined) return;
       tell({ kind: "metrics-answer", question: message.question, snapshot: serving.data.snapshot() });

@@ -25,10 +25,13 @@ export interface WorkerPlaneOptions {
   readonly downMs?: number;
   /** The longest that a worker may take to follow a change. Default 10,000. */
   readonly followMs?: number;
+  /** How often a worker is asked whether it lives; one that leaves two questions unanswered is ended at the third. Default 3,000. */
+  readonly pulseMs?: number;
 }
 
 const DOWN_MS = 5_000;
 const FOLLOW_MS = 10_000;
+const PULSE_MS = 3_000;
 /** What a worker may take beyond the grace. */
 const PATIENCE_MS = 3_000;
 
@@ -56,6 +59,7 @@ export class WorkerPlane implements Plane {
           fork: () => forkWorker(),
           config: () => this.#config,
           ...{ state, logger, followMs: options.followMs ?? FOLLOW_MS },
+          pulseMs: options.pulseMs ?? PULSE_MS,
           onMessage: (worker, message) => {
             if (message.kind === "metrics-answer") this.#collector.answered(worker, message);
           },

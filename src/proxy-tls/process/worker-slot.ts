@@ -8,6 +8,7 @@ import type { AdminWorker } from "../admin/view.ts";
 import { ProxyError } from "../errors.ts";
 import type { BoundAddress } from "../listener/runtime.ts";
 import { type FromWorker, parseFromWorker, type ToWorker } from "./messages.ts";
+import { Pulse } from "./pulse.ts";
 import type { StateHolder, ToldRevisions } from "./state-holder.ts";
 
 export interface WorkerSlotOptions {
@@ -18,6 +19,8 @@ export interface WorkerSlotOptions {
   readonly logger: Logger;
   /** The longest that a worker may take to follow a change: one that hangs would go on with trust that was withdrawn. */
   readonly followMs: number;
+  /** How often a worker that serves is asked whether it lives. */
+  readonly pulseMs: number;
   /** Answers about numbers, and ends. */
   onMessage(worker: number, message: FromWorker): void;
   onEnd(worker: number, unasked: boolean): void;
@@ -36,6 +39,8 @@ export class WorkerSlot {
   #told: ToldRevisions | undefined;
   #taken = -1;
   #serving = false;
+  /** Of a worker that serves. */
+  #pulse: Pulse | undefined;
   #servingSince = 0;
   /** performance.now() when it last stopped serving, or began to start. */
   #downSince = performance.now();
@@ -145,6 +150,11 @@ export class WorkerSlot {
       case "listening":
         this.#serving = true;
         this.#servingSince = performance.now();
+        this.#pulse = new Pulse({
+          everyMs: this.#options.pulseMs,
+          ask: () => this.send({ kind: "pulse-question" }),
+          onLost: () => this.#fail("it did not answer any more"),
+        });
         this.#waiting?.resolve(new Map(message.addresses));
         this.#waiting = undefined;
         return;
@@ -154,6 +164,9 @@ export class WorkerSlot {
       case "state-taken":
         this.#taken = message.revision;
         if (this.#serving && this.#taken === this.#options.state.current().revision) clearTimeout(this.#limit);
+        return;
+      case "pulse-answer":
+        this.#pulse?.answered();
         return;
       case "metrics-answer":
         this.#options.onMessage(worker.id, message);
@@ -183,6 +196,7 @@ export class WorkerSlot {
   #exited(worker: Worker, how: string): void {
     if (worker !== this.#worker) return;
     clearTimeout(this.#limit);
+    this.#pulse?.stop();
     const unasked = !this.#stopped;
     const wasServing = this.#serving;
     if (wasServing) this.#downSince = performance.now();

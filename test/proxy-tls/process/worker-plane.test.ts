@@ -39,6 +39,15 @@ function connect(plane: WorkerPlane): Promise<End> {
   return connectClient(plane.addresses().get("in")?.port ?? 0, caller);
 }
 
+/** What comes back on a connection of its own. */
+async function echoed(plane: WorkerPlane): Promise<string> {
+  const end = await connect(plane);
+  end.socket.write("ping");
+  const text = await end.receive(4);
+  end.socket.destroy();
+  return text;
+}
+
 /** Connections that were accepted, by all workers together. */
 function accepted({ counters }: MetricsSnapshot): number {
   return counters.filter(({ metric }) => metric === "accepted").reduce((sum, { value }) => sum + value, 0);
@@ -69,6 +78,22 @@ test("a worker that hangs is ended when it does not follow a change, and who com
   for (const end of ends) end.socket.write("ping");
   await Promise.all(ends.map((end) => end.whenEnded()));
   assert.deepEqual([...new Set(ends.map(({ text }) => text))], [""], "nobody carries anything by the old policies");
+  assert.equal(plane.crashes, 1);
+});
+
+test("a worker that hangs is replaced although nothing changes, and the other one serves meanwhile", async (t) => {
+  const { plane, log } = await given(t, { pulseMs: 700 });
+  const [hanging, other] = await whole(plane);
+  assert.ok(hanging !== undefined && other !== undefined);
+  process.kill(hanging.pid, "SIGSTOP");
+  // Those that the kernel gives to the other one are served at once; the rest wait.
+  assert.equal(await Promise.any(Array.from({ length: 16 }, () => echoed(plane))), "ping");
+  await until(() => log.of("worker.ended").length === 1, "the one that hangs is ended");
+  assert.equal(log.of("worker.ended")[0]?.["worker"], hanging.pid);
+  assert.match(String(log.of("worker.ended")[0]?.["reason"]), /did not answer/);
+  const workers = await whole(plane, [hanging]);
+  assert.ok(workers.some(({ pid }) => pid === other.pid));
+  assert.deepEqual([...new Set(await Promise.all(Array.from({ length: 12 }, () => echoed(plane))))], ["ping"]);
   assert.equal(plane.crashes, 1);
 });
 
