@@ -1,5 +1,6 @@
 // What the HTTP engine of the proxy may not use, on the real source and on fixtures that break it: conversions that repair what they read
-// (NBSP, "", 1e3, 0x10, "2x" all get through one of them), and `.close(`, which on an HTTP/2 stream completes what it should abort.
+// (NBSP, "", 1e3, 0x10, "2x" all get through one of them), `.close(`, which on an HTTP/2 stream completes what it should abort, and
+// markChecked, which brands fields as safe to write without a look, outside of those that looked.
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { parseSync } from "oxc-parser";
@@ -13,6 +14,13 @@ const MAY_CLOSE = new Map([
   [`${ENGINE}http-service.ts`, "the pool, which destroys"],
 ]);
 
+/** Who puts every field through checkField as it reads or makes it. */
+const MAY_MARK = new Set(
+  ["safe-fields", "request-fields", "screen-response", "screen-trailers", "outgoing"].map(
+    (file) => `${ENGINE}fields/${file}.ts`,
+  ),
+);
+
 const REPAIRING = new Set(["trim", "trimStart", "trimEnd", "trimLeft", "trimRight", "parseInt", "parseFloat"]);
 /** What of Number reads nothing. */
 const HARMLESS = new Set(["isInteger", "isSafeInteger", "MAX_SAFE_INTEGER", "POSITIVE_INFINITY"]);
@@ -24,7 +32,7 @@ function findings(path: string, source: string): string[] {
   const nodes = nodesOf(program);
   const harmless = new Set(nodes.filter((node) => HARMLESS.has(propertyOf(node) ?? "")).map((node) => node["object"]));
   return nodes.flatMap((node) => {
-    const what = harmless.has(node) ? undefined : (repairing(node) ?? closing(path, node));
+    const what = harmless.has(node) ? undefined : (repairing(node) ?? closing(path, node) ?? marking(path, node));
     return what === undefined ? [] : [`${path}:${source.slice(0, node.start).split("\n").length}: ${what}`];
   });
 }
@@ -42,6 +50,11 @@ function closing(path: string, node: SyntaxNode): string | undefined {
   if (MAY_CLOSE.has(path) || node.type !== "CallExpression") return undefined;
   const { callee } = node;
   return isNode(callee) && propertyOf(callee) === "close" ? ".close(" : undefined;
+}
+
+function marking(path: string, node: SyntaxNode): string | undefined {
+  if (MAY_MARK.has(path) || node.type !== "Identifier" || node["name"] !== "markChecked") return undefined;
+  return "markChecked";
 }
 
 /** The name behind the dot, or in brackets. */
@@ -99,6 +112,8 @@ describe("The rule of the HTTP engine on fixtures", () => {
     ["stream.close(8);", ".close("],
     ["stream?.close();", ".close("],
     ['stream["close"]();', ".close("],
+    ["markChecked(fields);", "markChecked"],
+    ['import { markChecked as checked } from "../fields/safe-fields.ts";', "markChecked"],
   ];
   for (const [source, what] of caught) {
     test(`${source} is caught`, () => {

@@ -104,8 +104,14 @@ test("Go reads a stream of requests that we write as the same requests", async (
           path: "/a b",
           authority: "shop.example:8080",
         } as const;
-        const rest = { fields, body: framing, expectsContinue: false, acceptsTrailers: false, close: false };
-        return writeRequestHead({ ...head, ...rest }, safe(fields)) + wire;
+        const rest = {
+          fields: safe(fields),
+          body: framing,
+          expectsContinue: false,
+          acceptsTrailers: false,
+          close: false,
+        };
+        return writeRequestHead({ ...head, ...rest }) + wire;
       });
       const read = await go(stream.join(""));
       const expected = written.map(({ method, fields, expected }) => ({

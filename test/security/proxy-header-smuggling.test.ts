@@ -6,7 +6,7 @@ import fc from "fast-check";
 import type { FieldList } from "../../src/proxy-tls/http/exchange.ts";
 import { fold, isProtected } from "../../src/proxy-tls/http/fields/names.ts";
 import { screenRequest } from "../../src/proxy-tls/http/fields/screen-request.ts";
-import { screenResponse } from "../../src/proxy-tls/http/fields/screen-response.ts";
+import { screenInterim, screenResponse } from "../../src/proxy-tls/http/fields/screen-response.ts";
 import { screenTrailers } from "../../src/proxy-tls/http/fields/screen-trailers.ts";
 import { rawRequest, rawRequest2, rawResponse, responseRulesOf, rulesOf } from "../proxy-tls/support/heads.ts";
 import { refusalOf } from "../proxy-tls/support/refusal.ts";
@@ -167,14 +167,24 @@ test("one field that would arrive as two, or as another one, is refused", () => 
     "a\x7f",
   ];
   for (const value of values) {
-    assert.deepEqual(
-      refusalOf(() => screenRequest(rawRequest2(["x-a", value]), strict)),
-      [400, "field-value"],
-    );
-    assert.deepEqual(
-      refusalOf(() => screenResponse(rawResponse(["x-a", value], { version: "2" }), responseRulesOf())),
-      [502, "field-value"],
-    );
+    // In HTTP/1 the codec has refused it before: what the screens keep is written without another look.
+    for (const raw of [rawRequest2(["x-a", value]), rawRequest(["x-a", value]), rawRequest(["via", value])]) {
+      assert.deepEqual(
+        refusalOf(() => screenRequest(raw, strict)),
+        [400, "field-value"],
+      );
+    }
+    for (const version of ["2", "1.1"] as const) {
+      const raw = rawResponse(["x-a", value], { version });
+      assert.deepEqual(
+        refusalOf(() => screenResponse(raw, responseRulesOf())),
+        [502, "field-value"],
+      );
+      assert.deepEqual(
+        refusalOf(() => screenInterim({ ...raw, status: 103 }, responseRulesOf())),
+        [502, "field-value"],
+      );
+    }
   }
   for (const name of [
     "x-a\r\nx",

@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
 import { correlate } from "../../src/proxy-tls/http/fields/correlation.ts";
-import { outgoingRequestFields } from "../../src/proxy-tls/http/fields/outgoing.ts";
+import { outgoingRequest } from "../../src/proxy-tls/http/fields/outgoing.ts";
+import { NO_SAFE_FIELDS, safe } from "../../src/proxy-tls/http/fields/safe-fields.ts";
 import { screenRequest } from "../../src/proxy-tls/http/fields/screen-request.ts";
 import { writeElement } from "../../src/proxy-tls/http/fields/xfcc.ts";
 import { systemRandom } from "../../src/runtime/index.ts";
@@ -18,7 +19,8 @@ function seen(fields: readonly string[], version: "1.1" | "2", xfcc: string | un
   const rules = rulesOf({ http: { allowUnderscores: true } });
   const head = screenRequest(version === "2" ? rawRequest2(fields) : rawRequest(fields), rules);
   const correlation = correlate(head.fields, systemRandom);
-  const written = outgoingRequestFields(head, { correlation, xfcc, via: VIA });
+  const clientCert = xfcc === undefined ? NO_SAFE_FIELDS : safe(["x-forwarded-client-cert", xfcc]);
+  const written = outgoingRequest(head, { correlation, clientCert, via: VIA }).fields;
   return written.filter(
     (_, index) => /^x.forwarded.client.cert$/i.test(written[index - (index % 2)] ?? "") && index % 2 === 1,
   );

@@ -36,8 +36,8 @@ export interface RequestHead {
   readonly path: string;
   /** The one normalised host[:port] that is authorized and sent. */
   readonly authority: string;
-  /** End-to-end fields only: no host, framing, hop-by-hop, Connection-nominated or protected ones. */
-  readonly fields: FieldList;
+  /** End-to-end fields only: no host, framing, hop-by-hop, Connection-nominated or protected ones. Each went through the one validator. */
+  readonly fields: SafeFields;
   readonly body: BodyFraming;
   /** The client waits for 100 before it sends the body. */
   readonly expectsContinue: boolean;
@@ -47,27 +47,19 @@ export interface RequestHead {
   readonly close: boolean;
 }
 
-/** A final response, stripped like a request. */
+/** A final response, stripped like a request: it may be written as it is. */
 export interface ResponseHead {
   /** 200 to 599. */
   readonly status: number;
-  readonly fields: FieldList;
+  /** Complete but for framing and connection fields, which the engine writes. */
+  readonly fields: SafeFields;
   readonly body: BodyFraming;
   /** HTTP/1: the target said `Connection: close`, speaks HTTP/1.0, or ends the body by closing: never pooled. */
   readonly close: boolean;
 }
 
-/** A request that may be written: every field went through the one validator. */
-export interface WritableRequest extends RequestHead {
-  /** Complete but for host, framing and connection fields, which the engine writes. */
-  readonly fields: SafeFields;
-}
-
-/** A response that may be written. */
-export interface WritableResponse extends ResponseHead {
-  /** Complete but for framing and connection fields, which the engine writes. */
-  readonly fields: SafeFields;
-}
+/** A request as it is written: complete but for host, framing and connection fields, which the engine writes. */
+export type WritableRequest = RequestHead;
 
 /** Why an exchange ended before its time. */
 export type AbortCause =
@@ -103,7 +95,7 @@ export interface ServerExchange {
    * Sends the head of the final response; at most once. Before the whole request was read, the engine closes the connection after this
    * exchange (early response).
    */
-  respond(head: WritableResponse): void;
+  respond(head: ResponseHead): void;
   /** Sends bytes of the body. @returns false: wait for the event `writable` */
   write(chunk: Uint8Array): boolean;
   /** Ends the response; trailers only where the client and the version allow them. */
@@ -121,7 +113,7 @@ export interface ServerExchange {
 export interface ServerEvents {
   /** The bytes are never changed afterwards: they may be written on without a copy. */
   data(chunk: Uint8Array): void;
-  end(trailers: FieldList): void;
+  end(trailers: SafeFields): void;
   /** Nothing more comes, and nothing that is written arrives. */
   aborted(cause: AbortCause): void;
   /** The response may be written again. */
@@ -156,12 +148,12 @@ export interface ClientExchange {
 
 /** What the client engine tells about the response. */
 export interface ClientEvents {
-  interim(status: 100 | 103, fields: FieldList): void;
+  interim(status: 100 | 103, fields: SafeFields): void;
   head(head: ResponseHead): void;
   /** The bytes are never changed afterwards. */
   data(chunk: Uint8Array): void;
   /** The response was complete. */
-  end(trailers: FieldList): void;
+  end(trailers: SafeFields): void;
   writable(): void;
   /** The response will never be complete. */
   failed(failure: UpstreamFailure): void;

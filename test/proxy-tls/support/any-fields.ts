@@ -77,7 +77,10 @@ const token = fc.oneof(
   fc.constantFrom(...NAMES, "close", "trailers", "", " ", "a b", "x;y"),
   fc.constantFrom("X-A", "CLOSE", "Via"),
 );
-const connection = fc.array(token, { maxLength: 3 }).map((tokens) => ["connection", tokens.join(", ")] as const);
+// Without space around it, as every value comes from the codec.
+const connection = fc
+  .array(token, { maxLength: 3 })
+  .map((tokens) => ["connection", tokens.join(", ").replace(/^ +| +$/g, "")] as const);
 const field = fc.tuple(fc.constantFrom(...NAMES), fc.constantFrom(...VALUES));
 // Mostly fields that pass, or a mixture is nearly always refused.
 const plain = fc.tuple(

@@ -9,7 +9,7 @@ import { fieldValue, without } from "./lists.ts";
 import { isRequestId } from "./request-id.ts";
 import * as roles from "./roles.ts";
 import type { RequestRules } from "./rules.ts";
-import { checkField } from "./safe-fields.ts";
+import { checkField, markChecked, type SafeFields } from "./safe-fields.ts";
 import { isTraceparent } from "./traceparent.ts";
 import { viaNames } from "./via.ts";
 
@@ -39,12 +39,13 @@ export class RequestFields {
   take(fields: FieldList): void {
     const kept = this.#kept;
     const fieldRoles = this.#rules.roles;
-    const unchecked = this.#version === "2";
+    const http2 = this.#version === "2";
     for (let index = 0; index < fields.length; index += 2) {
       const name = fields[index] ?? "";
       const value = fields[index + 1] ?? "";
       const role = fieldRoles.roleOf(name);
-      if (unchecked && !checkField(name, value)) throw refused("field-value");
+      // The codec of HTTP/1 has looked at what is not kept.
+      if ((http2 || role === roles.PASS) && !checkField(name, value)) throw refused("field-value");
       if (role === roles.PASS) kept.push(name, value);
       else this.#special(role, name, value);
     }
@@ -60,9 +61,11 @@ export class RequestFields {
   }
 
   /** The fields that are decided on and written. */
-  finish(hasBody: boolean): FieldList {
+  finish(hasBody: boolean): SafeFields {
     const unwanted = this.#unwanted(hasBody);
-    return unwanted === undefined ? this.#kept : without(this.#kept, unwanted);
+    const fields = unwanted === undefined ? this.#kept : without(this.#kept, unwanted);
+    markChecked(fields);
+    return fields;
   }
 
   #special(role: number, name: string, value: string): void {
@@ -120,6 +123,7 @@ export class RequestFields {
   }
 
   #keep(role: number, name: string, value: string): void {
+    if (this.#version !== "2" && !checkField(name, value)) throw refused("field-value");
     if ((role & roles.NAMED) !== 0 && fieldValue(this.#kept, name) !== undefined) throw refused("field-twice");
     this.#kept.push(name, value);
   }
@@ -129,7 +133,11 @@ export class RequestFields {
     if (this.#cookieAt === -1) {
       this.#cookieAt = this.#kept.length;
       this.#kept.push("cookie", value);
-    } else this.#kept[this.#cookieAt + 1] += `; ${value}`;
+    } else {
+      // It would end in a space.
+      if (value === "") throw refused("field-value");
+      this.#kept[this.#cookieAt + 1] += `; ${value}`;
+    }
   }
 
   /** HTTP/2 has no connection-specific fields (RFC 9113 section 8.2.2). */

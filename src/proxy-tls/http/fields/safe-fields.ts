@@ -1,13 +1,14 @@
-// The one validator of what is written: every list of fields, what we add included, goes through it before either writer takes it. The
-// writers accept only its branded result. node:http2 validates nothing that we send, and a latin1 writer cuts U+010A down to LF, so
-// nothing beyond the tables is let through: above U+00FF throws like a control character.
+// The one validator of what is written: every field, what we add included, goes through checkField before either writer takes it. The
+// writers accept only the branded list. node:http2 validates nothing that we send, and a latin1 writer cuts U+010A down to LF, so
+// nothing beyond the tables is let through: above U+00FF throws like a control character. Each field is looked at once: what the screens
+// have checked and kept is decided on, and is written as it is.
 import type { FieldList } from "../exchange.ts";
 import { type HttpRefusal, RefusedError } from "../refusal.ts";
 import { consistsOf, NAME_CHARACTERS, VALUE_CHARACTERS } from "./characters.ts";
 
 declare const validated: unique symbol;
 
-/** Fields that may be written as they are. Made by assertSafeFields alone. */
+/** Fields that may be written as they are. Made by assertSafeFields and, field by field, by those who may call markChecked. */
 export type SafeFields = FieldList & { readonly [validated]: true };
 
 /** None. */
@@ -37,6 +38,12 @@ export function assertSafeFields(fields: FieldList, refusal: HttpRefusal): asser
     if (name === undefined || value === undefined || !checkField(name, value)) throw new RefusedError(refusal);
   }
 }
+
+/**
+ * Brands a list that was put together from fields that went through checkField one by one. Checks nothing: for the screens and for
+ * outgoing.ts alone, which a test holds. The list must not be changed afterwards.
+ */
+export function markChecked(_fields: FieldList): asserts _fields is SafeFields {}
 
 /** Brands fields of our own making: constants. @throws RefusedError where one may not be written after all */
 export function safe(fields: FieldList): SafeFields {

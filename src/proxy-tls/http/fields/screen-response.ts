@@ -1,6 +1,6 @@
 // From a response as it was parsed to what the caller may see: end-to-end fields only, none that is ours to say. What a target may not
 // say is 502.
-import { type FieldList, NO_FIELDS, type ResponseHead } from "../exchange.ts";
+import { NO_FIELDS, type ResponseHead } from "../exchange.ts";
 import type { RawResponseHead } from "../raw-head.ts";
 import { badResponse, RefusedError } from "../refusal.ts";
 import { ConnectionField } from "./connection-field.ts";
@@ -8,7 +8,7 @@ import { checkHeadSize } from "./head-size.ts";
 import { without } from "./lists.ts";
 import * as roles from "./roles.ts";
 import type { ResponseRules } from "./rules.ts";
-import { checkField } from "./safe-fields.ts";
+import { checkField, markChecked, type SafeFields } from "./safe-fields.ts";
 
 /**
  * Screens a final response.
@@ -27,12 +27,12 @@ export function screenResponse(raw: RawResponseHead, rules: ResponseRules): Resp
  * Screens the fields of an interim response. Which of them pass is the engines' to know; switching protocols is refused.
  * @throws RefusedError 502
  */
-export function screenInterim(raw: RawResponseHead, rules: ResponseRules): FieldList {
+export function screenInterim(raw: RawResponseHead, rules: ResponseRules): SafeFields {
   if (raw.status < 100 || raw.status > 199 || raw.status === 101) throw refused("interim-status");
   return screenFields(raw, rules, new ConnectionField());
 }
 
-function screenFields(raw: RawResponseHead, rules: ResponseRules, connection: ConnectionField): FieldList {
+function screenFields(raw: RawResponseHead, rules: ResponseRules, connection: ConnectionField): SafeFields {
   const http2 = raw.version === "2";
   if (http2) checkHeadSize(0, raw.fields, NO_FIELDS, badResponse);
   const kept: string[] = [];
@@ -40,7 +40,7 @@ function screenFields(raw: RawResponseHead, rules: ResponseRules, connection: Co
     const name = raw.fields[index] ?? "";
     const value = raw.fields[index + 1] ?? "";
     const action = rules.roles.roleOf(name) & roles.ACTION;
-    if (http2 && !checkField(name, value)) throw refused("field-value");
+    if (!checkField(name, value)) throw refused("field-value");
     switch (action) {
       case roles.REMOVE:
       case roles.PROTECTED:
@@ -57,7 +57,9 @@ function screenFields(raw: RawResponseHead, rules: ResponseRules, connection: Co
         kept.push(name, value);
     }
   }
-  return connection.nominated === undefined ? kept : without(kept, connection.nominated);
+  const fields = connection.nominated === undefined ? kept : without(kept, connection.nominated);
+  markChecked(fields);
+  return fields;
 }
 
 function refused(reason: string): RefusedError {

@@ -1,17 +1,17 @@
 // Trailers pass by an allow-list: they come after everything was decided, and many programs merge them into the head. Others are dropped
 // and counted; those that are ours to say are refused.
-import { type FieldList, NO_FIELDS } from "../exchange.ts";
+import type { FieldList } from "../exchange.ts";
 import { RefusedError } from "../refusal.ts";
 import * as roles from "./roles.ts";
 import type { TrailerRules } from "./rules.ts";
-import { checkField } from "./safe-fields.ts";
+import { checkField, markChecked, NO_SAFE_FIELDS, type SafeFields } from "./safe-fields.ts";
 
 /**
  * Screens the trailers of a request or of a response, by the rules of either.
  * @throws RefusedError 400 for a request, 502 for a response
  */
-export function screenTrailers(trailers: FieldList, rules: TrailerRules): FieldList {
-  if (trailers.length === 0) return NO_FIELDS;
+export function screenTrailers(trailers: FieldList, rules: TrailerRules): SafeFields {
+  if (trailers.length === 0) return NO_SAFE_FIELDS;
   const kept: string[] = [];
   for (let index = 0; index < trailers.length; index += 2) {
     const name = trailers[index] ?? "";
@@ -22,6 +22,7 @@ export function screenTrailers(trailers: FieldList, rules: TrailerRules): FieldL
     if (passes(name, role, rules)) kept.push(name, value);
     else rules.count("dropped-trailer");
   }
+  markChecked(kept);
   return kept;
 }
 

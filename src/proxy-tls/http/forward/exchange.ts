@@ -13,7 +13,6 @@ import type {
   AbortCause,
   ClientEvents,
   ClientExchange,
-  FieldList,
   RequestHead,
   ResponseHead,
   ServerEvents,
@@ -21,15 +20,7 @@ import type {
   UpstreamFailure,
   WritableRequest,
 } from "../exchange.ts";
-import {
-  type Correlation,
-  correlate,
-  NO_SAFE_FIELDS,
-  outgoingRequestFields,
-  outgoingRequestTrailers,
-  outgoingResponseFields,
-  type SafeFields,
-} from "../fields/index.ts";
+import { type Correlation, correlate, NO_SAFE_FIELDS, outgoingRequest, type SafeFields } from "../fields/index.ts";
 import { BODY_IDLE, type HttpRefusal, RefusedError } from "../refusal.ts";
 import type { Forwarder } from "./forwarder.ts";
 import { refusalOf, refusalOfConnect } from "./upstream-refusal.ts";
@@ -112,11 +103,11 @@ export class ForwardedExchange implements ServerEvents, Waiter {
     } else if (!this.#upstream.write(chunk)) this.#downstream.pauseBody();
   }
 
-  end(trailers: FieldList): void {
+  end(trailers: SafeFields): void {
     if (this.#over) return;
-    this.#requestTrailers = outgoingRequestTrailers(trailers);
+    this.#requestTrailers = trailers;
     if (this.#upstream === undefined) return;
-    this.#upstream.end(this.#requestTrailers);
+    this.#upstream.end(trailers);
     this.#awaitResponse();
   }
 
@@ -167,13 +158,13 @@ export class ForwardedExchange implements ServerEvents, Waiter {
     this.#deadline?.clear();
     this.#held = undefined;
     const respondedAt = performance.now();
-    this.#downstream.respond({ ...head, fields: outgoingResponseFields(head.fields) });
+    this.#downstream.respond(head);
     this.#status = head.status;
     this.#addedMs = this.#sentAt - this.#began + (performance.now() - respondedAt);
   }
 
-  responseInterim(status: 100 | 103, fields: FieldList): void {
-    this.#downstream.interim(status, outgoingResponseFields(fields));
+  responseInterim(status: 100 | 103, fields: SafeFields): void {
+    this.#downstream.interim(status, fields);
   }
 
   responseData(chunk: Uint8Array): void {
@@ -182,9 +173,9 @@ export class ForwardedExchange implements ServerEvents, Waiter {
     if (!this.#downstream.write(chunk)) this.#upstream?.pauseBody();
   }
 
-  responseEnd(trailers: FieldList): void {
+  responseEnd(trailers: SafeFields): void {
     if (this.#over) return;
-    this.#downstream.end(outgoingResponseFields(trailers));
+    this.#downstream.end(trailers);
     this.#record(undefined, undefined);
   }
 
@@ -229,8 +220,8 @@ export class ForwardedExchange implements ServerEvents, Waiter {
     const correlation = correlate(head.fields, route.random);
     this.#correlation = correlation;
     try {
-      const additions = { correlation, xfcc: this.#forwarder.clientCert(), via: route.via() };
-      this.#outgoing = { ...head, fields: outgoingRequestFields(head, additions) };
+      const additions = { correlation, clientCert: this.#forwarder.clientCert(), via: route.via() };
+      this.#outgoing = outgoingRequest(head, additions);
       return undefined;
     } catch (error) {
       if (!(error instanceof RefusedError)) throw error;
@@ -366,7 +357,7 @@ class UpstreamSide implements ClientEvents {
     this.#exchange = exchange;
   }
 
-  interim(status: 100 | 103, fields: FieldList): void {
+  interim(status: 100 | 103, fields: SafeFields): void {
     this.#exchange.responseInterim(status, fields);
   }
 
@@ -378,7 +369,7 @@ class UpstreamSide implements ClientEvents {
     this.#exchange.responseData(chunk);
   }
 
-  end(trailers: FieldList): void {
+  end(trailers: SafeFields): void {
     this.#exchange.responseEnd(trailers);
   }
 

@@ -3,7 +3,7 @@
 import type { ProxyPeer } from "../../identity/peer.ts";
 import type { ConnectionDecider, Decision } from "../../policy/decision.ts";
 import type { RequestHandler, RequestHead } from "../exchange.ts";
-import { xfccElement } from "../fields/index.ts";
+import { NO_SAFE_FIELDS, type SafeFields, safe, xfccElement } from "../fields/index.ts";
 import type { RawRequestHead } from "../raw-head.ts";
 import type { HttpRefusal } from "../refusal.ts";
 import { ForwardedExchange } from "./exchange.ts";
@@ -29,7 +29,7 @@ export class Forwarder {
   readonly #active = new Set<ForwardedExchange>();
   #decider: ConnectionDecider | undefined;
   #policyRevision = 0;
-  #clientCert: string | undefined;
+  #clientCert: SafeFields | undefined;
   #clientCertBy = "";
 
   constructor(route: ForwardRoute, from: ForwardedPeer) {
@@ -58,13 +58,14 @@ export class Forwarder {
     return this.route.direction === "inbound" && this.#present().allowsNothing;
   }
 
-  /** The XFCC element of the peer; undefined where there is no peer, or the listener does not say it. */
-  clientCert(): string | undefined {
+  /** The XFCC field of the peer; none where there is no peer, or the listener does not say it. @throws RefusedError it cannot be written */
+  clientCert(): SafeFields {
     const { peer } = this.from;
-    if (peer === undefined || !this.route.setsClientCert) return undefined;
+    if (peer === undefined || !this.route.setsClientCert) return NO_SAFE_FIELDS;
     const { ownId } = this.route.state.current();
     if (this.#clientCert === undefined || this.#clientCertBy !== ownId) {
-      this.#clientCert = xfccElement(ownId, peer, () => this.count("xfcc-pair-left-out"));
+      const element = xfccElement(ownId, peer, () => this.count("xfcc-pair-left-out"));
+      this.#clientCert = safe(["x-forwarded-client-cert", element]);
       this.#clientCertBy = ownId;
     }
     return this.#clientCert;

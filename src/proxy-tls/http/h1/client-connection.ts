@@ -3,15 +3,15 @@
 import type { Socket } from "node:net";
 import { Deadline } from "../deadlines.ts";
 import type { ClientEngineOptions } from "../engine-options.ts";
-import {
-  type AbortCause,
-  type ClientEvents,
-  type ClientExchange,
-  type FieldList,
-  type HttpClientConnection,
-  NO_FIELDS,
-  type WritableRequest,
+import type {
+  AbortCause,
+  ClientEvents,
+  ClientExchange,
+  FieldList,
+  HttpClientConnection,
+  WritableRequest,
 } from "../exchange.ts";
+import { NO_SAFE_FIELDS } from "../fields/safe-fields.ts";
 import { screenInterim, screenResponse } from "../fields/screen-response.ts";
 import { screenTrailers } from "../fields/screen-trailers.ts";
 import type { RawResponseHead } from "../raw-head.ts";
@@ -78,7 +78,7 @@ export class H1ClientConnection implements HttpClientConnection, CarryingConnect
     const exchange = new H1ClientExchange(this, head, events);
     this.#exchange = exchange;
     this.#parser.expect(head.method);
-    this.#writer.add(writeRequestHead(head, head.fields));
+    this.#writer.add(writeRequestHead(head));
     if (head.body.kind === "none" || (head.body.kind === "length" && head.body.bytes === 0)) this.#writer.flush();
     return exchange;
   }
@@ -188,7 +188,7 @@ export class H1ClientConnection implements HttpClientConnection, CarryingConnect
 
   #onInterim(raw: RawResponseHead): void {
     const { status } = raw;
-    if (status === 100) this.#exchange?.events.interim(100, NO_FIELDS);
+    if (status === 100) this.#exchange?.events.interim(100, NO_SAFE_FIELDS);
     if (status !== 103) return;
     this.#refusing(() => this.#exchange?.events.interim(103, screenInterim(raw, this.#options.rules)));
   }

@@ -1,5 +1,5 @@
 // One request and its response on an HTTP/1.1 connection to a target: the request's half, written from the parsed state.
-import type { AbortCause, ClientEvents, ClientExchange, FieldList, RequestHead } from "../exchange.ts";
+import type { AbortCause, ClientEvents, ClientExchange, RequestHead } from "../exchange.ts";
 import type { SafeFields } from "../fields/safe-fields.ts";
 import { CHUNK_END, chunkHeader, lastChunk } from "./chunk-writer.ts";
 
@@ -78,7 +78,7 @@ export class H1ClientExchange implements ClientExchange {
   }
 
   /** The response was complete. A request that was not wholly written by then ends the connection. */
-  responseEnded(trailers: FieldList): void {
+  responseEnded(trailers: SafeFields): void {
     this.#over = true;
     // First told, then given back: who waits for a connection must not be served before this exchange is over.
     this.events.end(trailers);

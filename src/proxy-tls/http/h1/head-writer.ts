@@ -9,11 +9,10 @@ import { VISIBLE } from "./octets.ts";
 const STATUS_LINES: (string | undefined)[] = new Array(600);
 
 /**
- * A request's head, up to and with the empty line: request line, host, `fields`, framing. Nothing is written for a request without a body.
+ * A request's head, up to and with the empty line: request line, host, its fields, framing. Nothing is written for a request without a body.
  * @throws {TypeError} method, target or authority hold what would end their place in the head
  */
-export function writeRequestHead(head: RequestHead, fields: SafeFields): string {
-  const { method, target, authority, body } = head;
+export function writeRequestHead({ method, target, authority, fields, body }: RequestHead): string {
   if (method === "" || target === "" || authority === "" || !mayBeWritten(method, target, authority)) {
     throw new TypeError("A request line or host cannot be written: its parts must be parsed ones.");
   }

@@ -289,7 +289,7 @@ class H1ServerConnection implements HttpServerConnection, ExchangeConnection {
   #onRequestEnd(raw: FieldList): void {
     const exchange = this.#exchange;
     if (exchange === undefined) return;
-    let trailers = raw;
+    let trailers = NO_SAFE_FIELDS;
     try {
       if (raw.length > 0) trailers = screenTrailers(raw, this.#options.rules());
     } catch (error) {

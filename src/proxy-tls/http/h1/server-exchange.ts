@@ -1,6 +1,6 @@
 // One request and its response on an HTTP/1.1 server connection: the response's half. What is framing is written here from the parsed
 // state, never from fields that came.
-import type { RequestHead, ServerEvents, ServerExchange, WritableResponse } from "../exchange.ts";
+import type { RequestHead, ResponseHead, ServerEvents, ServerExchange } from "../exchange.ts";
 import { NO_SAFE_FIELDS, type SafeFields, safe } from "../fields/safe-fields.ts";
 import { type HttpRefusal, refusalBody, refusalFields } from "../refusal.ts";
 import { CHUNK_END, chunkHeader, lastChunk } from "./chunk-writer.ts";
@@ -57,7 +57,7 @@ export class H1ServerExchange implements ServerExchange {
     writer.flush();
   }
 
-  respond(head: WritableResponse): void {
+  respond(head: ResponseHead): void {
     if (this.#ended || this.responded) return;
     this.responded = true;
     const { method, close } = this.request;

@@ -155,7 +155,7 @@ export class H2ClientExchange implements ClientExchange, BodySink {
     const fields =
       head === undefined ? undefined : this.#reading(() => screenInterim(head, this.#connection.options.rules));
     if (fields === undefined) return;
-    if (head?.status === 100) this.#events.interim(100, NO_FIELDS);
+    if (head?.status === 100) this.#events.interim(100, NO_SAFE_FIELDS);
     else if (head?.status === 103) this.#events.interim(103, fields);
   }
 

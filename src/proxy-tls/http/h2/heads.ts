@@ -6,8 +6,8 @@ import {
   type FieldList,
   NO_BODY,
   OPEN_BODY,
+  type ResponseHead,
   type WritableRequest,
-  type WritableResponse,
 } from "../exchange.ts";
 import type { SafeFields } from "../fields/index.ts";
 import { declaredFraming } from "../h1/framing.ts";
@@ -100,7 +100,7 @@ export function writeRequestList(head: WritableRequest, scheme: Scheme): string[
 }
 
 /** A final response's head as node:http2 takes it. */
-export function writeResponseList(head: WritableResponse): string[] {
+export function writeResponseList(head: ResponseHead): string[] {
   const { fields } = head;
   const list = [":status", `${head.status}`];
   for (let index = 0; index < fields.length; index += 1) list.push(fields[index] ?? "");

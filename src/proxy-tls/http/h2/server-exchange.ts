@@ -5,9 +5,9 @@ import {
   type FieldList,
   NO_FIELDS,
   type RequestHead,
+  type ResponseHead,
   type ServerEvents,
   type ServerExchange,
-  type WritableResponse,
 } from "../exchange.ts";
 import { checkHeadSize, headTooLarge } from "../fields/head-size.ts";
 import { NO_SAFE_FIELDS, type SafeFields } from "../fields/safe-fields.ts";
@@ -62,7 +62,7 @@ export class H2ServerExchange implements ServerExchange, BodySink {
     const { body } = this.request;
     if (this.#body === undefined) {
       this.#stream.resume();
-      if (!this.#over) events.end(NO_FIELDS);
+      if (!this.#over) events.end(NO_SAFE_FIELDS);
       return;
     }
     if (!this.#over && !this.#body.paused) this.#idleSince = this.#connection.watch.now;
@@ -92,7 +92,7 @@ export class H2ServerExchange implements ServerExchange, BodySink {
     this.#attempt(() => this.#stream.additionalHeaders({ ...fieldObject(fields), ":status": status }));
   }
 
-  respond(head: WritableResponse): void {
+  respond(head: ResponseHead): void {
     if (this.#over || this.#responded) return;
     this.#responded = true;
     const { method, acceptsTrailers } = this.request;
@@ -206,7 +206,7 @@ export class H2ServerExchange implements ServerExchange, BodySink {
   #onRequestEnd(raw: FieldList): void {
     this.#idleSince = NOT_SET;
     this.#requestEnded = true;
-    let trailers = NO_FIELDS;
+    let trailers = NO_SAFE_FIELDS;
     try {
       if (raw.length > 0) {
         // They count into the head's limits.

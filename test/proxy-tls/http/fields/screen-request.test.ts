@@ -95,6 +95,18 @@ describe("A request that is let through", () => {
     ]);
   });
 
+  test("in HTTP/2 is 400 where a crumb is empty: the cookie would end in a space", () => {
+    for (const crumbs of [
+      ["cookie", "a=b", "cookie", ""],
+      ["cookie", "", "cookie", "", "cookie", "a=b"],
+    ]) {
+      assert.deepEqual(
+        refusalOf(() => screenRequest(rawRequest2(crumbs), rulesOf())),
+        [400, "field-value"],
+      );
+    }
+  });
+
   test("may have a body where a body means something, or where the listener allows it", () => {
     for (const framing of [OPEN_BODY, { kind: "length", bytes: 1 } as const]) {
       for (const method of ["POST", "PUT", "PATCH", "DELETE", "REPORT", "M-SEARCH"]) {
