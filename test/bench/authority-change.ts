@@ -10,7 +10,7 @@ import { ServerProcess } from "../support/server-process.ts";
 import { Authorities, makeEnterprise } from "./authorities.ts";
 import { Load } from "./load.ts";
 import { monotonicEpochMs } from "./paced.ts";
-import { type Figure, figure } from "./report.ts";
+import { type Figure, figure, tell } from "./report.ts";
 
 export interface AuthorityChangeOptions {
   /** Everybody must be able to pass through it (0711). */
@@ -24,8 +24,9 @@ export interface AuthorityChangeOptions {
   readonly warmUp: number;
   /** How long nothing changes. */
   readonly unchangedSeconds: number;
-  /** How often each thing is done. */
-  readonly changes: number;
+  /** So often a chain is imported: each of the two ways in turn. */
+  readonly imports: number;
+  readonly rotations: number;
   /** Told of each server, so that an interrupted bench leaves none behind. */
   onServer(server: ServerProcess): void;
 }
@@ -52,7 +53,7 @@ interface Outcome {
 
 type Change = (authorities: Authorities, index: number) => Promise<void>;
 
-/** Both kinds of change, each on a server of its own. Takes about a minute with 2 changes and 10 s unchanged. */
+/** Both kinds of change, each on a server of its own. Takes 50 s with 2 imports, a rotation and 2 s unchanged. */
 export async function measureAuthorityChange(options: AuthorityChangeOptions): Promise<Figure[]> {
   const imports = await measureImports(options);
   const rotations = await measureRotations(options);
@@ -83,7 +84,7 @@ async function measureImports(options: AuthorityChangeOptions): Promise<Outcome>
   const begin = async (authorities: Authorities): Promise<void> => {
     await authorities.import(enterprise, await authorities.request(), { emergency: false });
   };
-  return await underLoad(options, "import", { upstream: "offline", ...QUICK_ROTATION }, begin, change);
+  return await underLoad(options, "import", { upstream: "offline", ...QUICK_ROTATION }, begin, change, options.imports);
 }
 
 async function measureRotations(options: AuthorityChangeOptions): Promise<Outcome> {
@@ -101,7 +102,7 @@ async function measureRotations(options: AuthorityChangeOptions): Promise<Outcom
     }
   };
   const authority = { upstream: "disk", disk: { certificateFile, keyFile }, ...QUICK_ROTATION };
-  return await underLoad(options, "rotate", authority, async () => {}, change);
+  return await underLoad(options, "rotate", authority, async () => {}, change, options.rotations);
 }
 
 async function underLoad(
@@ -110,7 +111,9 @@ async function underLoad(
   authority: Readonly<Record<string, unknown>>,
   begin: (authorities: Authorities) => Promise<void>,
   change: Change,
+  changes: number,
 ): Promise<Outcome> {
+  tell(`authority: ${name}`);
   const folder = join(options.folder, name);
   mkdirSync(folder, { mode: 0o711 });
   const passphraseFile = join(folder, "passphrase");
@@ -134,7 +137,7 @@ async function underLoad(
     await load.prepare(options.warmUp);
     await load.run(options.warmUp, options.workloads / 2);
     await settled(server);
-    return await measure(options, name, load, authorities, change);
+    return await measure(options, name, load, authorities, change, changes);
   } finally {
     load?.close();
     authorities.close();
@@ -157,12 +160,14 @@ async function measure(
   load: Load,
   authorities: Authorities,
   change: Change,
+  changes: number,
 ): Promise<Outcome> {
   await load.pace(PER_SECOND);
   await sleep(AFTERMATH_MS);
   const unchanged = await timed(() => sleep(options.unchangedSeconds * 1000));
   const windows: Window[] = [];
-  for (let index = 0; index < options.changes; index++) {
+  for (let index = 0; index < changes; index++) {
+    tell(`${name}: change ${index + 1} of ${changes}`);
     windows.push(
       await timed(async () => {
         await change(authorities, index);
@@ -185,7 +190,7 @@ async function measure(
     failures: calls.failures.map(({ sentence }) => sentence),
   };
   const worst = windows.map((window) => within([window]).at(-1)?.toFixed(1));
-  console.log(
+  tell(
     `${name}: the slowest call of each change ${worst.join(", ")} ms; with nothing changed ${outcome.unchanged.at(-1)?.toFixed(1)} ms`,
   );
   return outcome;

@@ -6,12 +6,11 @@ import { measureFloor } from "./floor.ts";
 import { quantileBetween, readHistogram } from "./histogram.ts";
 import type { Load } from "./load.ts";
 import { cpuSecondsBelow, cpuSecondsOf, residentMegabytes } from "./process-stats.ts";
-import { type Figure, figure, median } from "./report.ts";
+import { type Figure, figure, median, tell } from "./report.ts";
 import { identityFrom, prepareKey } from "./workload.ts";
 
 const IN_FLIGHT = 32;
 const COMMIT_HISTOGRAM = "mesh_ca_ledger_commit_seconds";
-const IDLE_SECONDS = 5;
 const MEMORY_SAMPLE_MS = 250;
 const START_TIMEOUT_MS = 30_000;
 
@@ -20,6 +19,8 @@ export interface IssuanceSize {
   readonly rounds: number;
   readonly perRound: number;
   readonly starts: number;
+  /** Before idle memory is read. */
+  readonly idleSeconds: number;
 }
 
 interface IssuanceRun {
@@ -47,6 +48,7 @@ export async function measureIssuance(
   client: Load,
   size: IssuanceSize & IssuanceRun,
 ): Promise<Figure[]> {
+  tell("issuance");
   target.spawn(size.serverFlags);
   await target.ready();
   await client.enrol(
@@ -60,9 +62,10 @@ export async function measureIssuance(
   for (let index = 0; index < size.rounds; index++) {
     rounds.push(await measureRound(target, client, size.perRound));
     const last = rounds.at(-1);
-    if (last) console.log(`round ${index + 1} of ${size.rounds}: ${describe(last)}`);
+    if (last) tell(`issuance: round ${index + 1} of ${size.rounds}: ${describe(last)}`);
   }
 
+  tell(`issuance: ${size.starts} starts`);
   const identity = await client.identity();
   client.close();
   await target.stop();
@@ -75,13 +78,11 @@ export async function measureIssuance(
     current = await firstCertificate(target, current);
     starts.push((performance.now() - started) / 1000);
     if (index === size.starts - 1) {
-      await sleep(IDLE_SECONDS * 1000);
+      await sleep(size.idleSeconds * 1000);
       idleMb = residentMegabytes(target.pid);
     }
     await target.stop();
   }
-  console.log("");
-
   const middle = (pick: (round: Round) => number): number => median(rounds.map(pick));
   const grown = (rounds.at(-1)?.residentMb ?? 0) - (rounds[Math.floor(size.rounds / 5)]?.residentMb ?? 0);
   return [

@@ -1,5 +1,5 @@
 // CPU time and memory of other processes, from Linux's /proc. The kernel counts CPU time by the scheduler's clock, so the sum
-// of user and system time is exact to one tick (10 ms), whatever the sampling.
+// of user and system time is exact to one tick (10 ms), whatever the sampling; what each thread has run is there in nanoseconds.
 import { readdirSync, readFileSync } from "node:fs";
 
 const TICKS_PER_SECOND = 100; // USER_HZ on every Linux that Node runs on
@@ -29,11 +29,38 @@ export function cpuSecondsBelow(pid: number): number {
   return sum;
 }
 
+/**
+ * CPU time of a process and everything below it, in seconds, exact to what runs at this moment. For processes whose threads and children
+ * live as long as they do: what an ended one has used is not in it. Falls back to ticks on a kernel without schedstat (proc(5)).
+ */
+export function exactCpuSeconds(pid: number): number {
+  let sum = 0;
+  for (const process of [pid, ...descendants(pid)]) sum += threadSeconds(process) ?? cpuSecondsOf(process);
+  return sum;
+}
+
+function threadSeconds(pid: number): number | undefined {
+  try {
+    let nanoseconds = 0;
+    for (const thread of readdirSync(`/proc/${pid}/task`)) {
+      nanoseconds += Number(readFileSync(`/proc/${pid}/task/${thread}/schedstat`, "utf8").split(" ")[0]);
+    }
+    return nanoseconds > 0 ? nanoseconds / 1e9 : undefined; // zero: the kernel does not count
+  } catch {
+    return undefined;
+  }
+}
+
 /** Resident memory of a process in megabytes (2^20 bytes). */
 export function residentMegabytes(pid: number): number {
   const line = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"));
   if (line === null) throw new Error(`process ${pid} has ended`);
   return Number(line[1]) / 1024;
+}
+
+/** Of a process and everything below it. What they share counts in each: to be used for growth. */
+export function residentMegabytesOfTree(pid: number): number {
+  return [pid, ...descendants(pid)].reduce((sum, process) => sum + residentMegabytes(process), 0);
 }
 
 /** The processes below `pid`, at any depth. */

@@ -1,6 +1,5 @@
-// The figures: their names and budgets (which are promises, and change only with a reason), the table for people, the JSON for
-// machines, and which budgets were missed.
-import { writeFileSync } from "node:fs";
+// The figures: their names and budgets (which are promises, and change only with a reason), the table for people, and which budgets
+// were missed.
 
 export interface Figure {
   readonly name: string;
@@ -74,12 +73,10 @@ export function printTable(figures: readonly Figure[]): void {
     );
 }
 
-export function writeJson(
-  file: string,
-  machine: Readonly<Record<string, string | number>>,
-  figures: readonly Figure[],
-): void {
-  writeFileSync(file, `${JSON.stringify({ machine, figures }, null, 2)}\n`);
+/** What is under way, with minutes and seconds since the bench began. */
+export function tell(sentence: string): void {
+  const seconds = Math.floor(performance.now() / 1_000);
+  console.log(`${String(Math.floor(seconds / 60)).padStart(2)}:${String(seconds % 60).padStart(2, "0")}  ${sentence}`);
 }
 
 export function median(values: readonly number[]): number {

@@ -5,9 +5,9 @@ import { describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { quantileBetween, readHistogram } from "../bench/histogram.ts";
 import { Pacer } from "../bench/paced.ts";
-import { cpuSecondsOf, residentMegabytes } from "../bench/process-stats.ts";
+import { cpuSecondsOf, exactCpuSeconds, residentMegabytes, residentMegabytesOfTree } from "../bench/process-stats.ts";
 import { openCaller } from "../bench/proxy/calls.ts";
-import { measurePaired } from "../bench/proxy/rounds.ts";
+import { measureRounds } from "../bench/proxy/rounds.ts";
 import type { Subject } from "../bench/proxy/subject.ts";
 import { ANSWER, bulkChunks } from "../bench/proxy/traffic.ts";
 import { figure, median, missed, promise } from "../bench/report.ts";
@@ -51,38 +51,70 @@ describe("The bench", () => {
     assert.equal(promise(figure("proxy.l4_us", 2, "us")), "");
   });
 
-  test("pairs rounds: whoever goes first changes, and the figure is the median of the rounds' ratios", async () => {
+  describe("in rounds", () => {
     const order: string[] = [];
-    const spent = { slow: 0, fast: 0 };
-    const subject = (name: "slow" | "fast", usPerUnit: (round: number) => number): Subject & { work(): void } => {
-      let round = 0;
-      return {
-        name,
-        port: () => 1,
-        cpuSeconds: () => spent[name],
+    /** Spends `usPerUnit(n)` microseconds for each unit of its n-th piece of work, or fails in it. */
+    const subjectOf = (name: string, us: readonly (number | "fails")[], more: Partial<Subject> = {}) => {
+      let pieces = 0;
+      let spent = 0;
+      const subject: Subject = {
+        ...{ name, tag: "", foreign: false, port: () => 1, ...more },
+        cpuSeconds: () => spent,
         residentMegabytes: () => 0,
+        trimLogs: () => {},
         stop: async () => {},
-        work: () => {
-          order.push(name);
-          spent[name] += (usPerUnit(round++) * 100) / 1e6;
-        },
       };
+      const work = (count: number): void => {
+        order.push(name);
+        const next = us[pieces++] ?? 0;
+        if (next === "fails") throw new Error("refused");
+        spent += (next * count) / 1e6;
+      };
+      return [subject, work] as const;
     };
-    // The first is not measured; in the second one the machine is twice as slow for both.
-    const reference = subject("slow", (round) => [900, 20, 40, 20][round] ?? 0);
-    const ours = subject("fast", (round) => [1, 10, 20, 12][round] ?? 0);
-    const works = new Map<Subject, () => void>([reference, ours].map((one) => [one, () => one.work()]));
-    const run = { reference, ours, role: "l4", rounds: 3, perRound: 100, warmUp: 100 } as const;
-    const paired = await measurePaired({ ...run, work: async (one) => works.get(one)?.() });
-    assert.deepEqual(order, ["slow", "fast", "slow", "fast", "fast", "slow", "slow", "fast"]);
-    assert.ok(paired !== undefined);
-    assert.ok(Math.abs(paired.ratio - 0.5) < 1e-9, `${paired.ratio}`);
-    assert.ok(Math.abs(paired.referenceUs - 20) < 1e-6, `${paired.referenceUs}`);
-    assert.ok(Math.abs(paired.oursUs - 12) < 1e-6, `${paired.oursUs}`);
-    assert.equal(
-      await measurePaired({ ...run, ours: { ...ours, port: () => undefined }, work: async () => {} }),
-      undefined,
-    );
+    const measure = async (...subjects: readonly (readonly [Subject, (count: number) => void])[]) => {
+      order.length = 0;
+      const works = new Map(subjects);
+      const work = async (subject: Subject, _: number, count: number): Promise<void> => works.get(subject)?.(count);
+      const run = { role: "l4", rounds: 3, perRound: 100, warmUp: 100 } as const;
+      return await measureRounds({ ...run, subjects: subjects.map(([subject]) => subject), work });
+    };
+
+    test("turns the order round, and takes the median of the rounds' ratios", async () => {
+      // The first is not measured; in the second one the machine is twice as slow for both.
+      const reference = subjectOf("slow", [900, 20, 40, 20]);
+      const ours = subjectOf("fast", [1, 10, 20, 12]);
+      const measured = await measure(reference, ours);
+      assert.deepEqual(order, ["slow", "fast", "slow", "fast", "fast", "slow", "slow", "fast"]);
+      const [first, second] = [...measured.values()];
+      assert.ok(first !== undefined && second !== undefined);
+      const near = (value: number, expected: number): void =>
+        assert.ok(Math.abs(value - expected) < 1e-6, `${value}, not ${expected}`);
+      near(first.us, 20);
+      near(second.us, 12);
+      near(second.ratio, 0.5);
+      near(second.quartiles[1], 0.55 + 0.05);
+    });
+
+    test("has somebody else's program in every third round only, beside the reference of that round", async () => {
+      const reference = subjectOf("reference", [1, 10, 99, 99]);
+      const foreign = subjectOf("foreign", [1, 20], { foreign: true });
+      const measured = await measure(reference, foreign);
+      assert.equal(measured.get(foreign[0])?.ratio.toFixed(6), "2.000000");
+      assert.deepEqual(order, ["reference", "foreign", "reference", "foreign", "reference", "reference"]);
+    });
+
+    test("leaves out who has no such port, and somebody else's program that fails; one of ours that fails ends the bench", async () => {
+      const reference = subjectOf("reference", [1, 2, 2, 2]);
+      const absent = subjectOf("absent", [], { port: () => undefined });
+      const foreign = subjectOf("foreign", ["fails"], { foreign: true });
+      const measured = await measure(reference, absent, foreign);
+      assert.deepEqual(
+        [...measured.keys()].map(({ name }) => name),
+        ["reference"],
+      );
+      await assert.rejects(measure(reference, subjectOf("ours", [1, "fails"])), /refused/);
+    });
   });
 
   test("sends bodies of any length whose pieces are all different", () => {
@@ -141,11 +173,16 @@ describe("The bench", () => {
 
   test("counts CPU time and memory of a process", () => {
     const before = cpuSecondsOf(process.pid);
+    const exactBefore = exactCpuSeconds(process.pid);
     const end = performance.now() + 100;
     while (performance.now() < end);
     const spent = cpuSecondsOf(process.pid) - before;
     assert.ok(spent >= 0.03 && spent <= 1, `${spent} s`);
-    assert.ok(residentMegabytes(process.pid) > 10);
+    const exact = exactCpuSeconds(process.pid) - exactBefore;
+    assert.ok(exact >= 0.03 && exact <= 1, `${exact} s`);
+    const own = residentMegabytes(process.pid);
+    assert.ok(own > 10);
+    assert.ok(residentMegabytesOfTree(process.pid) > own * 0.8);
   });
 
   test("takes the median of odd and even counts", () => {

@@ -3,7 +3,7 @@
 import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import { connect } from "node:tls";
-import { type Figure, figure } from "../report.ts";
+import { type Figure, figure, tell } from "../report.ts";
 import { clientTls } from "./calls.ts";
 import type { LoadClient } from "./load.ts";
 import { type Ours, PROBE_TARGET } from "./ours.ts";
@@ -45,6 +45,8 @@ export async function measureChanges(
     }
   })();
   const carrying = bulk.bulk(bulkPort, "up", bulkBytes).then(() => bulk.bulk(bulkPort, "down", bulkBytes));
+  // Whoever fails first is heard at the end, after the others have ended.
+  for (const under of [calling, carrying]) under.catch(() => {});
   try {
     for (let change = 0; change < changes; change++) {
       const { serial } = await probe();
@@ -59,7 +61,7 @@ export async function measureChanges(
     await Promise.all([calling, carrying]);
   }
   await calls.close("changes");
-  console.log(
+  tell(
     `${changes} rotations and ${changes} reloads: ${failed} of ${done} calls failed ${failures.slice(0, 3).join("; ")}`,
   );
   return [

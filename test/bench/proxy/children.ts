@@ -1,14 +1,15 @@
 // The processes of the proxy's bench. What is measured runs on one core, everything else on the others, where taskset is there to
 // say so; its children inherit that.
 import { type ChildProcess, spawn } from "node:child_process";
-import { openSync } from "node:fs";
+import { closeSync, openSync, readFileSync, truncateSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { findProgram, projectRoot } from "../../../scripts/lib/command.ts";
-import { cpuSecondsBelow, cpuSecondsOf, residentMegabytes } from "../process-stats.ts";
+import { exactCpuSeconds, residentMegabytesOfTree } from "../process-stats.ts";
 
 const STOP_TIMEOUT_MS = 20_000;
+const LAST_WORDS = 600;
 const taskset = availableParallelism() > 1 ? findProgram("taskset") : undefined;
 
 /** Which core a process runs on: that of what is measured, or the others. */
@@ -26,10 +27,17 @@ export function pinned(place: Place, command: readonly string[]): readonly [stri
   return [program, args];
 }
 
+/** An interrupted bench leaves nobody behind. */
+const running = new Set<ChildProcess>();
+process.on("exit", () => {
+  for (const child of running) child.kill("SIGTERM");
+});
+
 /** A program that runs until it is stopped. */
 export class Program {
   readonly #child: ChildProcess;
   readonly #ended: Promise<unknown>;
+  readonly #log: string | undefined;
 
   /** @param log file that takes its standard output and error; undefined: the output is read by `firstLine` */
   constructor(place: Place, command: readonly string[], log?: string) {
@@ -39,7 +47,12 @@ export class Program {
       cwd: projectRoot,
       stdio: ["ignore", file ?? "pipe", file ?? "inherit"],
     });
-    this.#ended = new Promise((resolve) => this.#child.once("exit", resolve).once("error", resolve));
+    if (file !== undefined) closeSync(file);
+    this.#log = log;
+    running.add(this.#child);
+    this.#ended = new Promise((resolve) => this.#child.once("exit", resolve).once("error", resolve)).then(() =>
+      running.delete(this.#child),
+    );
   }
 
   get pid(): number {
@@ -61,11 +74,22 @@ export class Program {
 
   /** User and system time of the process, its threads and its children. */
   cpuSeconds(): number {
-    return cpuSecondsOf(this.pid) + cpuSecondsBelow(this.pid);
+    return exactCpuSeconds(this.pid);
   }
 
+  /** Of the process and its children. */
   residentMegabytes(): number {
-    return residentMegabytes(this.pid);
+    return residentMegabytesOfTree(this.pid);
+  }
+
+  /** Empties its log: a million lines are half a gigabyte, and nobody reads them. The file was opened for appending. */
+  trimLog(): void {
+    if (this.#log !== undefined) truncateSync(this.#log);
+  }
+
+  /** The end of what it has printed into its log, for whoever has to say why it does not run. */
+  lastWords(): string {
+    return this.#log === undefined ? "" : readFileSync(this.#log, "utf8").trim().slice(-LAST_WORDS);
   }
 
   async stop(): Promise<void> {

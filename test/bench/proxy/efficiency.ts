@@ -1,85 +1,86 @@
-// What a handshake, a call and a megabyte cost, as a multiple of what they cost a plain Node program.
-import { type Figure, figure, median } from "../report.ts";
+// What a handshake, a call and a megabyte cost, as a multiple of what they cost a plain Node program; and beside foreign programs.
+import { type Figure, figure, median, tell } from "../report.ts";
 import type { LoadClient } from "./load.ts";
 import type { Wire } from "./messages.ts";
-import { measurePaired, type Paired } from "./rounds.ts";
+import { type Measured, measureRounds, type Rounds } from "./rounds.ts";
 import type { Ports, Role, Subject } from "./subject.ts";
 
-/** After so many calls (half of them over HTTP/2, which does more in each) V8 has compiled what it will compile. */
-const WARM_UP_CALLS = 50_000;
-const WARM_UP_HANDSHAKES = 1_500;
 const CONNECTIONS = 64;
 const H2_SESSIONS = 8;
 const HANDSHAKES_IN_FLIGHT = 16;
-const BULK_PIECE = 64 * 1024 * 1024;
 const MEGABYTE = 1024 * 1024;
 
 export interface EfficiencySize {
   readonly rounds: number;
+  /** Of a round. HTTP/2 does more in each, and gets half. */
   readonly calls: number;
+  /** After so many V8 has compiled what it will compile. */
+  readonly warmUpCalls: number;
   readonly handshakes: number;
+  readonly warmUpHandshakes: number;
+  readonly bulkRounds: number;
   /** Bytes in each direction of a round. */
   readonly bulkBytes: number;
+  readonly latencyRounds: number;
   readonly latencyCalls: number;
 }
 
 export interface Sides {
   readonly reference: Subject;
   readonly ours: Subject;
+  readonly foreign: readonly Subject[];
   readonly load: LoadClient;
 }
 
-export async function measureEfficiency(sides: Sides, backend: Ports, size: EfficiencySize): Promise<Figure[]> {
-  const { rounds, handshakes, calls } = size;
-  const { load } = sides;
-  return [
-    ...ratio(
-      "handshake",
-      await measurePaired({
-        ...{ ...sides, role: "handshake", rounds, perRound: handshakes, warmUp: WARM_UP_HANDSHAKES },
-        work: async (_, port, count) => void (await load.handshakes(port, count, HANDSHAKES_IN_FLIGHT)),
-      }),
-    ),
-    ...ratio("l4", await measureCalls(sides, "l4", "tls", rounds, calls)),
-    ...ratio("http1", await measureCalls(sides, "http1", "tls", rounds, calls)),
-    ...ratio("http2", await measureCalls(sides, "http2", "h2", rounds, calls / 2)),
-    ...(await measureBulk(sides, size)),
-    ...(await measureAddedLatency(sides, backend, size)),
-  ];
-}
-
-function measureCalls(
-  { reference, ours, load }: Sides,
-  role: Role,
-  wire: Wire,
-  rounds: number,
-  perRound: number,
-): Promise<Paired | undefined> {
-  const warmUp = wire === "h2" ? WARM_UP_CALLS / 2 : WARM_UP_CALLS;
-  const group = ({ name }: Subject): string => `${role} ${name}`;
-  return measurePaired({
-    ...{ reference, ours, role, rounds, perRound, warmUp },
-    open: (subject, port) => load.open(group(subject), wire, port, wire === "h2" ? H2_SESSIONS : CONNECTIONS),
-    work: async (subject, _, count) => void (await load.run(group(subject), count, CONNECTIONS)),
-    close: (subject) => load.close(group(subject)),
+export async function measureHandshakes({ load, ...sides }: Sides, size: EfficiencySize): Promise<Figure[]> {
+  const { rounds, handshakes: perRound, warmUpHandshakes: warmUp } = size;
+  return ratio("handshake", sides, {
+    ...{ role: "handshake", rounds, perRound, warmUp },
+    work: async (_, port, count) => void (await load.handshakes(port, count, HANDSHAKES_IN_FLIGHT)),
   });
 }
 
-function ratio(name: string, paired: Paired | undefined): Figure[] {
-  if (paired === undefined) return [];
-  console.log(
-    `${name}: ${paired.oursUs.toFixed(1)} us, plain Node ${paired.referenceUs.toFixed(1)} us: ${paired.ratio.toFixed(2)}`,
-  );
-  return [
-    figure(`proxy.${name}_us`, paired.oursUs, "us"),
-    figure(`proxy.${name}_plain_us`, paired.referenceUs, "us"),
-    figure(`proxy.${name}_ratio`, paired.ratio, "of plain Node"),
-  ];
+/** @param role also the figures' name */
+export function measureCalls({ load, ...sides }: Sides, role: Role, size: EfficiencySize): Promise<Figure[]> {
+  const wire: Wire = role === "http2" ? "h2" : "tls";
+  const share = wire === "h2" ? 0.5 : 1;
+  const group = ({ name }: Subject): string => `${role} ${name}`;
+  return ratio(role, sides, {
+    ...{ role, rounds: size.rounds, perRound: size.calls * share, warmUp: size.warmUpCalls * share },
+    open: (subject, port) => load.open(group(subject), wire, port, wire === "h2" ? H2_SESSIONS : CONNECTIONS),
+    work: async (subject, _, count) => void (await load.run(group(subject), count, CONNECTIONS)),
+    close: async (subject) => {
+      await load.close(group(subject));
+      subject.trimLogs();
+    },
+  });
+}
+
+async function ratio(
+  name: string,
+  { reference, ours, foreign }: Omit<Sides, "load">,
+  run: Omit<Rounds, "subjects">,
+): Promise<Figure[]> {
+  const measured = await measureRounds({ ...run, subjects: [reference, ours, ...foreign] });
+  const figures: Figure[] = [];
+  for (const subject of [ours, reference, ...foreign]) {
+    const us = measured.get(subject)?.us;
+    if (us === undefined) continue;
+    figures.push(figure(`proxy.${name}${subject.tag === "" ? "" : `_${subject.tag}`}_us`, us, "us"));
+  }
+  const own = measured.get(ours);
+  if (own !== undefined) figures.push(figure(`proxy.${name}_ratio`, own.ratio, "of plain Node"));
+  tell(`${name}: ${[...measured].map(([subject, one]) => describe(subject, one)).join("; ")}`);
+  return figures;
+}
+
+function describe({ name }: Subject, { us, ratio, quartiles: [low, high] }: Measured): string {
+  return `${name} ${us.toFixed(1)} us = ${ratio.toFixed(2)} (half of the rounds ${low.toFixed(2)} to ${high.toFixed(2)})`;
 }
 
 /** Bodies up and down, over tcp and http listeners: the figure is the worse of the two. */
-async function measureBulk(sides: Sides, { rounds, bulkBytes }: EfficiencySize): Promise<Figure[]> {
-  const { load } = sides;
+export async function measureBulk({ load, reference, ours }: Sides, size: EfficiencySize): Promise<Figure[]> {
+  const { bulkRounds: rounds, bulkBytes } = size;
   const figures: Figure[] = [];
   const ratios: number[] = [];
   for (const [name, role] of [
@@ -87,42 +88,34 @@ async function measureBulk(sides: Sides, { rounds, bulkBytes }: EfficiencySize):
     ["bulk_http1", "bulk-http1"],
   ] as const) {
     const perRound = (2 * bulkBytes) / MEGABYTE;
-    const paired = await measurePaired({
-      ...{ ...sides, role, rounds, perRound, warmUp: perRound },
+    const measured = await measureRounds({
+      ...{ subjects: [reference, ours], role, rounds, perRound, warmUp: perRound },
       work: async (_, port) => {
-        for (const direction of ["up", "down"] as const) {
-          for (let left = bulkBytes; left > 0; left -= BULK_PIECE) {
-            await load.bulk(port, direction, Math.min(BULK_PIECE, left));
-          }
-        }
+        for (const direction of ["up", "down"] as const) await load.bulk(port, direction, bulkBytes);
       },
     });
-    if (paired === undefined) continue;
-    const perSecond = (us: number): number => 1e6 / us;
-    console.log(
-      `${name}: ${perSecond(paired.oursUs).toFixed(0)} MB a CPU second, plain Node ${perSecond(paired.referenceUs).toFixed(0)}: ` +
-        `${(1 / paired.ratio).toFixed(2)}`,
-    );
-    ratios.push(1 / paired.ratio);
-    figures.push(figure(`proxy.${name}_mb_per_cpu_s`, perSecond(paired.oursUs), "MB/s"));
-    figures.push(figure(`proxy.${name}_plain_mb_per_cpu_s`, perSecond(paired.referenceUs), "MB/s"));
+    tell(`${name}, CPU for a megabyte: ${[...measured].map(([subject, one]) => describe(subject, one)).join("; ")}`);
+    for (const [{ tag }, { us }] of measured) {
+      figures.push(figure(`proxy.${name}${tag === "" ? "" : `_${tag}`}_mb_per_cpu_s`, 1e6 / us, "MB/s"));
+    }
+    ratios.push(1 / (measured.get(ours)?.ratio ?? Number.NaN));
   }
-  if (ratios.length > 0) figures.push(figure("proxy.bulk_ratio", Math.min(...ratios), "of plain Node"));
+  figures.push(figure("proxy.bulk_ratio", Math.min(...ratios), "of plain Node"));
   return figures;
 }
 
 /** One call at a time, over mutual TLS through the proxy and straight to the backend in plaintext. */
-async function measureAddedLatency(
+export async function measureAddedLatency(
   { ours, load }: Sides,
   backend: Ports,
-  { rounds, latencyCalls }: EfficiencySize,
+  { latencyRounds, latencyCalls }: EfficiencySize,
 ): Promise<Figure[]> {
   const port = ours.port("http1");
   if (port === undefined) return [];
   await load.open("direct", "tcp", backend.small, 1);
   await load.open("through", "tls", port, 1);
   const added: number[] = [];
-  for (let round = 0; round <= rounds; round++) {
+  for (let round = 0; round <= latencyRounds; round++) {
     const direct = await load.run("direct", latencyCalls, 1);
     const through = await load.run("through", latencyCalls, 1);
     // The first is for the compilers.
@@ -130,6 +123,6 @@ async function measureAddedLatency(
   }
   await load.close("direct");
   await load.close("through");
-  console.log(`added latency, median: ${median(added).toFixed(3)} ms`);
+  tell(`added latency, median: ${median(added).toFixed(3)} ms`);
   return [figure("proxy.added_p50_ms", median(added), "ms")];
 }

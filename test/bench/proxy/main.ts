@@ -1,127 +1,137 @@
 // The proxy's part of the bench: what `mesh-ca proxy run` costs beside plain Node programs that do the same without policies, log and
-// metrics, in the same run on the same machine, and what it does while identities and policies change.
-import { mkdirSync } from "node:fs";
+// metrics, in the same run on the same machine, and what it does while identities and policies change. A whole run also has HAProxy and
+// nginx beside it, where they are installed.
 import { join } from "node:path";
-import type { Figure } from "../report.ts";
-import { figure } from "../report.ts";
+import { type Figure, figure, tell } from "../report.ts";
 import { measureChanges } from "./changes.ts";
-import { nodeProgram, placement } from "./children.ts";
-import { measureEfficiency } from "./efficiency.ts";
-import { LoadClient } from "./load.ts";
+import { placement } from "./children.ts";
+import {
+  type EfficiencySize,
+  measureAddedLatency,
+  measureBulk,
+  measureCalls,
+  measureHandshakes,
+} from "./efficiency.ts";
+import { findForeign } from "./foreign/start.ts";
 import { measureGrowth, measureIdle } from "./memory.ts";
-import { type Ours, startOurs } from "./ours.ts";
-import { BenchPki } from "./pki.ts";
-import { type Ports, parsePorts, type Role, startPlain } from "./subject.ts";
+import { requireOpenFiles, Started } from "./started.ts";
+import type { Role, Subject } from "./subject.ts";
 
-const GIGABYTE = 1024 ** 3;
+const MEGABYTE = 1024 ** 2;
 const ROLES: ReadonlySet<Role> = new Set(["handshake", "l4", "http1", "http2", "bulk-l4", "bulk-http1"]);
 
-const WHOLE = {
-  efficiency: { rounds: 7, calls: 20_000, handshakes: 2_000, bulkBytes: GIGABYTE / 2, latencyCalls: 3_000 },
+/** In this order; all but the last on the same processes. */
+export const PROXY_PARTS = [
+  "handshake",
+  "l4",
+  "http1",
+  "http2",
+  "bulk",
+  "latency",
+  "growth",
+  "changes",
+  "idle",
+] as const;
+export type ProxyPart = (typeof PROXY_PARTS)[number];
+
+interface Size {
+  readonly efficiency: EfficiencySize;
+  readonly idle: { readonly connections: number; readonly settleMs: number };
+  readonly requests: number;
+  readonly changes: { readonly changes: number; readonly bulkBytes: number };
+}
+
+const WHOLE: Size = {
+  efficiency: {
+    ...{ rounds: 21, calls: 6_000, warmUpCalls: 50_000, handshakes: 400, warmUpHandshakes: 1_500 },
+    ...{ bulkRounds: 9, bulkBytes: 128 * MEGABYTE, latencyRounds: 9, latencyCalls: 2_000 },
+  },
   idle: { connections: 5_000, settleMs: 4_000 },
   requests: 1_000_000,
-  changes: { changes: 10, bulkBytes: GIGABYTE },
+  changes: { changes: 10, bulkBytes: 1_024 * MEGABYTE },
 };
 /** For CI, which has minutes: its figures are of a machine that is not warm. */
-const SHORT: typeof WHOLE = {
-  efficiency: { rounds: 2, calls: 5_000, handshakes: 300, bulkBytes: GIGABYTE / 16, latencyCalls: 500 },
-  idle: { connections: 400, settleMs: 1_000 },
-  requests: 30_000,
-  changes: { changes: 2, bulkBytes: GIGABYTE / 16 },
+const SHORT: Size = {
+  efficiency: {
+    ...{ rounds: 3, calls: 2_000, warmUpCalls: 10_000, handshakes: 100, warmUpHandshakes: 300 },
+    ...{ bulkRounds: 2, bulkBytes: 32 * MEGABYTE, latencyRounds: 2, latencyCalls: 500 },
+  },
+  idle: { connections: 400, settleMs: 500 },
+  requests: 20_000,
+  changes: { changes: 1, bulkBytes: 32 * MEGABYTE },
 };
 
 export interface ProxyBench {
   /** An empty folder of its own is made below it. */
   readonly folder: string;
   readonly short: boolean;
+  readonly parts: ReadonlySet<ProxyPart>;
   /** Flags of node for our process. */
   readonly flags: readonly string[];
+  readonly foreign: Foreign;
 }
 
-export async function measureProxy({ folder, short, flags }: ProxyBench): Promise<Figure[]> {
+export type Foreign = Awaited<ReturnType<typeof findForeign>>;
+
+/** Foreign programs to run beside ours: none in a short run. */
+export async function foreignFor(short: boolean): Promise<Foreign> {
+  return short ? { installed: [], missing: [] } : await findForeign();
+}
+
+/** The figures of one part after the other, so that what fails late takes nothing with it. */
+export async function* measureProxy(options: ProxyBench): AsyncGenerator<readonly Figure[]> {
+  const { folder, short, parts, flags, foreign } = options;
   const size = short ? SHORT : WHOLE;
-  console.log(`proxy: CPU of the proxy's process alone; ${placement}${short ? "; a short run" : ""}`);
-  await using bench = await Bench.start(join(folder, "proxy"), flags);
-  const { backend, load } = bench;
-  const figures: Figure[] = [];
+  const { connections } = size.idle;
+  // A tcp listener has a connection to its target for each.
+  requireOpenFiles(2 * connections + 500);
+  tell(`proxy: CPU of the proxy's processes alone; ${placement}${short ? "; a short run" : ""}`);
+  for (const name of foreign.missing) tell(`SKIPPED: ${name} is not installed; nothing will be told of it`);
+  await using started = new Started(join(folder, "proxy"), flags, connections + 500);
+  const { backend, load } = await started.begin();
 
-  const reference = await bench.keep(startPlain(bench.pki.proxy, backend, ROLES));
-  let ours = await bench.ours();
-  figures.push(...(await measureEfficiency({ reference, ours, load }, backend, size.efficiency)));
-  figures.push(...(await measureGrowth(ours, load, size.requests)));
-  const second = await bench.client();
-  figures.push(...(await measureChanges(ours, bench.pki, { calls: load, bulk: second }, size.changes)));
-  await ours.stop();
-  await reference.stop();
-
+  const reference = await started.plain(ROLES);
+  const ours = await started.ours();
+  const others: Subject[] = [];
+  for (const installed of foreign.installed) {
+    const subject = await started.foreign(installed);
+    if (subject !== undefined) others.push(subject);
+  }
+  const sides = { reference, ours, foreign: others, load };
+  const measures: Readonly<Record<Exclude<ProxyPart, "idle">, () => Promise<Figure[]>>> = {
+    handshake: () => measureHandshakes(sides, size.efficiency),
+    l4: () => measureCalls(sides, "l4", size.efficiency),
+    http1: () => measureCalls(sides, "http1", size.efficiency),
+    http2: () => measureCalls(sides, "http2", size.efficiency),
+    bulk: () => measureBulk(sides, size.efficiency),
+    latency: () => measureAddedLatency(sides, backend, size.efficiency),
+    growth: () => measureGrowth(ours, load, size.requests),
+    changes: async () => measureChanges(ours, started.pki, { calls: load, bulk: await started.client() }, size.changes),
+  };
+  for (const part of PROXY_PARTS) {
+    if (part === "idle" || !parts.has(part)) continue;
+    tell(`proxy: ${part}`);
+    yield await measures[part]();
+  }
+  for (const subject of [ours, reference, ...others]) await subject.stop();
+  if (!parts.has("idle")) return;
+  tell("proxy: idle");
   for (const [name, role] of [
     ["l4", "l4"],
     ["http", "http1"],
   ] as const) {
-    ours = await bench.ours();
-    const held = await measureIdle(ours, role, load, size.idle);
-    await ours.stop();
-    if (held !== undefined) figures.push(figure(`proxy.idle_kb_${name}`, held, "kB"));
-    const plain = await bench.keep(startPlain(bench.pki.proxy, backend, new Set([role])));
-    const plainHeld = await measureIdle(plain, role, load, size.idle);
-    await plain.stop();
-    if (plainHeld !== undefined) figures.push(figure(`proxy.idle_kb_${name}_plain`, plainHeld, "kB"));
-  }
-  return figures;
-}
-
-/** Everything that was started, so that it is stopped whatever happens. */
-class Bench implements AsyncDisposable {
-  readonly pki: BenchPki;
-  readonly backend: Ports;
-  readonly load: LoadClient;
-  readonly #folder: string;
-  readonly #flags: readonly string[];
-  readonly #started: { stop(): Promise<void> | void }[];
-  #proxies = 0;
-
-  private constructor(
-    folder: string,
-    flags: readonly string[],
-    pki: BenchPki,
-    backend: Ports,
-    started: { stop(): Promise<void> | void }[],
-    load: LoadClient,
-  ) {
-    this.#folder = folder;
-    this.#flags = flags;
-    this.pki = pki;
-    this.backend = backend;
-    this.#started = started;
-    this.load = load;
-  }
-
-  static async start(folder: string, flags: readonly string[]): Promise<Bench> {
-    mkdirSync(folder);
-    const pki = new BenchPki(folder);
-    const backend = nodeProgram("others", "./backend.ts", []);
-    const load = await LoadClient.start(pki.client);
-    return new Bench(folder, flags, pki, parsePorts(await backend.firstLine()), [backend, load], load);
-  }
-
-  async keep<T extends { stop(): Promise<void> | void }>(starting: Promise<T>): Promise<T> {
-    const started = await starting;
-    this.#started.push(started);
-    return started;
-  }
-
-  ours(): Promise<Ours> {
-    const folder = join(this.#folder, `ours-${++this.#proxies}`);
-    mkdirSync(folder);
-    const { backend, pki } = this;
-    return this.keep(startOurs({ folder, identityFolder: pki.proxy, backend, flags: this.#flags }));
-  }
-
-  client(): Promise<LoadClient> {
-    return this.keep(LoadClient.start(this.pki.client));
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    for (const started of this.#started.reverse()) await started.stop();
+    const candidates: (() => Promise<Subject | undefined>)[] = [
+      () => started.ours(),
+      () => started.plain(new Set([role])),
+      ...(role === "http1" ? foreign.installed.map((installed) => () => started.foreign(installed)) : []),
+    ];
+    for (const start of candidates) {
+      const subject = await start();
+      if (subject === undefined) continue;
+      const held = await measureIdle(subject, role, load, size.idle);
+      await subject.stop();
+      const { tag } = subject;
+      if (held !== undefined) yield [figure(`proxy.idle_kb_${name}${tag === "" ? "" : `_${tag}`}`, held, "kB")];
+    }
   }
 }

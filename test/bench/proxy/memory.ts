@@ -1,6 +1,6 @@
 // What an idle connection holds, and whether memory stays flat over very many requests.
 import { setTimeout as sleep } from "node:timers/promises";
-import { type Figure, figure, median } from "../report.ts";
+import { type Figure, figure, median, tell } from "../report.ts";
 import type { LoadClient } from "./load.ts";
 import type { Role, Subject } from "./subject.ts";
 
@@ -33,7 +33,8 @@ export async function measureIdle(
   await sleep(settleMs);
   const held = ((subject.residentMegabytes(role) - before) * 1024) / connections;
   await load.close("idle");
-  console.log(`${subject.name}, ${role}: ${held.toFixed(1)} kB for each of ${connections} idle connections`);
+  subject.trimLogs();
+  tell(`${subject.name}, ${role}: ${held.toFixed(1)} kB for each of ${connections} idle connections`);
   return held;
 }
 
@@ -49,10 +50,11 @@ export async function measureGrowth(ours: Subject, load: LoadClient, requests: n
     await load.run("endurance", requests / TENTHS, IN_FLIGHT);
     clearInterval(sampler);
     tenths.push(median(resident));
+    ours.trimLogs();
+    tell(`${((tenth + 1) * requests) / TENTHS} of ${requests} requests: ${tenths.at(-1)?.toFixed(0)} MB`);
   }
   await load.close("endurance");
   const grown = (tenths.at(-1) ?? 0) - (tenths[TENTHS / 5] ?? 0);
-  console.log(`resident over ${requests} requests: ${tenths.map((mb) => mb.toFixed(0)).join(", ")} MB`);
   return [
     figure("proxy.loaded_mb", Math.max(...tenths), "MB"),
     figure("proxy.growth_mb", Math.max(0, grown), "MB"),

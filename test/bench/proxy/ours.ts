@@ -57,7 +57,8 @@ export async function startOurs({ folder, identityFolder, backend, flags }: Ours
     })),
     policyFile,
     workers: 1,
-    limits: { handshakes: 2_000 },
+    // A tcp listener has a connection to its target for each of the idle ones.
+    limits: { handshakes: 2_000, upstreamConnections: 10_000 },
     admin: { port: adminPort },
   };
   const configFile = join(folder, "proxy.yaml");
@@ -72,7 +73,7 @@ export async function startOurs({ folder, identityFolder, backend, flags }: Ours
   // The handshakes of an http listener, on which nothing follows before a request.
   const http1 = ports.get("http1");
   if (http1 !== undefined) ports.set("handshake", http1);
-  return { ...ofOneProgram("mesh-ca", program, ports), setPolicies };
+  return { ...ofOneProgram({ name: "mesh-ca", tag: "", foreign: false }, program, ports), setPolicies };
 }
 
 async function ready(program: Program, adminPort: number): Promise<void> {

@@ -1,20 +1,20 @@
-// Paired rounds: in each, the reference and ours do the same work one after the other (whoever goes first changes), and only the
-// CPU time of the process that is measured counts. The figure is the median of the rounds' ratios: what the machine did meanwhile
-// to one round happened to both sides of it.
-import { median } from "../report.ts";
+// Rounds: in each, every subject does the same short piece of work, one after the other (the order turns round), and only the CPU time
+// of the processes that are measured counts. A ratio is the median of the rounds' ratios: what the machine did meanwhile to one round
+// happened to all sides of it.
+import { median, tell } from "../report.ts";
 import type { Role, Subject } from "./subject.ts";
 
-export interface Paired {
-  /** Microseconds of CPU for each unit of work. */
-  readonly referenceUs: number;
-  readonly oursUs: number;
-  /** Median of ours / reference. */
+export interface Measured {
+  /** Microseconds of CPU for each unit of work: the median round. */
+  readonly us: number;
+  /** Over the first subject's of the same round: the median, and what a quarter of the rounds lies below and above. */
   readonly ratio: number;
+  readonly quartiles: readonly [number, number];
 }
 
-export interface PairedRun {
-  readonly reference: Subject;
-  readonly ours: Subject;
+export interface Rounds {
+  /** The first is what the others are compared with. Who has no port in the role is left out. */
+  readonly subjects: readonly Subject[];
   readonly role: Role;
   readonly rounds: number;
   readonly perRound: number;
@@ -26,33 +26,63 @@ export interface PairedRun {
   readonly close?: (subject: Subject) => Promise<void>;
 }
 
-export async function measurePaired(run: PairedRun): Promise<Paired | undefined> {
-  const { reference, ours, role, rounds, perRound } = run;
-  const ports = new Map([reference, ours].map((subject) => [subject, subject.port(role)]));
-  const workOn = async (subject: Subject, count: number): Promise<number> => {
-    const before = subject.cpuSeconds(role);
-    await run.work(subject, ports.get(subject) ?? 0, count);
-    return ((subject.cpuSeconds(role) - before) * 1e6) / count;
-  };
-  for (const [subject, port] of ports) {
-    if (port === undefined) return undefined;
-    await run.open?.(subject, port);
-    await workOn(subject, run.warmUp);
+/** Microseconds for each unit of work, by round. */
+type Spent = Map<number, number>;
+
+/** What has no compiler is warm after so much of the work that the others get. */
+const WARM_UP_OF_FOREIGN = 0.1;
+/** Foreign programs promise nothing here: a third of the rounds tells enough of them. */
+const FOREIGN_EVERY = 3;
+
+/** @throws Error where work fails, but for a foreign subject's: that one is left out, and it is said */
+export async function measureRounds(run: Rounds): Promise<ReadonlyMap<Subject, Measured>> {
+  const { role, rounds } = run;
+  const spent = new Map<Subject, Spent>();
+  for (const subject of run.subjects) {
+    const port = subject.port(role);
+    if (port === undefined) continue;
+    await attempt(subject, role, spent, async () => {
+      await run.open?.(subject, port);
+      spent.set(subject, new Map());
+      await run.work(subject, port, Math.ceil(run.warmUp * (subject.foreign ? WARM_UP_OF_FOREIGN : 1)));
+    });
   }
-  const measured: { referenceUs: number; oursUs: number }[] = [];
   for (let round = 0; round < rounds; round++) {
-    if (round % 2 === 0) {
-      const referenceUs = await workOn(reference, perRound);
-      measured.push({ referenceUs, oursUs: await workOn(ours, perRound) });
-    } else {
-      const oursUs = await workOn(ours, perRound);
-      measured.push({ referenceUs: await workOn(reference, perRound), oursUs });
+    const order = [...spent.keys()].filter(({ foreign }) => !foreign || round % FOREIGN_EVERY === 0);
+    for (const subject of round % 2 === 0 ? order : order.reverse()) {
+      await attempt(subject, role, spent, async () => {
+        const before = subject.cpuSeconds(role);
+        await run.work(subject, subject.port(role) ?? 0, run.perRound);
+        spent.get(subject)?.set(round, ((subject.cpuSeconds(role) - before) * 1e6) / run.perRound);
+      });
     }
   }
-  for (const subject of ports.keys()) await run.close?.(subject);
-  return {
-    referenceUs: median(measured.map(({ referenceUs }) => referenceUs)),
-    oursUs: median(measured.map(({ oursUs }) => oursUs)),
-    ratio: median(measured.map(({ referenceUs, oursUs }) => oursUs / referenceUs)),
-  };
+  for (const subject of spent.keys()) await attempt(subject, role, spent, async () => run.close?.(subject));
+  return summarized(spent);
+}
+
+async function attempt(
+  subject: Subject,
+  role: Role,
+  spent: Map<Subject, unknown>,
+  work: () => Promise<unknown>,
+): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    if (!subject.foreign) throw error;
+    spent.delete(subject);
+    tell(`SKIPPED: ${subject.name} as ${role}: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+
+function summarized(spent: ReadonlyMap<Subject, Spent>): ReadonlyMap<Subject, Measured> {
+  const [reference = new Map<number, number>()] = spent.values();
+  return new Map(
+    [...spent].map(([subject, own]) => {
+      const ratios = [...own].map(([round, us]) => us / (reference.get(round) ?? Number.NaN)).sort((a, b) => a - b);
+      const at = (share: number): number => ratios[Math.round((ratios.length - 1) * share)] ?? Number.NaN;
+      return [subject, { us: median([...own.values()]), ratio: median(ratios), quartiles: [at(0.25), at(0.75)] }];
+    }),
+  );
 }

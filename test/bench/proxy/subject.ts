@@ -13,11 +13,17 @@ export interface Ports {
 
 export interface Subject {
   readonly name: string;
+  /** What its figures are called by. */
+  readonly tag: "" | "plain" | "haproxy" | "nginx";
+  /** Somebody else's program, without which the bench goes on. */
+  readonly foreign: boolean;
   /** Port of the listener in that role; undefined: it has none. */
   port(role: Role): number | undefined;
   /** Of the processes behind that role. */
   cpuSeconds(role: Role): number;
   residentMegabytes(role: Role): number;
+  /** Empties its logs. */
+  trimLogs(): void;
   stop(): Promise<void>;
 }
 
@@ -44,10 +50,11 @@ export async function startPlain(identityFolder: string, backend: Ports, roles: 
     return found.program;
   };
   return {
-    name: "plain Node",
+    ...{ name: "plain Node", tag: "plain", foreign: false },
     port: (role) => programs.get(role)?.port,
     cpuSeconds: (role) => programOf(role).cpuSeconds(),
     residentMegabytes: (role) => programOf(role).residentMegabytes(),
+    trimLogs: () => {},
     stop: async () => {
       await Promise.all([...programs.values()].map(({ program }) => program.stop()));
     },
@@ -55,12 +62,17 @@ export async function startPlain(identityFolder: string, backend: Ports, roles: 
 }
 
 /** A subject whose roles are all served by one program. */
-export function ofOneProgram(name: string, program: Program, ports: ReadonlyMap<Role, number>): Subject {
+export function ofOneProgram(
+  { name, tag, foreign }: Pick<Subject, "name" | "tag" | "foreign">,
+  program: Program,
+  ports: ReadonlyMap<Role, number>,
+): Subject {
   return {
-    name,
+    ...{ name, tag, foreign },
     port: (role) => ports.get(role),
     cpuSeconds: () => program.cpuSeconds(),
     residentMegabytes: () => program.residentMegabytes(),
+    trimLogs: () => program.trimLog(),
     stop: () => program.stop(),
   };
 }
