@@ -1,11 +1,8 @@
 // docs/performance.md: the prose, and the figures of the last whole bench as `npm run bench -- --json docs/figures.json` wrote them.
 // Budgets come from the bench itself, so that page and exit code cannot disagree.
-import { budgets, type Figure, leastBudgets, promise } from "../../test/bench/report.ts";
-
-interface BenchReport {
-  readonly machine: Readonly<Record<string, string | number>>;
-  readonly figures: readonly Figure[];
-}
+import { budgets, leastBudgets, promise } from "../../test/bench/report.ts";
+import { parseReport, type Report, runsOf } from "../../test/bench/report-file.ts";
+import { proxyPart } from "./performance-proxy.ts";
 
 /** What each figure is, for people. A figure without a line here is listed by its name alone. */
 const MEANING: ReadonlyMap<string, string> = new Map([
@@ -38,6 +35,10 @@ const MEANING: ReadonlyMap<string, string> = new Map([
     "proxy.added_p50_ms",
     "median of one call at a time, less that of the same call straight to the backend in plaintext",
   ],
+  ["proxy.http1_haproxy_us", "CPU for the same of HAProxy: see above for what it does"],
+  ["proxy.http1_nginx_us", "of nginx"],
+  ["proxy.http2_haproxy_us", "of HAProxy, HTTP/2 to the target as well"],
+  ["proxy.http2_nginx_us", "of nginx, which goes on as HTTP/1.1"],
   ["proxy.idle_kb_l4", "resident memory for each idle connection of a tcp listener, its target's connection included"],
   ["proxy.idle_kb_http", "the same of an http listener, after one call each"],
   ["proxy.loaded_mb", "resident memory under load"],
@@ -59,7 +60,7 @@ same minute.
 \`npm run bench\` starts the server from \`dist/\` with its own PostgreSQL and everything as shipped but for the quotas. A client in a process
 of its own holds 64 mTLS connections and keeps 32 calls in flight; each call renews by the certificate that the one before it gave, so
 that lineages, rules, quotas, ledger entries, outcomes, metrics and log lines are all part of it. Only the server's CPU counts. The whole run
-issues more than 200,000 certificates; \`npm run bench -- --short\` takes two minutes, and its figures are rougher.
+issues more than 200,000 certificates; \`npm run bench -- --short\` takes less than two minutes, and its figures are rougher.
 
 ## The authority changes under load
 
@@ -70,23 +71,6 @@ server that stood still for 100 ms would show in fifty calls. Meanwhile a chain 
 probe, the bundle, the streams, the hand-over. Keys are sealed with a passphrase, which costs half a second of a core for each new key.
 Server, PostgreSQL and load share the machine: on the two cores below the slowest call of a change lies mostly between 40 and 100 ms, of ten
 seconds without a change between 50 and 75 ms, and either can be more when something else runs there.
-
-## The proxy
-
-\`npm run bench -- --only proxy\` starts \`mesh-ca proxy run\` from \`dist/\`, in one process, with policies, x-forwarded-client-cert, access log and
-metrics on, and beside it plain Node programs of twenty lines that do the same and none of that (\`test/bench/plain/\`). Rounds of both
-alternate; only the proxy's CPU counts; a client in a process of its own holds 64 mTLS connections. The proxy is pinned to one core,
-client and backend to the others. A ratio is ours over theirs, but for bulk (megabytes for each second of CPU, the worse of tcp and HTTP,
-both directions together). Idle memory is the growth of the resident set over 5,000 connections that have carried one call.
-The figures are of a warm process: V8 needs some 20,000 requests before it has compiled what it will compile.
-
-The first rounds of whole size (AMD EPYC, 2 cores, Node 24.21): a handshake 1.08 of plain Node (890 us), a tcp round trip 1.12 (28.5 us), an HTTP/1.1
-request 0.69 (58 us), an HTTP/2 request 1.59 (88 us; its budget is 1.25). Short runs: bulk 1.06, 0.25 ms added latency, 68 to 81 kB for an idle
-connection, where the plain programs hold 73 to 80. A run of a million requests and 5,000 idle connections has not been kept yet.
-
-What was found by measuring: pieces of 16 KiB, which is what TLS gives at a time, are a packet and a system call each unless those of one turn
-leave together; and V8 counts every buffer that passes as memory in use, so that a small limit makes it mark the whole heap every 23 MB. Both
-together cost half of bulk. Whoever connects again with the same certificate is neither read nor verified anew (trust being the same).
 
 `;
 
@@ -122,7 +106,8 @@ through each block of 4,096 that lacks one, 3 ms a block. No plan reads a partit
 
 /** The page; `json` is the text of docs/figures.json, undefined where no whole bench has been kept yet. */
 export function renderPerformancePage(json: string | undefined): string {
-  return BEFORE + (json === undefined ? budgetTable() : figureTable(JSON.parse(json))) + AFTER;
+  const report = json === undefined ? undefined : parseReport(json, "docs/figures.json");
+  return `${BEFORE}${proxyPart(report)}\n${report === undefined ? budgetTable() : figureTable(report)}${AFTER}`;
 }
 
 function budgetTable(): string {
@@ -134,12 +119,18 @@ function budgetTable(): string {
   return ["## Budgets", "", "| figure | what | budget |", "|---|---|---|", ...rows, ""].join("\n");
 }
 
-function figureTable({ machine, figures }: BenchReport): string {
-  const facts = Object.entries(machine).map(([name, value]) => `${name} ${value}`);
-  const rows = figures.map(
-    (figure) =>
-      `| \`${figure.name}\` | ${MEANING.get(figure.name) ?? ""} | ${figure.value} ${figure.unit} | ${promise(figure)} |`,
-  );
-  const heading = ["## Figures", "", `Of one whole run: ${facts.join(", ")}.`, ""];
-  return [...heading, "| figure | what | measured | budget |", "|---|---|---|---|", ...rows, ""].join("\n");
+/** One table for each run that the figures come from. */
+function figureTable(report: Report): string {
+  const byName = new Map(report.figures.map((figure) => [figure.name, figure]));
+  const tables = runsOf(report).map(({ machine, figures }) => {
+    const facts = Object.entries(machine).map(([name, value]) => `${name} ${value}`);
+    const rows = figures.flatMap((name) => {
+      const figure = byName.get(name);
+      if (figure === undefined) return [];
+      return [`| \`${name}\` | ${MEANING.get(name) ?? ""} | ${figure.value} ${figure.unit} | ${promise(figure)} |`];
+    });
+    const heading = [`Of one run: ${facts.join(", ")}.`, ""];
+    return [...heading, "| figure | what | measured | budget |", "|---|---|---|---|", ...rows, ""].join("\n");
+  });
+  return ["## Figures", "", tables.join("\n")].join("\n");
 }
