@@ -1,6 +1,7 @@
 // Every deadline of the data plane on one coarse wheel: a timer of Node for each would cost more than the requests. A deadline that is
 // set again and again (once for each piece of a body) costs a look at the clock and a field write: it is moved only when its old place comes up.
-// Deadlines fire up to two ticks late and never early.
+// Deadlines fire up to two ticks late and never early, and at the end of a turn: what came in time while the process stood still has then been
+// read, and counts.
 
 const SLOTS = 512;
 
@@ -80,6 +81,7 @@ export class DeadlineWheel {
   readonly #onFault: (error: unknown) => void;
   readonly #startedAt: number;
   readonly #timer: NodeJS.Timeout;
+  #turnsEnd: NodeJS.Immediate | undefined;
   readonly #spare: Deadline[] = [];
   /** The last tick that was looked at. */
   #tick = 1;
@@ -89,7 +91,9 @@ export class DeadlineWheel {
     this.#now = now;
     this.#onFault = onFault;
     this.#startedAt = now() - tickMs;
-    this.#timer = setInterval(() => this.advance(), tickMs);
+    this.#timer = setInterval(() => {
+      this.#turnsEnd = setImmediate(() => this.advance());
+    }, tickMs);
     this.#timer.unref();
   }
 
@@ -124,6 +128,7 @@ export class DeadlineWheel {
 
   close(): void {
     clearInterval(this.#timer);
+    clearImmediate(this.#turnsEnd);
   }
 
   #turn(tick: number): void {

@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import { type AddressInfo, connect, createServer } from "node:net";
 import { test } from "node:test";
 import fc from "fast-check";
 import { Deadline, DeadlineWheel } from "../../../src/proxy-tls/http/deadlines.ts";
+import { until } from "../../support/until.ts";
 
 const TICK_MS = 50;
 
@@ -86,6 +89,31 @@ test("after a long stop everything that is due fires at once, and nothing else",
   pass(3_600_200);
   wheel.close();
   assert.deepEqual(fired.sort(), ["a", "b", "c"]);
+});
+
+test("what came in time while the process stood still is read before its deadline is judged", async () => {
+  const wheel = new DeadlineWheel({ tickMs: 10, onFault: assert.ifError });
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  const client = connect(port, "127.0.0.1");
+  const [[accepted]] = await Promise.all([once(server, "connection"), once(client, "connect")]);
+  const told: string[] = [];
+  const idle = new Deadline(wheel, () => told.push("over"));
+  accepted.on("data", (chunk: Buffer) => {
+    told.push(chunk.toString());
+    idle.clear();
+  });
+  client.write("first");
+  await once(accepted, "data");
+  idle.set(50);
+  client.write("second");
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 200);
+  await until(() => told.includes("second"), "it is read");
+  wheel.close();
+  client.destroy();
+  server.close();
+  assert.deepEqual(told, ["first", "second"]);
 });
 
 test("a deadline that was given back and taken again fires for its new owner only", () => {
