@@ -3,12 +3,12 @@
 import assert from "node:assert/strict";
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from "node:http";
 import { createServer as createTlsServer } from "node:https";
-import { monitorEventLoopDelay } from "node:perf_hooks";
 import { after, describe, it } from "node:test";
 import { gzipSync } from "node:zlib";
 import { type RevocationRequest, type UpstreamRevocation, UpstreamWatch } from "../../src/ca/index.ts";
 import { createRevocationFetch, type RevocationFetchOptions } from "../../src/identity-api/revocation-fetch.ts";
 import { silentLogger, systemClock, systemRandom } from "../../src/runtime/index.ts";
+import { cpuMs } from "../support/cpu.ts";
 import { createIntermediate, createLeaf, createRoot } from "../support/pki.ts";
 import { createCrl, crlDistributionPointsExtension, crlEntry } from "../support/revocation.ts";
 
@@ -169,9 +169,7 @@ describe("a hostile one", () => {
       const timer = setInterval(() => response.write("x"), 50);
       response.on("close", () => clearInterval(timer));
     });
-    const before = performance.now();
-    assert.match(await failure(drips), /did not answer within 1500 ms/);
-    assert.ok(performance.now() - before < 4000);
+    assert.match(await failure(drips, {}, { ...quick, silenceMs: 5_000 }), /did not answer within 1500 ms/);
   });
 
   it("that floods is cut off at the bound, whatever it says of its length", async () => {
@@ -313,18 +311,20 @@ describe("a CRL of a million entries over http", () => {
       random: systemRandom,
       logger: silentLogger,
     });
-    const delay = monitorEventLoopDelay({ resolution: 1 });
-    await new Promise((resolve) => setTimeout(resolve, 50));
-    delay.enable();
+    // The work of this thread between two turns of its loop; time in which the machine did something else is nobody's fault.
+    let before = cpuMs();
+    let longest = 0;
+    const turns = setInterval(() => {
+      const now = cpuMs();
+      longest = Math.max(longest, now - before);
+      before = now;
+    }, 1);
     await watch.tick();
-    delay.disable();
+    clearInterval(turns);
     await watch.close();
     assert.equal(told[0]?.reason, "superseded", watch.status()[0]?.sentence);
-    const longest = delay.max / 1e6;
-    console.log(
-      `# ${body.length} bytes: event loop held up for at most ${longest.toFixed(1)} ms (99 %: ${(delay.percentile(99) / 1e6).toFixed(1)} ms)`,
-    );
-    // 20 ms is the aim; a bound that a busy machine keeps too.
-    assert.ok(longest < 150, `held up for ${longest} ms`);
+    console.log(`# ${body.length} bytes: event loop held up by at most ${longest.toFixed(1)} ms of work`);
+    // 20 ms is the aim; a bound that a slow machine keeps too.
+    assert.ok(longest > 0 && longest < 150, `held up by ${longest} ms of work`);
   });
 });

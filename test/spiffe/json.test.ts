@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { type JsonValue, parseJson, writeJson } from "../../src/spiffe/json.ts";
+import { cpuMs } from "../support/cpu.ts";
 
 const MAX = 1_000_000;
 
@@ -86,9 +87,9 @@ test("a hostile text is refused at once", () => {
     `{"a": "${"\\\\".repeat(400_000)}`,
     `${"1".repeat(900_000)}`,
   ]) {
-    const start = performance.now();
+    const start = cpuMs();
     assert.throws(() => parseJson(text, MAX), SyntaxError);
-    assert.ok(performance.now() - start < 500);
+    assert.ok(cpuMs() - start < 500);
   }
   assert.equal(parseJson(`"${quotes}"`, MAX), '"'.repeat(200_000));
 });

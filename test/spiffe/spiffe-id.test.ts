@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { idRole, probeId, SpiffeError, SpiffeId, serverId, TrustDomain } from "../../src/spiffe/index.ts";
+import { cpuMs } from "../support/cpu.ts";
 
 const characters = (text: string): fc.Arbitrary<string> => fc.constantFrom(...text);
 const LOWER = "abcdefghijklmnopqrstuvwxyz0123456789.-_";
@@ -78,9 +79,9 @@ test("refusing a hostile text of any length takes no time", () => {
     `spiffe://${"a".repeat(1e6)}`,
     `spiffe://a/${"/".repeat(1e6)}`,
   ]) {
-    const start = performance.now();
+    const start = cpuMs();
     assert.throws(() => SpiffeId.parse(text), SpiffeError);
-    assert.ok(performance.now() - start < 50);
+    assert.ok(cpuMs() - start < 50);
   }
 });
 

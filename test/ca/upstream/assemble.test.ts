@@ -3,6 +3,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { type Assembly, assembleAnswer, readCertificates } from "../../../src/ca/upstream/index.ts";
 import { sha256Hex } from "../../../src/x509/index.ts";
+import { cpuMs } from "../../support/cpu.ts";
 import {
   chainPem,
   createIntermediate,
@@ -181,11 +182,11 @@ test("a web of cross-signed namesakes costs bounded work", () => {
   const [top] = tops;
   assert.ok(top !== undefined);
   const mine = createIntermediate(top, { subject: "Ours", key });
-  const started = performance.now();
+  const started = cpuMs();
   const assembly = assemble([mine, ...web]);
   assert.equal(assembly.kind, "refused");
   assert.match(findingsOf(assembly), /bounded-work|loop/);
-  assert.ok(performance.now() - started < 2000);
+  assert.ok(cpuMs() - started < 2000);
 });
 
 test("a path of more than eight certificates is refused", () => {

@@ -1,7 +1,18 @@
 // Files that are read again: content counts, nothing half written is used, and what cannot be used leaves the last good set in place.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { chmodSync, mkdirSync, renameSync, rmSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  closeSync,
+  mkdirSync,
+  openSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -121,10 +132,13 @@ test("half a file is not used: what changes between two looks waits until it res
 test("a file that never comes to rest keeps the old set and is told", async () => {
   const { file, seen, log, files } = watched({ settleMs: 10 });
   await files.first();
-  let count = 0;
+  let count = 100;
+  writeFileSync(file, `number ${count}`);
+  // In place: what writeFileSync does is an empty file in between, and two looks may well meet that one.
+  const fd = openSync(file, "r+");
   const write = (): void => {
     count += 1;
-    writeFileSync(file, `number ${count}`);
+    writeSync(fd, `number ${count}`, 0);
   };
   write();
   const writer = setInterval(write, 2);
@@ -132,6 +146,7 @@ test("a file that never comes to rest keeps the old set and is told", async () =
     await files.look();
   } finally {
     clearInterval(writer);
+    closeSync(fd);
   }
   assert.deepEqual(seen, ["one"]);
   assert.match(files.reload.problem?.sentence ?? "", /never the same twice/);
