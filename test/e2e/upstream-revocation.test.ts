@@ -143,10 +143,10 @@ test("the enterprise revokes the issuing CA: nothing is issued within an interva
     await until(() => enterprise.asked >= 2, "the CRL was asked twice");
     await goesOn(on, identity);
     enterprise.revoke(issuing);
-    const revokedAt = performance.now();
+    const { asked } = enterprise;
     await until(async () => (await readyz(on)).status === 503, "the server is not ready");
-    // The readiness is looked at in between; the answer itself is what counts.
-    assert.ok(performance.now() - revokedAt < INTERVAL_SECONDS * 1000 + 1500);
+    // An answer may have been on its way when it was revoked; the next one stops the server, whatever time the machine takes for that.
+    assert.ok(enterprise.asked - asked <= 2, `the CRL was asked ${enterprise.asked - asked} times meanwhile`);
     const error = await refusal(goesOn(on, identity));
     assert.equal(error.code, 14);
     const reason = (await readyz(on)).body.reasons.find(({ code }) => code === "MCA_AUTHORITY_UPSTREAM_REVOKED");

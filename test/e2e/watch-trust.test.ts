@@ -1,7 +1,9 @@
 // WatchTrust against a whole server: open to everybody, snapshot first, heartbeats, an orderly end.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import { HEARTBEAT_MS } from "../../src/identity-api/grpc/trust-watchers.ts";
 import { parseCertificate } from "../../src/x509/index.ts";
+import { until } from "../support/until.ts";
 import { closeClients, connect, local, startTestServer, type TestServer } from "./fixture.ts";
 import { watch } from "./watch.ts";
 
@@ -18,11 +20,10 @@ for (const [who, client] of [
   ["over TLS without a certificate", () => connect(on.address)],
   ["on the admin socket", () => local(on.server).identity],
 ] as const) {
-  test(`the snapshot comes at once ${who}, and a heartbeat within six seconds`, async () => {
+  test(`the snapshot comes first ${who}, and then a heartbeat within the interval`, async () => {
     const watching = watch(client());
-    const startedAt = performance.now();
     await watching.next(1);
-    assert.ok(performance.now() - startedAt < 2_000);
+    const snapshotAt = performance.now();
     const [first] = watching.messages;
     assert.ok(first?.update?.$case === "snapshot");
     const { snapshot } = { snapshot: first.update.value };
@@ -31,7 +32,7 @@ for (const [who, client] of [
     assert.equal(snapshot.authorities.length, 1);
     assert.equal(parseCertificate(snapshot.anchors[0] ?? new Uint8Array()).basicConstraints?.ca, true);
     await watching.next(2);
-    assert.ok(performance.now() - startedAt < 6_500);
+    assert.ok(performance.now() - snapshotAt < 2 * HEARTBEAT_MS, "one interval, not two");
     assert.equal(watching.messages[1]?.update?.$case, "heartbeat");
     assert.equal(watching.messages[1]?.revision, first.revision);
     watching.stream.cancel();
@@ -65,6 +66,5 @@ test("two hundred watchers are served, and their going leaves nothing behind", a
   assert.equal(await count(), "200");
   for (const each of all) each.stream.cancel();
   await Promise.all(all.map((each) => each.ended));
-  for (let n = 0; n < 100 && (await count()) !== "0"; n++) await new Promise((resolve) => setTimeout(resolve, 20));
-  assert.equal(await count(), "0");
+  await until(async () => (await count()) === "0", "nothing is left");
 });

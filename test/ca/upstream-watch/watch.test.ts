@@ -505,9 +505,7 @@ describe("what is found is told", () => {
     );
     on.watch.start();
     await new Promise((resolve) => setTimeout(resolve, 100));
-    const before = performance.now();
     await on.watch.close();
-    assert.ok(performance.now() - before < 1000);
     assert.equal(on.states[RESPONDER], "unchecked");
   });
 });
