@@ -33,10 +33,11 @@ export interface CommitterOptions {
 
 const MAX_BATCH = 256;
 /**
- * Right after a batch of several the next waits so long for company: fewer transactions for the same certificates. Whoever comes
- * alone waits for nobody.
+ * Right after a batch of several the next waits for company, the longer the more there were: fewer transactions for the same
+ * certificates. Whoever comes alone waits for nobody.
  */
-const GATHER_MS = 2;
+const GATHER_MS_PER_INTENT = 0.25;
+const MAX_GATHER_MS = 5;
 /** How long outcomes and marks may wait for an intent to travel with. */
 const FLUSH_MS = 1_000;
 /** After this long without a connection whoever asks is refused at once. */
@@ -220,12 +221,12 @@ export class Committer {
   async #run(): Promise<void> {
     // Whatever arrives in the same turn of the event loop shares the first batch.
     await new Promise(setImmediate);
-    let crowded = false;
+    let gatherMs = 0;
     while (this.#hasWork() && !this.#giveUp.signal.aborted) {
       if (await this.#resolveUnknown()) {
-        if (crowded && !this.#closed) await sleep(GATHER_MS);
+        if (gatherMs > 0 && !this.#closed) await sleep(gatherMs);
         const work = this.#takeWork();
-        crowded = work.intents.length > 1;
+        gatherMs = gatherFor(work.intents.length);
         await this.#commitWork(work);
       }
     }
@@ -431,6 +432,10 @@ export class Committer {
       this.#sweeper = undefined;
     }
   }
+}
+
+function gatherFor(intents: number): number {
+  return intents > 1 ? Math.min(Math.ceil(intents * GATHER_MS_PER_INTENT), MAX_GATHER_MS) : 0;
 }
 
 /** Smaller pieces of refused work; one piece: it cannot be split further. */
