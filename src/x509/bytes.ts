@@ -2,9 +2,30 @@
 import { hash } from "node:crypto";
 import { X509Error } from "./errors.ts";
 
+/** Up to so many octets V8 keeps an array within its own heap; memory for a larger one is asked from malloc, and freed by the collector. */
+const HEAP_OCTETS = 64;
+const SLAB_OCTETS = 16 * 1024;
+let slab = new Uint8Array();
+let slabUsed = 0;
+
+/**
+ * `length` octets, all zero, that nobody else has. For what is public and lives for one call: some thirty share the memory of a slab,
+ * and whoever keeps one keeps all of it.
+ */
+export function freshBytes(length: number): Uint8Array {
+  if (length <= HEAP_OCTETS || length > SLAB_OCTETS / 8) return new Uint8Array(length);
+  if (slabUsed + length > slab.length) {
+    slab = new Uint8Array(SLAB_OCTETS);
+    slabUsed = 0;
+  }
+  slabUsed += length;
+  return slab.subarray(slabUsed - length, slabUsed);
+}
+
 /** SHA-256 of `bytes`, 32 octets. */
 export function sha256(bytes: Uint8Array): Uint8Array {
-  return new Uint8Array(hash("sha256", bytes, "buffer"));
+  // By way of a string: memory of its own for each hash costs more than the hash.
+  return new Uint8Array(Buffer.from(hash("sha256", bytes, "binary"), "latin1"));
 }
 
 /** SHA-256 of `bytes`, lower-case hex. */
@@ -14,6 +35,8 @@ export function sha256Hex(bytes: Uint8Array): string {
 
 /** Lower-case hex, two digits an octet. */
 export function toHex(bytes: Uint8Array): string {
+  // `buffer` of a short array moves it out of V8's heap: a copy in Buffer's pool costs less.
+  if (bytes.length <= HEAP_OCTETS) return Buffer.from(bytes).toString("hex");
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("hex");
 }
 

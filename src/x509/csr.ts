@@ -1,5 +1,6 @@
 // The reader of certification requests (PKCS#10, RFC 2986). A request is a public key and the proof that its holder asked;
 // what else it names is read so that it can be compared with the grant, never so that it can be copied (invariant 3).
+import { freshBytes } from "./bytes.ts";
 import { DerReader, derMalformed } from "./der/reader.ts";
 import { tag } from "./der/tags.ts";
 import { mapDerErrors, X509Error } from "./errors.ts";
@@ -29,7 +30,9 @@ export function parseCsr(input: Uint8Array, options: { readonly maxBytes?: numbe
       `The certificate request has ${input.length} octets; at most ${maxBytes} are read. Send the key and at most the SPIFFE ID.`,
     );
   }
-  return mapDerErrors("MCA_CSR_MALFORMED", "The certificate request", () => readCsr(new Uint8Array(input)));
+  const der = freshBytes(input.length);
+  der.set(input);
+  return mapDerErrors("MCA_CSR_MALFORMED", "The certificate request", () => readCsr(der));
 }
 
 function readCsr(der: Uint8Array): Csr {

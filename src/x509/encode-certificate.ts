@@ -1,6 +1,6 @@
 // The writer of certificates (RFC 5280 section 4.1). It puts together what it is given: the profile decides, the lint of
 // the CA (a second reader that shares no code with this file) checks.
-import { derBitString, derExplicit, derInteger, derSequence, derSmallInteger, derTime } from "./der/writer.ts";
+import { derBitStringHead, derExplicit, derInteger, derSequence, derSmallInteger, derTime } from "./der/writer.ts";
 import { algorithmIdentifier } from "./signature-algorithm.ts";
 import type { KnownSignatureAlgorithm } from "./types.ts";
 
@@ -44,5 +44,5 @@ export function encodeCertificate(
   signatureAlgorithmDer: Uint8Array,
   signature: Uint8Array,
 ): Uint8Array {
-  return derSequence(tbs, signatureAlgorithmDer, derBitString(signature));
+  return derSequence(tbs, signatureAlgorithmDer, derBitStringHead(signature.length), signature);
 }

@@ -1,7 +1,7 @@
 // X.509 as pure code: DER, PEM, certificates, certification requests, signatures, certification paths. No I/O, no clock.
 
 export { endOfElement } from "./ber.ts";
-export { bytesEqual, fromHex, sha256, sha256Hex, toHex } from "./bytes.ts";
+export { bytesEqual, freshBytes, fromHex, sha256, sha256Hex, toHex } from "./bytes.ts";
 export { parseCertificate, signatureAlgorithmOfTbs } from "./certificate.ts";
 export {
   type CsrFields,

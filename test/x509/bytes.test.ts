@@ -7,6 +7,7 @@ import {
   bytesEqual,
   decodePem,
   encodePem,
+  freshBytes,
   fromHex,
   parseCertificate,
   sha256,
@@ -16,6 +17,22 @@ import {
 import { chainPem, createLeaf, createRoot } from "../support/pki.ts";
 
 const bytes = fc.uint8Array({ maxLength: 300 });
+
+describe("octets of one's own", () => {
+  it("are zero, as many as were asked for, and shared with nobody, whatever is written into them", () => {
+    fc.assert(
+      fc.property(fc.array(fc.integer({ min: 0, max: 5_000 }), { maxLength: 60 }), (lengths) => {
+        const all = lengths.map((length, index) => {
+          const own = freshBytes(length);
+          assert.equal(own.length, length);
+          assert.ok(own.every((octet) => octet === 0));
+          return own.fill(index + 1);
+        });
+        for (const [index, own] of all.entries()) assert.ok(own.every((octet) => octet === index + 1));
+      }),
+    );
+  });
+});
 
 describe("hex and hashes", () => {
   it("hex goes there and back, and is lower case", () => {

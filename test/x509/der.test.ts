@@ -4,7 +4,7 @@ import { describe, it } from "node:test";
 import fc from "fast-check";
 import { decodeOid, encodeOid } from "../../src/x509/der/oid.ts";
 import { encodeCertificateTime, parseGeneralizedTime, parseUtcTime } from "../../src/x509/der/time.ts";
-import { derNamedBits } from "../../src/x509/der/writer.ts";
+import { derBitStringHead, derNamedBits } from "../../src/x509/der/writer.ts";
 import {
   DerReader,
   derBitString,
@@ -31,6 +31,16 @@ import {
 const reader = (hex: string): DerReader => new DerReader(fromHex(hex));
 const refused = { name: "X509Error", code: "MCA_DER_MALFORMED" };
 const ascii = (text: string): Uint8Array => Buffer.from(text, "latin1");
+
+describe("the head of a BIT STRING", () => {
+  it("is what stands before its octets, at every form of the length", () => {
+    for (const octets of [0, 1, 71, 126, 127, 253, 254, 255, 256, 512, 65_534]) {
+      const whole = derBitString(new Uint8Array(octets));
+      assert.deepEqual(derBitStringHead(octets), whole.slice(0, whole.length - octets));
+    }
+    assert.throws(() => derBitStringHead(65_535), TypeError);
+  });
+});
 
 describe("the DER reader", () => {
   it("reads lengths of every form", () => {

@@ -8,6 +8,7 @@ import {
   type Certificate,
   derTime,
   extendedKeyUsageExtension,
+  freshBytes,
   type KnownSignatureAlgorithm,
   keyIdentifier,
   keyUsageExtension,
@@ -140,7 +141,7 @@ class Output {
   #at = 0;
 
   constructor(size: number) {
-    this.#bytes = new Uint8Array(size);
+    this.#bytes = freshBytes(size);
   }
 
   header(tag: number, length: number): void {

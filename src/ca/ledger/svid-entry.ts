@@ -1,6 +1,7 @@
 // The entry of one issued certificate (kinds svid.x509 and svid.probe; schema/svid.x509.json), written straight into canonical order:
 // the general writer costs five times as much, and a property test holds the two equal. Never a secret: no token, no key.
 import { formatTime } from "../../runtime/index.ts";
+import { toHex } from "../../x509/index.ts";
 import { canonicalString, type EncodedEntry, encodeCanonicalText } from "./canonical.ts";
 import { LedgerError } from "./errors.ts";
 import type { IntentFields } from "./intent.ts";
@@ -27,7 +28,7 @@ export function encodeSvidEntry(fields: IntentFields): EncodedEntry {
       `"requestId":${canonicalString(fields.requestId)},` +
       `"requester":{"address":${canonicalString(fields.requesterAddress)},"name":${canonicalString(fields.requester)}},` +
       `${rule === undefined ? "" : `"rule":{"name":${canonicalString(rule.name)},"revision":"${rule.revision}"},`}` +
-      `"serial":"${hex(fields.serial)}","spiffeId":${canonicalString(fields.spiffeId)},` +
+      `"serial":"${toHex(fields.serial)}","spiffeId":${canonicalString(fields.spiffeId)},` +
       `"spkiSha256":"${fields.spkiSha256}","tbs":"${base64(fields.tbs)}",` +
       `"time":"${formatTime(fields.issuedAt)}","v":1}`,
   );
@@ -40,7 +41,7 @@ export function svidEntryFields(fields: IntentFields): { readonly [name: string]
     v: 1,
     kind: fields.kind,
     time: formatTime(fields.issuedAt),
-    serial: hex(fields.serial),
+    serial: toHex(fields.serial),
     spiffeId: fields.spiffeId,
     tbs: base64(fields.tbs),
     spkiSha256: fields.spkiSha256,
@@ -80,10 +81,6 @@ function attributesText(attributes: ReadonlyMap<string, string>): string {
     attributeTexts.set(attributes, text);
   }
   return text;
-}
-
-function hex(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("hex");
 }
 
 function base64(bytes: Uint8Array): string {

@@ -1,12 +1,11 @@
 // IdentityService: identities and what they may be trusted by.
-import { BinaryWriter } from "@bufbuild/protobuf/wire";
 import {
   type ExplainIdentityRequest,
   type ExplainIdentityResponse,
   type IdentityServiceServer,
   IdentityServiceService,
   type IssueX509SvidRequest,
-  IssueX509SvidResponse,
+  type IssueX509SvidResponse,
 } from "../../proto/gen/meshca/identity/v1/identity.ts";
 import { ApiError } from "../api-error.ts";
 import { attributeValueProblem, MAX_ATTRIBUTES } from "../attest/index.ts";
@@ -16,7 +15,8 @@ import type { Evidence } from "../svid-issuance.ts";
 import type { AccessGate } from "./access-gate.ts";
 import type { Call, Calls } from "./calls.ts";
 import { grantMessage, timeField } from "./convert.ts";
-import { type DirectMethod, frameOf } from "./direct-unary.ts";
+import type { DirectMethod } from "./direct-unary.ts";
+import { issuedFrame } from "./issued-frame.ts";
 import type { TrustFeed } from "./trust-feed.ts";
 import { serializeWatchResponse, type TrustWatchers } from "./trust-watchers.ts";
 
@@ -95,19 +95,6 @@ async function issue(
     shortenedBy: issued.shortenedBy,
     lineage: issued.lineage,
   };
-}
-
-/** Tag of IssueX509SvidResponse.trust: field 7, length-delimited. Fields may come in any order (Protocol Buffers encoding). */
-const TRUST_TAG = (7 << 3) | 2;
-
-function issuedFrame(response: IssueX509SvidResponse, trust: Uint8Array): Buffer {
-  const own = IssueX509SvidResponse.encode(response).finish();
-  const before = new BinaryWriter().uint32(TRUST_TAG).uint32(trust.length).finish();
-  const { frame, message } = frameOf(own.length + before.length + trust.length);
-  message.set(own);
-  message.set(before, own.length);
-  message.set(trust, own.length + before.length);
-  return frame;
 }
 
 function evidenceOf(evidence: IssueX509SvidRequest["evidence"]): Evidence {

@@ -82,6 +82,15 @@ export function derBitString(bytes: Uint8Array): Uint8Array {
 }
 const ZERO = Uint8Array.of(0);
 
+/** What stands in a BIT STRING before its `octets` whole octets: they follow without being copied twice. */
+export function derBitStringHead(octets: number): Uint8Array {
+  const length = octets + 1;
+  if (length < 0x80) return Uint8Array.of(tag.bitString, length, 0);
+  if (length < 0x100) return Uint8Array.of(tag.bitString, 0x81, length, 0);
+  if (length < 0x10000) return Uint8Array.of(tag.bitString, 0x82, length >> 8, length & 0xff, 0);
+  throw new TypeError(`a BIT STRING of ${octets} octets is never made`);
+}
+
 /** BIT STRING with named bits (X.690 section 11.2.2: without trailing zero bits). */
 export function derNamedBits(bits: readonly number[]): Uint8Array {
   if (bits.length === 0) return derElement(tag.bitString, ZERO);

@@ -17,7 +17,7 @@ export class LintedTbs {
   constructor(key: typeof KEY, bytes: Uint8Array) {
     if (key !== KEY) throw new TypeError("only the lint makes a LintedTbs");
     this.bytes = bytes;
-    this.#accepted = bytes.slice();
+    this.#accepted = Buffer.from(bytes); // a copy
   }
 
   /** Whether `bytes` is still what the lint accepted: arrays are shared, and a later writer would go unseen. */

@@ -170,7 +170,7 @@ function keyIdOf(spki: Uint8Array): Uint8Array {
   const end = walker.enter(0x30, spki.length, "SubjectPublicKeyInfo");
   walker.skip(end, "algorithm");
   const stop = walker.enter(0x03, end, "subjectPublicKey");
-  return hash("sha256", spki.subarray(walker.at + 1, stop), "buffer").subarray(0, 20);
+  return Buffer.from(hash("sha256", spki.subarray(walker.at + 1, stop), "binary"), "latin1").subarray(0, 20);
 }
 
 /** Whether a certificate (DER) holds exactly these TBSCertificate bytes, once, at their place. */
