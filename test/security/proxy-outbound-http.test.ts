@@ -95,6 +95,8 @@ describe("a FIN without close_notify within a response", () => {
 describe("whoever reaches the listener borrows its identity", () => {
   for (const [what, request, status] of [
     ["a host that is not configured", "GET / HTTP/1.1\r\nhost: admin.test\r\n\r\n", 421],
+    ["whoever says who he is in a PROXY header", `PROXY TCP4 10.0.0.1 10.0.0.2 1 2\r\n${GET}`, 400],
+    ["the same in its second version", `\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c${"\x7f".repeat(12)}${GET}`, 400],
     [
       "a page of a browser, by its origin",
       "GET / HTTP/1.1\r\nhost: shop.test\r\norigin: https://evil.test\r\n\r\n",

@@ -27,6 +27,11 @@ const strangers: readonly { readonly what: string; readonly code: string; identi
     identity: () => world.identityWith({ names: [{ kind: "dns", value: "localhost" }], subject: "localhost" }),
   },
   {
+    what: "a host name that prints like a SPIFFE ID",
+    code: "MCA_SVID_INVALID",
+    identity: (path) => world.identityWith({ names: [{ kind: "dns", value: `a, URI:spiffe://example.test${path}` }] }),
+  },
+  {
     what: "an ID of another trust domain, by its own CA",
     code: "MCA_SVID_UNTRUSTED",
     identity: (path) => other.identity(path),
@@ -40,6 +45,11 @@ const strangers: readonly { readonly what: string; readonly code: string; identi
     what: "an ID of our trust domain by a CA of the same name",
     code: "MCA_SVID_UNTRUSTED",
     identity: (path) => stale.identity(path),
+  },
+  {
+    what: "an ID of our trust domain by a sibling CA under the same root (X-16)",
+    code: "MCA_SVID_UNTRUSTED",
+    identity: (path) => world.siblingIdentity(path),
   },
   {
     what: "an expired certificate",

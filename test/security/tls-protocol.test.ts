@@ -53,6 +53,7 @@ test("every maker of options gives the complete set each time", () => {
       "session",
       "ticketKeys",
       "SNICallback",
+      "ALPNCallback",
       "checkServerIdentity",
       "sessionTimeout",
       "pskCallback",

@@ -31,6 +31,17 @@ export class TestDomain {
     return this.identityWith({ spiffeId: `spiffe://${this.name}${path}`, ...options });
   }
 
+  /** The same by another CA under the same root, as one enterprise root has many (rule X-16). */
+  siblingIdentity(path: string): TlsIdentity {
+    const sibling = createIntermediate(this.#root, { pathLength: 0 });
+    const leaf = createLeaf(sibling, { spiffeId: `spiffe://${this.name}${path}` });
+    return {
+      certificateChainPem: chainPem(leaf, sibling),
+      privateKeyPem: leaf.keyPem,
+      notAfter: leaf.certificate.notAfter,
+    };
+  }
+
   /** An identity of this domain's CA with these names alone: none, or several. */
   identityWith(options: CertificateOptions): TlsIdentity {
     const leaf = createLeaf(this.#authority, options);
