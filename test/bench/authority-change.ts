@@ -53,96 +53,120 @@ interface Outcome {
 
 type Change = (authorities: Authorities, index: number) => Promise<void>;
 
-/** Both kinds of change, each on a server of its own. Takes 50 s with 2 imports, a rotation and 2 s unchanged. */
+/** A server with its load, warm; and what is to be done to it. */
+interface Prepared {
+  readonly name: string;
+  readonly server: ServerProcess;
+  readonly authorities: Authorities;
+  readonly load: Load;
+  readonly change: Change;
+  readonly changes: number;
+}
+
+interface Plan extends Pick<Prepared, "name" | "change" | "changes"> {
+  readonly authority: Readonly<Record<string, unknown>>;
+  /** What makes the first authority. */
+  readonly begin?: (authorities: Authorities) => Promise<unknown>;
+}
+
+/** Both kinds of change, each on a server of its own: made ready together, measured one after the other, the other idle. */
 export async function measureAuthorityChange(options: AuthorityChangeOptions): Promise<Figure[]> {
-  const imports = await measureImports(options);
-  const rotations = await measureRotations(options);
-  const unchanged = [...imports.unchanged, ...rotations.unchanged].sort((a, b) => a - b);
-  const failures = [...imports.failures, ...rotations.failures];
+  tell("authority: two servers");
+  const ready = await Promise.allSettled([imports(options), rotations(options)].map((plan) => prepare(options, plan)));
+  const outcomes: Outcome[] = [];
+  try {
+    for (const one of ready) if (one.status === "rejected") throw one.reason;
+    for (const one of ready) if (one.status === "fulfilled") outcomes.push(await measure(options, one.value));
+  } finally {
+    for (const one of ready) if (one.status === "fulfilled") await close(one.value);
+  }
+  const [imported, rotated] = outcomes;
+  if (imported === undefined || rotated === undefined) throw new TypeError("both were measured");
+  const unchanged = [...imported.unchanged, ...rotated.unchanged].sort((a, b) => a - b);
+  const failures = [...imported.failures, ...rotated.failures];
   for (const sentence of new Set(failures)) console.log(`a call failed: ${sentence}`);
   return [
     ...latencyFigures("unchanged", unchanged),
-    ...latencyFigures("import", imports.changed),
-    ...latencyFigures("rotate", rotations.changed),
+    ...latencyFigures("import", imported.changed),
+    ...latencyFigures("rotate", rotated.changed),
     figure("authority.change_failed_calls", failures.length, "calls"),
-    figure("authority.change_calls", imports.changed.length + rotations.changed.length, "calls"),
+    figure("authority.change_calls", imported.changed.length + rotated.changed.length, "calls"),
   ];
 }
 
-async function measureImports(options: AuthorityChangeOptions): Promise<Outcome> {
+function imports(options: AuthorityChangeOptions): Plan {
   const enterprise = makeEnterprise();
-  // Two ways, in turn: published first and activated when everybody knows it, and both at once.
-  const change: Change = async (authorities, index) => {
-    const emergency = index % 2 === 1;
-    const authority = await authorities.import(enterprise, await authorities.request(), { emergency });
-    if (!emergency) {
-      await sleep(QUICK_ROTATION.refreshHintSeconds * 5_000);
-      await authorities.activate(authority);
-    }
-    await requireActive(authorities, authority);
+  return {
+    ...{ name: "import", authority: { upstream: "offline", ...QUICK_ROTATION }, changes: options.imports },
+    begin: async (authorities) => authorities.import(enterprise, await authorities.request(), { emergency: false }),
+    // Two ways, in turn: published first and activated when everybody knows it, and both at once.
+    change: async (authorities, index) => {
+      const emergency = index % 2 === 1;
+      const authority = await authorities.import(enterprise, await authorities.request(), { emergency });
+      if (!emergency) {
+        await sleep(QUICK_ROTATION.refreshHintSeconds * 5_000);
+        await authorities.activate(authority);
+      }
+      await requireActive(authorities, authority);
+    },
   };
-  const begin = async (authorities: Authorities): Promise<void> => {
-    await authorities.import(enterprise, await authorities.request(), { emergency: false });
-  };
-  return await underLoad(options, "import", { upstream: "offline", ...QUICK_ROTATION }, begin, change, options.imports);
 }
 
-async function measureRotations(options: AuthorityChangeOptions): Promise<Outcome> {
+function rotations(options: AuthorityChangeOptions): Plan {
   const { issuing, root } = makeEnterprise();
   const certificateFile = join(options.folder, "issuing-ca.pem");
   const keyFile = join(options.folder, "issuing-ca.key");
   writeFileSync(certificateFile, chainPem(issuing, root));
   writeFileSync(keyFile, issuing.keyPem, { mode: 0o600 });
-  const change: Change = async (authorities) => {
-    const { authority } = await authorities.rotate();
-    const deadline = performance.now() + TAKEOVER_TIMEOUT_MS;
-    while ((await authorities.now()).active !== authority) {
-      if (performance.now() > deadline) throw new Error("the successor has not taken over");
-      await sleep(250);
-    }
+  return {
+    ...{ name: "rotate", changes: options.rotations },
+    authority: { upstream: "disk", disk: { certificateFile, keyFile }, ...QUICK_ROTATION },
+    change: async (authorities) => {
+      const { authority } = await authorities.rotate();
+      const deadline = performance.now() + TAKEOVER_TIMEOUT_MS;
+      while ((await authorities.now()).active !== authority) {
+        if (performance.now() > deadline) throw new Error("the successor has not taken over");
+        await sleep(250);
+      }
+    },
   };
-  const authority = { upstream: "disk", disk: { certificateFile, keyFile }, ...QUICK_ROTATION };
-  return await underLoad(options, "rotate", authority, async () => {}, change, options.rotations);
 }
 
-async function underLoad(
-  options: AuthorityChangeOptions,
-  name: string,
-  authority: Readonly<Record<string, unknown>>,
-  begin: (authorities: Authorities) => Promise<void>,
-  change: Change,
-  changes: number,
-): Promise<Outcome> {
-  tell(`authority: ${name}`);
-  const folder = join(options.folder, name);
+async function prepare(options: AuthorityChangeOptions, plan: Plan): Promise<Prepared> {
+  const folder = join(options.folder, plan.name);
   mkdirSync(folder, { mode: 0o711 });
   const passphraseFile = join(folder, "passphrase");
   writeFileSync(passphraseFile, "of the bench, and nothing else\n", { mode: 0o600 });
   const server = await ServerProcess.initialise(folder, {
     main: "dist/cli/main.js",
     trustDomain: "bench.test",
-    config: { ...options.config, authority, keys: { passphraseFile } },
+    config: { ...options.config, authority: plan.authority, keys: { passphraseFile } },
   });
   options.onServer(server);
   const authorities = new Authorities(server.adminSocket);
-  let load: Load | undefined;
+  const load = await Load.start();
+  const prepared = { ...plan, server, authorities, load };
   try {
     server.spawn(options.serverFlags);
-    await begin(authorities);
+    await plan.begin?.(authorities);
     await server.ready();
-    load = await Load.start();
     const tokens = await server.tokens(Array.from({ length: options.workloads }, (_, index) => `workload-${index}`));
     await load.enrol(server.address, tokens);
     await load.follow();
     await load.prepare(options.warmUp);
     await load.run(options.warmUp, options.workloads / 2);
     await settled(server);
-    return await measure(options, name, load, authorities, change, changes);
-  } finally {
-    load?.close();
-    authorities.close();
-    await server.stop();
+  } catch (error) {
+    await close(prepared);
+    throw error;
   }
+  return prepared;
+}
+
+async function close({ load, authorities, server }: Prepared): Promise<void> {
+  load.close();
+  authorities.close();
+  await server.stop();
 }
 
 /** Waits for what a server does once in its life: it loads the readers that look at issued certificates again. */
@@ -156,12 +180,9 @@ async function settled(server: ServerProcess): Promise<void> {
 
 async function measure(
   options: AuthorityChangeOptions,
-  name: string,
-  load: Load,
-  authorities: Authorities,
-  change: Change,
-  changes: number,
+  { name, load, authorities, change, changes }: Prepared,
 ): Promise<Outcome> {
+  tell(`authority: ${name}`);
   await load.pace(PER_SECOND);
   await sleep(AFTERMATH_MS);
   const unchanged = await timed(() => sleep(options.unchangedSeconds * 1000));

@@ -93,7 +93,7 @@ if ((await run("npm", ["run", "--silent", "build"])) !== 0) stop("The bench meas
 const folder = mkdtempSync(join(tmpdir(), "mesh-ca-bench-"));
 chmodSync(folder, 0o711);
 const figures: Figure[] = [];
-let server: ServerProcess | undefined;
+const servers: ServerProcess[] = [];
 let load: Load | undefined;
 let broken: string | undefined;
 // An interrupted bench leaves no server and no folder behind.
@@ -101,19 +101,18 @@ for (const signal of ["SIGINT", "SIGTERM"] as const)
   process.once(signal, () => void cleanUp().then(() => process.exit(130)));
 try {
   if (parts.includes("issuance")) {
-    server = await ServerProcess.initialise(folder, {
+    const server = await ServerProcess.initialise(folder, {
       main: "dist/cli/main.js",
       trustDomain: "bench.test",
       config: CONFIG,
     });
+    servers.push(server);
     load = await Load.start();
     const sized = { ...size, workloads: WORKLOADS, serverFlags, short: options.short === true };
     figures.push(...(await measureIssuance(server, load, sized)));
   }
   if (parts.includes("authority")) {
-    const onServer = (started: ServerProcess): void => {
-      server = started;
-    };
+    const onServer = (started: ServerProcess): void => void servers.push(started);
     const change = { folder, config: CONFIG, workloads: WORKLOADS, serverFlags, onServer, ...size.authority };
     figures.push(...(await measureAuthorityChange(change)));
   }
@@ -153,6 +152,6 @@ function earlierReport(file: string | undefined): Report | undefined {
 
 async function cleanUp(): Promise<void> {
   load?.close();
-  await server?.stop();
+  for (const server of servers) await server.stop();
   rmSync(folder, { recursive: true, force: true });
 }

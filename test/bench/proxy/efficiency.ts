@@ -75,7 +75,10 @@ async function ratio(
 }
 
 function describe({ name }: Subject, { us, ratio, quartiles: [low, high] }: Measured): string {
-  return `${name} ${us.toFixed(1)} us = ${ratio.toFixed(2)} (half of the rounds ${low.toFixed(2)} to ${high.toFixed(2)})`;
+  const cost = `${name} ${us.toFixed(1)} us`;
+  return low === high
+    ? cost
+    : `${cost} = ${ratio.toFixed(2)} (half of the rounds ${low.toFixed(2)} to ${high.toFixed(2)})`;
 }
 
 /** Bodies up and down, over tcp and http listeners: the figure is the worse of the two. */
