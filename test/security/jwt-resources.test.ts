@@ -4,7 +4,7 @@ import { rm, writeFile } from "node:fs/promises";
 import type { AddressInfo } from "node:net";
 import { createServer as createTcpServer } from "node:net";
 import { join } from "node:path";
-import { test } from "node:test";
+import { describe, test } from "node:test";
 import {
   attestorOf,
   claims,
@@ -120,42 +120,45 @@ test("tokens of a foreign issuer or audience reach nobody", async () => {
   }
 });
 
-test("a server of keys that never answers costs one wait, and the next callers are refused at once", async () => {
-  const sockets = new Set<import("node:net").Socket>();
-  const silent = createTcpServer((socket) => sockets.add(socket.on("error", () => {})));
-  await new Promise<void>((resolve) => silent.listen(0, "127.0.0.1", resolve));
-  try {
-    const { port } = silent.address() as AddressInfo;
-    const { attestor } = attestorOf({ jwksUrl: `http://127.0.0.1:${port}/` });
-    const text = await token();
-    const started = Date.now();
-    const waiting = Array.from({ length: 50 }, () => codeOf(attestor.attest(text)));
-    assert.deepEqual(new Set(await Promise.all(waiting)), new Set(["MCA_JWKS_UNAVAILABLE"]));
-    const waited = Date.now() - started;
-    assert(waited >= 4500 && waited < 10_000, `one wait of 5 s for all, not two: ${waited} ms`);
-    assert.equal(sockets.size, 1, "one connection for all of them");
-    assert.equal(await codeOf(attestor.attest(text)), "MCA_JWKS_UNAVAILABLE");
-    assert.equal(sockets.size, 1, "and no other for who comes next");
-  } finally {
-    for (const socket of sockets) socket.destroy();
-    await new Promise((resolve) => silent.close(resolve));
-  }
-});
-
-test("a server of keys that answers drop by drop is cut off", async () => {
-  const timers = new Set<NodeJS.Timeout>();
-  const web = await serve((_, response) => {
-    response.writeHead(200);
-    timers.add(setInterval(() => response.write(" "), 100));
+// Both wait for the clock; each has a server of its own.
+describe("over five seconds", { concurrency: true }, () => {
+  test("a server of keys that never answers costs one wait, and the next callers are refused at once", async () => {
+    const sockets = new Set<import("node:net").Socket>();
+    const silent = createTcpServer((socket) => sockets.add(socket.on("error", () => {})));
+    await new Promise<void>((resolve) => silent.listen(0, "127.0.0.1", resolve));
+    try {
+      const { port } = silent.address() as AddressInfo;
+      const { attestor } = attestorOf({ jwksUrl: `http://127.0.0.1:${port}/` });
+      const text = await token();
+      const started = Date.now();
+      const waiting = Array.from({ length: 50 }, () => codeOf(attestor.attest(text)));
+      assert.deepEqual(new Set(await Promise.all(waiting)), new Set(["MCA_JWKS_UNAVAILABLE"]));
+      const waited = Date.now() - started;
+      assert(waited >= 4500 && waited < 10_000, `one wait of 5 s for all, not two: ${waited} ms`);
+      assert.equal(sockets.size, 1, "one connection for all of them");
+      assert.equal(await codeOf(attestor.attest(text)), "MCA_JWKS_UNAVAILABLE");
+      assert.equal(sockets.size, 1, "and no other for who comes next");
+    } finally {
+      for (const socket of sockets) socket.destroy();
+      await new Promise((resolve) => silent.close(resolve));
+    }
   });
-  try {
-    const { attestor } = attestorOf({ jwksUrl: web.url });
-    assert.equal(await codeOf(attestor.attest(await token())), "MCA_JWKS_UNAVAILABLE");
-    assert.match(attestor.problem ?? "", /did not answer within/);
-  } finally {
-    for (const timer of timers) clearInterval(timer);
-    await web.close();
-  }
+
+  test("a server of keys that answers drop by drop is cut off", async () => {
+    const timers = new Set<NodeJS.Timeout>();
+    const web = await serve((_, response) => {
+      response.writeHead(200);
+      timers.add(setInterval(() => response.write(" "), 100));
+    });
+    try {
+      const { attestor } = attestorOf({ jwksUrl: web.url });
+      assert.equal(await codeOf(attestor.attest(await token())), "MCA_JWKS_UNAVAILABLE");
+      assert.match(attestor.problem ?? "", /did not answer within/);
+    } finally {
+      for (const timer of timers) clearInterval(timer);
+      await web.close();
+    }
+  });
 });
 
 test("a key set without end is cut off", async () => {
