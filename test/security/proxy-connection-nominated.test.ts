@@ -142,7 +142,8 @@ describe("Connection", () => {
       const response = rawResponse(["connection", value]);
       assert.deepEqual(
         refusalOf(() => screenResponse(response, responseRulesOf())),
-        [502, "connection-token"],
+        // No field may have a control character in its value, whatever the field means.
+        [502, value.includes("\u000b") ? "field-value" : "connection-token"],
         value,
       );
     }
