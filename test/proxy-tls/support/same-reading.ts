@@ -6,6 +6,14 @@ import type { Parsed } from "./parsed-streams.ts";
 
 // Where node is stricter than a codec that leaves methods and targets to the screens.
 const STRICTER = new Set(["HPE_INVALID_METHOD", "HPE_INVALID_URL"]);
+/** Names among trailers that are the screens' business for us (they drop them), and for node a fault of the framing. */
+const FRAMING = new Set(["content-length", "transfer-encoding"]);
+const FRAMING_FAULTS = new Set(["HPE_INVALID_CONTENT_LENGTH", "HPE_INVALID_TRANSFER_ENCODING"]);
+
+function isStricter({ error = "" }: NodeReading, trailers: readonly string[]): boolean {
+  const framed = trailers.some((name, i) => i % 2 === 0 && FRAMING.has(name));
+  return STRICTER.has(error) || (framed && FRAMING_FAULTS.has(error));
+}
 
 /** @returns how the two differ; undefined: they do not */
 export function requestDifference(ours: Parsed<RawRequestHead>, theirs: NodeReading): string | undefined {
@@ -15,7 +23,7 @@ export function requestDifference(ours: Parsed<RawRequestHead>, theirs: NodeRead
     const { method, target, version, fields } = head;
     complete.push({ start: `${method} ${target}`, version, fields, body, trailers });
     // Node reads nothing behind these; for us that is the engine's business.
-    if (method === "CONNECT" || version === "1.0" || leavesHttp(fields)) break;
+    if (method === "CONNECT" || version === "1.0" || leavesHttp(fields) || leavesHttp(trailers)) break;
   }
   const limit = complete.length;
   const stopped = ours.refusal !== undefined || limit < ours.messages.length;
@@ -23,7 +31,7 @@ export function requestDifference(ours: Parsed<RawRequestHead>, theirs: NodeRead
   for (let i = 0; i < complete.length; i++) {
     const message = theirs.messages[i];
     if (message === undefined) {
-      if (STRICTER.has(theirs.error ?? "")) return undefined;
+      if (isStricter(theirs, complete[i]?.trailers ?? [])) return undefined;
       return `node read ${i} messages (${theirs.error}), we ${complete.length}`;
     }
     const difference = messageDifference(complete[i], message);
@@ -45,7 +53,7 @@ export function responseDifference(ours: Parsed<RawResponseHead>, theirs: NodeRe
   if (message?.trailers === undefined || ours.refusal !== undefined) return undefined;
   const { head, body, trailers } = message;
   const [read] = theirs.messages;
-  if (read === undefined) return `node read no message (${theirs.error})`;
+  if (read === undefined) return isStricter(theirs, trailers) ? undefined : `node read no message (${theirs.error})`;
   return messageDifference(
     { start: `${head.status}`, version: head.version, fields: head.fields, body, trailers },
     read,
