@@ -210,6 +210,11 @@ class Listener<V> implements TlsListener<V> {
     if (giveBack === undefined) throw overloaded("handshakes in progress");
     const key = endsOf(raw);
     const limit = setTimeout(() => handshake.fail(handshakeTimedOut(this.#timeoutMs)), this.#timeoutMs);
+    const left = (): void => {
+      // Whoever never said a word was a port check: nothing to tell.
+      if (raw.bytesRead > 0) handshake.fail(handshakeFailed("the peer closed the connection"));
+      else handshake.release();
+    };
     const handshake: Handshake = {
       key,
       raw,
@@ -218,6 +223,8 @@ class Listener<V> implements TlsListener<V> {
       sender,
       release: () => {
         clearTimeout(limit);
+        // It would keep all of this for as long as the connection is open.
+        raw.off("close", left);
         giveBack();
         this.#handshakes.delete(key);
       },
@@ -229,12 +236,7 @@ class Listener<V> implements TlsListener<V> {
       },
     };
     this.#handshakes.set(key, handshake);
-    raw.once("close", () => {
-      // Whoever never said a word was a port check: nothing to tell.
-      if (this.#handshakes.get(key) !== handshake) return;
-      if (raw.bytesRead > 0) handshake.fail(handshakeFailed("the peer closed the connection"));
-      else handshake.release();
-    });
+    raw.once("close", left);
   }
 
   async #judge(socket: TLSSocket): Promise<void> {
