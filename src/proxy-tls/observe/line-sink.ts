@@ -1,10 +1,12 @@
 // Where lines of the access log go: standard output, shared by all processes of the proxy. Lines of one turn of the event loop are written
-// together, in pieces that a pipe takes whole (PIPE_BUF), so that lines of several processes never mix. A reader that stops reading
+// together, in pieces that a pipe takes whole (PIPE_BUF) and a file in one write, so that lines of several processes never mix. A reader that stops reading
 // must not stop the proxy: a pipe is opened anew without waiting, what it does not take is held up to a bound, and what is beyond is
 // left out and counted. Nothing is lost at an orderly end, nor at an exception; after SIGKILL the lines of the last turn may be missing.
 import { closeSync, constants, fstatSync, openSync, writeSync } from "node:fs";
 import { MAX_LINE_BYTES } from "./access-line.ts";
 
+/** A regular file is locked while it is written, and takes what it is given; each write is a call to the kernel. */
+const FILE_PIECE_BYTES = 65_536;
 /** Held for a reader that is slow. */
 const MAX_HELD_BYTES = 1_048_576;
 /** How long to wait for a pipe that is full: at first so short that its 64 KiB bound nobody, then longer. */
@@ -19,13 +21,15 @@ export type WritePiece = (piece: string) => void;
 
 export interface LineSinkOptions {
   readonly write: WritePiece;
+  /** How much of several lines is written at once, at most. */
+  readonly pieceBytes: number;
   /** The line that tells of lost lines. */
   readonly lost: (lines: number) => string;
 }
 
 export class LineSink {
   readonly #options: LineSinkOptions;
-  /** Whole lines, at most MAX_LINE_BYTES together, or one longer line. */
+  /** Whole lines, at most `pieceBytes` together, or one longer line. */
   #piece = "";
   #pieceLines = 0;
   /** Earlier pieces that could not be written yet, with their numbers of lines. */
@@ -58,7 +62,7 @@ export class LineSink {
       this.#leaveOut(1);
       return;
     }
-    if (this.#piece.length + line.length > MAX_LINE_BYTES) this.#endPiece();
+    if (this.#piece.length + line.length > this.#options.pieceBytes) this.#endPiece();
     this.#piece += line;
     this.#pieceLines += 1;
     if (this.#scheduled || this.#again !== undefined) return;
@@ -140,12 +144,13 @@ function isAgain(error: unknown): boolean {
 /**
  * Writes to a file descriptor that is open already. A pipe is opened anew, so that writing never waits and other holders of it notice
  * nothing. Where that is not allowed, and for sockets (systemd's journal), writing waits for a slow reader as that of every program does.
- * @returns how to write, and how to close what was opened
+ * @returns how to write, how much at once, and how to close what was opened
  */
-export function writerTo(fd: number): { readonly write: WritePiece; close(): void } {
+export function writerTo(fd: number): { readonly write: WritePiece; readonly pieceBytes: number; close(): void } {
   const own = reopened(fd);
   return {
     write: (piece) => writeWhole(own ?? fd, piece),
+    pieceBytes: own === undefined && isRegularFile(fd) ? FILE_PIECE_BYTES : MAX_LINE_BYTES,
     close() {
       if (own !== undefined) closeSync(own);
     },
@@ -159,6 +164,14 @@ function reopened(fd: number): number | undefined {
     return openSync(`/proc/self/fd/${fd}`, constants.O_WRONLY | constants.O_NONBLOCK);
   } catch {
     return undefined;
+  }
+}
+
+function isRegularFile(fd: number): boolean {
+  try {
+    return fstatSync(fd).isFile();
+  } catch {
+    return false;
   }
 }
 

@@ -16,7 +16,8 @@ export interface OpenObserver {
 export function openObserver(access: boolean, clock: Clock = systemClock): OpenObserver {
   if (!access) return { observer: new ProxyObserver({ lines: undefined, clock }), close() {} };
   const writer = writerTo(STANDARD_OUTPUT);
-  const sink = new LineSink({ write: writer.write, lost: (lines) => lostLine(clock.now(), lines) });
+  const { write, pieceBytes } = writer;
+  const sink = new LineSink({ write, pieceBytes, lost: (lines) => lostLine(clock.now(), lines) });
   return {
     observer: new ProxyObserver({ lines: sink, clock }),
     close() {

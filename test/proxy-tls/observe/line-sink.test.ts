@@ -1,6 +1,6 @@
 // Where lines go: one write a turn, pieces that a pipe takes whole, and what happens when nobody reads.
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -17,7 +17,7 @@ function fakeWriter() {
     if (state.fault !== undefined) throw Object.assign(new Error(state.fault), { code: state.fault });
     state.pieces.push(piece);
   };
-  const sink = new LineSink({ write, lost: (lines) => `lost ${lines}\n` });
+  const sink = new LineSink({ write, pieceBytes: MAX_LINE_BYTES, lost: (lines) => `lost ${lines}\n` });
   return { state, sink };
 }
 
@@ -42,6 +42,18 @@ test("lines of one turn are written together, at its end", async () => {
   await turn();
   assert.deepEqual(state.pieces, ["one\ntwo\n", "three\n"]);
   sink.close();
+});
+
+test("a regular file is given more at once than a pipe", () => {
+  const folder = mkdtempSync(join(tmpdir(), "line-sink-"));
+  const fd = openSync(join(folder, "log"), "a");
+  const writer = writerTo(fd);
+  assert.ok(writer.pieceBytes > MAX_LINE_BYTES);
+  writer.write(`${"x".repeat(writer.pieceBytes - 1)}\n`);
+  assert.equal(readFileSync(join(folder, "log")).length, writer.pieceBytes);
+  writer.close();
+  closeSync(fd);
+  rmSync(folder, { recursive: true });
 });
 
 test("a piece is never larger than what a pipe takes whole, and never cuts a line", () => {
@@ -120,8 +132,8 @@ test("the end writes what is there, and does not wait for ever for who does not 
 
 const CHILD = `
 import { LineSink, writerTo } from ${JSON.stringify(new URL("../../../src/proxy-tls/observe/line-sink.ts", import.meta.url).href)};
-const { write } = writerTo(1);
-const sink = new LineSink({ write, lost: (lines) => "lost " + lines + "\\n" });
+const { write, pieceBytes } = writerTo(1);
+const sink = new LineSink({ write, pieceBytes, lost: (lines) => "lost " + lines + "\\n" });
 const line = process.argv[1].repeat(200) + "\\n";
 for (let index = 0; index < 2000; index += 1) {
   sink.line(line);
@@ -159,9 +171,22 @@ test("several processes write to one pipe whose reader is slow: no line is torn,
   assert.equal(lines.length, 4_000);
 });
 
+test("several processes write to one file: no line is torn or lost", () => {
+  const folder = mkdtempSync(join(tmpdir(), "line-sink-"));
+  const file = join(folder, "log");
+  const script = '("$0" --input-type=module -e "$1" a exit & "$0" --input-type=module -e "$1" b exit; wait) > "$2"';
+  spawnSync("sh", ["-c", script, process.execPath, CHILD, file]);
+  const lines = readFileSync(file, "latin1").split("\n").slice(0, -1);
+  for (const letter of ["a", "b"]) {
+    assert.equal(lines.filter((line) => line === letter.repeat(200)).length, 2_000);
+  }
+  assert.equal(lines.length, 4_000);
+  rmSync(folder, { recursive: true });
+});
+
 const DEAF = `
 import { LineSink, writerTo } from ${JSON.stringify(new URL("../../../src/proxy-tls/observe/line-sink.ts", import.meta.url).href)};
-const sink = new LineSink({ write: writerTo(1).write, lost: (lines) => "lost " + lines + "\\n" });
+const sink = new LineSink({ ...writerTo(1), lost: (lines) => "lost " + lines + "\\n" });
 const line = "x".repeat(999) + "\\n";
 for (let index = 0; index < 4000; index += 1) {
   sink.line(line);
