@@ -43,7 +43,7 @@ interface Size {
 
 const WHOLE: Size = {
   efficiency: {
-    ...{ rounds: 21, calls: 6_000, warmUpCalls: 50_000, handshakes: 400, warmUpHandshakes: 1_500 },
+    ...{ rounds: 25, calls: 6_000, warmUpCalls: 50_000, handshakes: 400, warmUpHandshakes: 1_500 },
     ...{ bulkRounds: 9, bulkBytes: 128 * MEGABYTE, latencyRounds: 9, latencyCalls: 2_000 },
   },
   idle: { connections: 5_000, settleMs: 4_000 },
