@@ -193,6 +193,17 @@ describe("a refusal is terminal", () => {
     });
   }
 
+  test("who neither ends nor sends anything behind it does not keep the connection", async () => {
+    await using world = await startHttp(answering(OK));
+    const client = await world.client();
+    client.socket.write("GET / HTTP/1.1\r\n\r\n");
+    await client.whenEnded();
+    assert.match(client.text, /^HTTP\/1\.1 400 /);
+    assert.equal(world.proxy.plane.counts()[0]?.connections, 1, "there is time to read it");
+    await until(() => world.proxy.plane.counts()[0]?.connections === 0, "the connection is closed");
+    assert.equal(world.backend.ends.length, 0);
+  });
+
   test("a body that breaks the protocol is answered only where nothing was, and never reaches the target as complete", async () => {
     const chunked = "POST /up HTTP/1.1\r\nhost: s.test\r\ntransfer-encoding: chunked\r\n\r\n4\r\nhalf\r\n";
     await using world = await startHttp((end) =>
