@@ -112,9 +112,9 @@ const limits = section("Bounds on what others can use up, for each process.", {
     "Concurrent streams of an HTTP/2 connection.",
   ),
   upstreamConnections: integer(
-    1_000,
-    { minimum: 1, maximum: 100_000, unit: "connections" },
-    "Open connections to the targets of a listener.",
+    10_000,
+    { minimum: 1, maximum: 1_000_000, unit: "connections" },
+    "Open connections to the targets of a listener. A tcp listener has one for each of its own; an http listener keeps some for each caller.",
   ),
   pendingRequests: integer(
     1_000,

@@ -57,8 +57,7 @@ export async function startOurs({ folder, identityFolder, backend, flags }: Ours
     })),
     policyFile,
     workers: 1,
-    // A tcp listener has a connection to its target for each of the idle ones.
-    limits: { handshakes: 2_000, upstreamConnections: 10_000 },
+    limits: { handshakes: 2_000 },
     admin: { port: adminPort },
   };
   const configFile = join(folder, "proxy.yaml");

@@ -42,6 +42,7 @@ test("a small configuration gets every default", () => {
   const config = parseProxyConfig(withListeners(inbound(), outbound()));
   assert.equal(config.timeouts.handshakeMs, 10_000);
   assert.equal(config.limits.connections, 10_000);
+  assert.ok(config.limits.upstreamConnections >= config.limits.connections, "a tcp listener could not use its places");
   assert.equal(config.workers, 0);
   assert.equal(config.policyFile, null);
   assert.equal(config.admin.host, "127.0.0.1");
