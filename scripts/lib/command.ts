@@ -17,6 +17,14 @@ export function nodeFlags(program: "server" | "proxy" = "server"): readonly stri
   return program === "proxy" ? config.proxyNodeFlags : config.nodeFlags;
 }
 
+/** The environment that bin/mesh-ca.mjs adds for the proxy. */
+export function proxyEnvironment(): Readonly<Record<string, string>> {
+  const { config }: { config: { proxyEnvironment: Readonly<Record<string, string>> } } = JSON.parse(
+    readFileSync(join(projectRoot, "package.json"), "utf8"),
+  );
+  return config.proxyEnvironment;
+}
+
 /** What a program came to: its exit code (128 + the signal where a signal ended it) and what it printed. */
 export interface CommandResult {
   readonly code: number;

@@ -30,12 +30,17 @@ async function untilPrinted(run: ReturnType<typeof startCli>, pattern: RegExp): 
 }
 
 /** A package of its own with the launcher and a program that a test writes. */
+const ADDED = { TEST_A: "0", TEST_B: "1" };
+
 function packageWith(program: string): string {
   const root = temporaryDirectory();
   mkdirSync(join(root, "bin"));
   mkdirSync(join(root, "dist/cli"), { recursive: true });
   cpSync(LAUNCHER, join(root, "bin/mesh-ca.mjs"));
-  writeFileSync(join(root, "package.json"), JSON.stringify({ type: "module", config: { nodeFlags: [] } }));
+  writeFileSync(
+    join(root, "package.json"),
+    JSON.stringify({ type: "module", config: { nodeFlags: [], proxyNodeFlags: [], proxyEnvironment: ADDED } }),
+  );
   writeFileSync(join(root, "dist/cli/main.js"), program);
   return join(root, "bin/mesh-ca.mjs");
 }
@@ -54,6 +59,19 @@ test("Exit codes pass, and so do the streams", async () => {
   const result = await cli([], { program: [process.execPath, launcher], input: "through" });
   assert.equal(result.code, 3);
   assert.equal(result.stdout, "through");
+});
+
+test("The proxy alone gets what its allocator is told, beside what the operator has set", async () => {
+  const names = ["TEST_A", "TEST_B", "MESH_CA_ADDED"];
+  const launcher = packageWith(
+    `console.log(JSON.stringify(${JSON.stringify(names)}.map((name) => process.env[name] ?? null)));`,
+  );
+  const told = async (args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<unknown> =>
+    JSON.parse((await cli(args, { program: [process.execPath, launcher], env })).stdout);
+  assert.deepEqual(await told(["server"]), [null, null, null]);
+  assert.deepEqual(await told(["proxy", "run"]), ["0", "1", "TEST_A TEST_B"]);
+  const operators = await told(["proxy", "run"], { TEST_A: "9" });
+  assert.deepEqual(operators, ["9", "1", "TEST_B"]);
 });
 
 test("A signal to the launcher ends the program in its own way", async () => {

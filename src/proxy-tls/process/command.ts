@@ -30,7 +30,7 @@ export class RunningCommand {
     const ours = process.umask(umask);
     let child: ChildProcess;
     try {
-      child = spawn(program, args, { stdio: "inherit" });
+      child = spawn(program, args, { stdio: "inherit", env: withoutAdded(process.env) });
     } catch (cause) {
       throw notStarted(program, cause);
     } finally {
@@ -52,6 +52,12 @@ export class RunningCommand {
   signal(signal: NodeJS.Signals): void {
     this.#child.kill(signal);
   }
+}
+
+/** The environment that we were given: without what bin/mesh-ca.mjs has added to it for the proxy alone. */
+function withoutAdded(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  const added = new Set(["MESH_CA_ADDED", ...(environment["MESH_CA_ADDED"]?.split(" ") ?? [])]);
+  return Object.fromEntries(Object.entries(environment).filter(([name]) => !added.has(name)));
 }
 
 function notStarted(program: string, cause: unknown): ProxyError {

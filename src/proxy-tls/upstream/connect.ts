@@ -42,7 +42,11 @@ export interface TargetConnection {
 export async function connectTarget(target: Target, options: ConnectTargetOptions): Promise<TargetConnection> {
   const { timeoutMs, signal } = options;
   if (target.security === "plaintext") {
-    return { socket: await dial(target.address, { timeoutMs, signal }), peer: undefined, protocol: undefined };
+    return {
+      socket: await dial(target.address, { plaintext: true, timeoutMs, signal }),
+      peer: undefined,
+      protocol: undefined,
+    };
   }
   const { identity, peers, expected, alpn, clock } = options;
   if (target.address.kind === "unix") throw new TypeError("mTLS to a Unix socket is not a target");
@@ -53,7 +57,7 @@ export async function connectTarget(target: Target, options: ConnectTargetOption
     );
   }
   const startedAt = performance.now();
-  const raw = await dial(target.address, { timeoutMs, signal });
+  const raw = await dial(target.address, { plaintext: false, timeoutMs, signal });
   const { host, port } = target.address;
   let peer: ProxyPeer | undefined;
   const socket = await connectTls({

@@ -1,11 +1,14 @@
 // A plain connection to an address, within a time limit. Nothing is said on it yet.
 import { connect, type Socket } from "node:net";
 import { ProxyError } from "../errors.ts";
+import { readBuffer } from "./read-buffer.ts";
 import { type Address, addressText } from "./target.ts";
 
 const KEEP_ALIVE_DELAY_MS = 30_000;
 
 export interface DialOptions {
+  /** What comes is read as it is, and nothing is put on top of the socket. */
+  readonly plaintext: boolean;
   readonly timeoutMs: number;
   readonly signal?: AbortSignal | undefined;
 }
@@ -15,15 +18,16 @@ export interface DialOptions {
  * sees `close`.
  * @throws ProxyError MCA_PROXY_UPSTREAM_UNAVAILABLE, MCA_PROXY_UPSTREAM_TIMEOUT; the signal's reason
  */
-export function dial(address: Address, { timeoutMs, signal }: DialOptions): Promise<Socket> {
+export function dial(address: Address, { plaintext, timeoutMs, signal }: DialOptions): Promise<Socket> {
   return new Promise((resolve, reject) => {
     signal?.throwIfAborted();
-    const socket = connect({
+    const socket: Socket = connect({
       ...(address.kind === "unix" ? { path: address.path } : { host: address.host, port: address.port }),
       allowHalfOpen: true,
       noDelay: true,
       keepAlive: true,
       keepAliveInitialDelay: KEEP_ALIVE_DELAY_MS,
+      ...(plaintext ? { onread: readBuffer(() => socket) } : {}),
     });
     const settle = (): void => {
       clearTimeout(limit);

@@ -39,12 +39,21 @@ export class Program {
   readonly #ended: Promise<unknown>;
   readonly #log: string | undefined;
 
-  /** @param log file that takes its standard output and error; undefined: the output is read by `firstLine` */
-  constructor(place: Place, command: readonly string[], log?: string) {
+  /**
+   * @param log file that takes its standard output and error; undefined: the output is read by `firstLine`
+   * @param environment added to ours
+   */
+  constructor(
+    place: Place,
+    command: readonly string[],
+    log?: string,
+    environment: Readonly<Record<string, string>> = {},
+  ) {
     const [program, args] = pinned(place, command);
     const file = log === undefined ? undefined : openSync(log, "a");
     this.#child = spawn(program, args, {
       cwd: projectRoot,
+      env: { ...process.env, ...environment },
       stdio: ["ignore", file ?? "pipe", file ?? "inherit"],
     });
     if (file !== undefined) closeSync(file);
