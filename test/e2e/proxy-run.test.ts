@@ -34,7 +34,7 @@ test("the application starts only when there is an identity and the listeners ar
   const mark = join(temporaryDirectory(), "started");
   const proxy = new ProxyProcess({
     config: { identity: svid.config, workers: 1, listeners: [IN] },
-    command: ["sh", "-c", `touch ${mark}; echo application; exit 7`],
+    command: ["sh", "-c", `touch ${mark}; env | grep -E 'MALLOC|MESH_CA_ADDED'; echo application; exit 7`],
   });
   const before = await proxy.admin("/readyz");
   assert.equal(before.status, 503);
@@ -45,6 +45,11 @@ test("the application starts only when there is an identity and the listeners ar
   svid.swap({ identity: domain.identity("/cart") });
   assert.equal(await proxy.ended, 7);
   assert.match(proxy.stdout, /^application$/m);
+  assert.doesNotMatch(
+    proxy.stdout,
+    /MALLOC|MESH_CA_ADDED/,
+    "what the launcher told our allocator is not for the application",
+  );
   assert.equal(proxy.lines("proxy.stopped").length, 1);
 });
 

@@ -53,9 +53,16 @@ async function run(command: readonly string[], options: ConfigOption): Promise<v
   const { runProxy } = await import("../../proxy-tls/process/run.ts");
   process.exitCode = await runProxy({
     ...{ config, logger, command, clock: systemSchedulingClock, random: systemRandom },
+    environment: environmentOfApplication(),
     onServing: () => collectStartUpGarbage(),
     onCommand: tellLauncher,
   });
+}
+
+/** The environment that we were given: without what bin/mesh-ca.mjs has added to it for the proxy alone. */
+function environmentOfApplication(): NodeJS.ProcessEnv {
+  const added = new Set(["MESH_CA_ADDED", ...(process.env["MESH_CA_ADDED"]?.split(" ") ?? [])]);
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !added.has(name)));
 }
 
 async function check(options: ConfigOption & { readonly json?: boolean }): Promise<void> {

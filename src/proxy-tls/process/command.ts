@@ -9,6 +9,8 @@ export interface CommandOptions {
   readonly command: readonly string[];
   /** The umask that the program gets. */
   readonly umask: number;
+  /** The environment that it gets; undefined: ours. */
+  readonly environment: NodeJS.ProcessEnv | undefined;
 }
 
 export class RunningCommand {
@@ -25,12 +27,12 @@ export class RunningCommand {
   }
 
   /** Starts the program with our standard streams. @throws ProxyError MCA_PROXY_COMMAND */
-  static async start({ command, umask }: CommandOptions): Promise<RunningCommand> {
+  static async start({ command, umask, environment }: CommandOptions): Promise<RunningCommand> {
     const [program = "", ...args] = command;
     const ours = process.umask(umask);
     let child: ChildProcess;
     try {
-      child = spawn(program, args, { stdio: "inherit", env: withoutAdded(process.env) });
+      child = spawn(program, args, { stdio: "inherit", ...(environment === undefined ? {} : { env: environment }) });
     } catch (cause) {
       throw notStarted(program, cause);
     } finally {
@@ -52,12 +54,6 @@ export class RunningCommand {
   signal(signal: NodeJS.Signals): void {
     this.#child.kill(signal);
   }
-}
-
-/** The environment that we were given: without what bin/mesh-ca.mjs has added to it for the proxy alone. */
-function withoutAdded(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
-  const added = new Set(["MESH_CA_ADDED", ...(environment["MESH_CA_ADDED"]?.split(" ") ?? [])]);
-  return Object.fromEntries(Object.entries(environment).filter(([name]) => !added.has(name)));
 }
 
 function notStarted(program: string, cause: unknown): ProxyError {

@@ -9,6 +9,8 @@ import { Signals } from "./signals.ts";
 export interface RunOptions extends ProxyOptions {
   /** The application and its arguments; empty: none. */
   readonly command: readonly string[];
+  /** The application's environment; undefined: ours. */
+  readonly environment?: NodeJS.ProcessEnv;
   /** Called once the proxy serves. */
   readonly onServing?: (proxy: RunningProxy) => void;
   /** Called with the process id of the application once it runs. */
@@ -72,7 +74,7 @@ async function untilStopped(signals: Signals): Promise<number> {
 async function runBeside(
   proxy: RunningProxy,
   signals: Signals,
-  { command, onCommand }: RunOptions,
+  { command, environment, onCommand }: RunOptions,
   umask: number,
 ): Promise<number> {
   let running: RunningCommand | undefined;
@@ -83,7 +85,7 @@ async function runBeside(
     else running.signal(signal);
   });
   try {
-    running = await RunningCommand.start({ command, umask });
+    running = await RunningCommand.start({ command, umask, environment });
   } catch (error) {
     await proxy.close(0);
     throw error;
