@@ -34,6 +34,7 @@ test("the application starts only when there is an identity and the listeners ar
   const mark = join(temporaryDirectory(), "started");
   const proxy = new ProxyProcess({
     config: { identity: svid.config, workers: 1, listeners: [IN] },
+    launcher: true,
     command: ["sh", "-c", `touch ${mark}; env | grep -E 'MALLOC|MESH_CA_ADDED'; echo application; exit 7`],
   });
   const before = await proxy.admin("/readyz");
