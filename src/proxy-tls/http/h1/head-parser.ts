@@ -19,6 +19,11 @@ const VALUE = 3;
 const FIELD_LF = 4;
 const END_LF = 5;
 
+/** Marks that no head has: a connection without a head under way holds none. */
+const spareMarks: Int32Array[] = [];
+const MAX_SPARE_MARKS = 64;
+const NO_MARKS = new Int32Array(0);
+
 export class HeadParser {
   /** The empty line was taken. */
   complete = false;
@@ -29,7 +34,7 @@ export class HeadParser {
   #inTrailers = false;
   #state = FIELD_START;
   /** Where each field's name begins and ends, and its value begins and ends, from the beginning of the head. */
-  #marks = new Int32Array(FIRST_MARKS);
+  #marks: Int32Array = NO_MARKS;
   #fieldCount = 0;
   #text = "";
   #bytesLeft = MAX_HEAD_BYTES;
@@ -80,7 +85,7 @@ export class HeadParser {
     return this.#text.slice(start, end);
   }
 
-  /** The fields of a complete head, in order: name in lower case, value, name, value ... */
+  /** The fields of a complete head, in order: name in lower case, value, name, value ... To be asked for once. */
   fields(): string[] {
     const text = this.#text;
     const marks = this.#marks;
@@ -88,6 +93,9 @@ export class HeadParser {
     for (let mark = 0; mark < this.#fieldCount * 4; mark += 4) {
       fields.push(text.slice(marks[mark], marks[mark + 1]).toLowerCase(), text.slice(marks[mark + 2], marks[mark + 3]));
     }
+    this.#marks = NO_MARKS;
+    this.#fieldCount = 0;
+    if (marks.length === FIRST_MARKS && spareMarks.length < MAX_SPARE_MARKS) spareMarks.push(marks);
     return fields;
   }
 
@@ -155,7 +163,7 @@ export class HeadParser {
           continue;
         }
         if (this.#fieldCount === this.#fieldsLeft) return this.#fail("too-many-fields", at);
-        if (mark === marks.length) marks = this.#growMarks();
+        if (mark >= marks.length) marks = this.#growMarks();
         marks[mark] = at - base;
         state = NAME;
       }
@@ -197,9 +205,14 @@ export class HeadParser {
     return at;
   }
 
-  #growMarks(): Int32Array<ArrayBuffer> {
-    const larger = new Int32Array(this.#marks.length * 2);
-    larger.set(this.#marks);
+  #growMarks(): Int32Array {
+    const marks = this.#marks;
+    if (marks.length === 0) {
+      this.#marks = spareMarks.pop() ?? new Int32Array(FIRST_MARKS);
+      return this.#marks;
+    }
+    const larger = new Int32Array(marks.length * 2);
+    larger.set(marks);
     this.#marks = larger;
     return larger;
   }
