@@ -129,10 +129,15 @@ describe("a connection that breaks", () => {
   let proxy: FaultyConnection;
   let through: Database;
   let events: string[];
-  const open = (options: { commitTimeoutMs?: number } = {}) =>
-    reopenLedger(through, { logger: recordingLogger(events), ...options });
+  let opened: Ledger[];
+  const open = async (options: { commitTimeoutMs?: number } = {}): Promise<Ledger> => {
+    const ledger = await reopenLedger(through, { logger: recordingLogger(events), ...options });
+    opened.push(ledger);
+    return ledger;
+  };
   beforeEach(async () => {
     events = [];
+    opened = [];
     proxy = await faultyConnection(database.connectionString);
     through = await openDatabase({
       connectionString: proxy.connectionString,
@@ -143,6 +148,8 @@ describe("a connection that breaks", () => {
   });
   afterEach(async () => {
     proxy.restore();
+    // Of a test that failed, too: an open ledger keeps this process for ever.
+    for (const ledger of opened) await ledger.close();
     await through.close();
     await proxy.close();
   });
@@ -245,19 +252,25 @@ describe("a connection that breaks", () => {
   });
 
   test("PostgreSQL committed, but the caller was refused before that was known: the record says that nothing was signed", async () => {
-    const ledger = await open({ commitTimeoutMs: 1_000 });
+    const ledger = await open({ commitTimeoutMs: 3_000 });
     proxy.faults.push("lost-after-for-long");
     const answers = await commitMany(ledger, 2);
-    assert.ok(answers.every(({ code }) => code === "MCA_LEDGER_UNAVAILABLE"));
+    assert.deepEqual(
+      answers.map(({ code }) => code),
+      ["MCA_LEDGER_UNAVAILABLE", "MCA_LEDGER_UNAVAILABLE"],
+    );
     proxy.restore();
-    await until(async () => (await checkLog(database.owner)).length >= 3, "the outcomes are recorded");
+    // Both are told together, or one after the other.
+    const outcomes = async () =>
+      (await checkLog(database.owner)).flatMap(({ fields: { outcomes } }) => (Array.isArray(outcomes) ? outcomes : []));
+    await until(async () => (await outcomes()).length >= 2, "the outcomes are recorded");
     await ledger.close();
     const entries = await checkLog(database.owner);
     assert.deepEqual(
-      entries.map(({ kind }) => kind),
-      ["svid.x509", "svid.x509", "svid.outcome"],
+      entries.map(({ kind }) => kind).filter((kind) => kind !== "svid.outcome"),
+      ["svid.x509", "svid.x509"],
     );
-    assert.deepEqual(entries[2]?.fields["outcomes"], [
+    assert.deepEqual(await outcomes(), [
       { index: "0", result: "failed" },
       { index: "1", result: "failed" },
     ]);
