@@ -35,7 +35,7 @@ test("the application starts only when there is an identity and the listeners ar
   const proxy = new ProxyProcess({
     config: { identity: svid.config, workers: 1, listeners: [IN] },
     launcher: true,
-    command: ["sh", "-c", `touch ${mark}; env | grep -E 'MALLOC|MESH_CA_ADDED'; echo application; exit 7`],
+    command: ["sh", "-c", `touch ${mark}; env | grep -E '^(MALLOC_|MESH_CA_ADDED=)'; echo application; exit 7`],
   });
   const before = await proxy.admin("/readyz");
   assert.equal(before.status, 503);
