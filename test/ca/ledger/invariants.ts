@@ -1,7 +1,7 @@
 // What must hold of every log, whatever happened to it: dense, its hashes its own, its query tables in step with it.
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import type { Queryable } from "../../../src/ca/store/index.ts";
+import type { Database, Queryable } from "../../../src/ca/store/index.ts";
 
 interface EntryRow {
   readonly log_index: bigint;
@@ -15,8 +15,15 @@ export interface LoggedEntry {
   readonly fields: Readonly<Record<string, unknown>>;
 }
 
-/** Checks all of it as owner; answers the entries. */
-export async function checkLog(database: Queryable): Promise<readonly LoggedEntry[]> {
+/** Checks all of it as owner, at one moment, while others may write; answers the entries. */
+export function checkLog(database: Database): Promise<readonly LoggedEntry[]> {
+  return database.transaction(async (tx) => {
+    await tx.query({ name: "", text: "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ" });
+    return checkMoment(tx);
+  });
+}
+
+async function checkMoment(database: Queryable): Promise<readonly LoggedEntry[]> {
   const rows = await database.query<EntryRow>({
     name: "",
     text: "SELECT log_index, leaf_hash, bytes FROM ledger_entry ORDER BY log_index",
