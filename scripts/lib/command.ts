@@ -9,20 +9,26 @@ import { fileURLToPath } from "node:url";
 /** The project's folder. Every script runs there, wherever it was called from. */
 export const projectRoot = fileURLToPath(new URL("../../", import.meta.url)).replace(/\/$/, "");
 
+interface PackageConfig {
+  readonly nodeFlags: readonly string[];
+  readonly proxyNodeFlags: readonly string[];
+  readonly proxyEnvironment: Readonly<Record<string, string>>;
+}
+
+function packageConfig(): PackageConfig {
+  const { config }: { config: PackageConfig } = JSON.parse(readFileSync(join(projectRoot, "package.json"), "utf8"));
+  return config;
+}
+
 /** The flags of Node that bin/mesh-ca.mjs starts the server, or the proxy, with. */
 export function nodeFlags(program: "server" | "proxy" = "server"): readonly string[] {
-  const { config }: { config: Readonly<Record<"nodeFlags" | "proxyNodeFlags", readonly string[]>> } = JSON.parse(
-    readFileSync(join(projectRoot, "package.json"), "utf8"),
-  );
+  const config = packageConfig();
   return program === "proxy" ? config.proxyNodeFlags : config.nodeFlags;
 }
 
 /** The environment that bin/mesh-ca.mjs adds for the proxy. */
 export function proxyEnvironment(): Readonly<Record<string, string>> {
-  const { config }: { config: { proxyEnvironment: Readonly<Record<string, string>> } } = JSON.parse(
-    readFileSync(join(projectRoot, "package.json"), "utf8"),
-  );
-  return config.proxyEnvironment;
+  return packageConfig().proxyEnvironment;
 }
 
 /** What a program came to: its exit code (128 + the signal where a signal ended it) and what it printed. */

@@ -47,7 +47,6 @@ export class TlsPort {
   #closed = false;
   #rejudging = false;
   #rejudgeAgain = false;
-  readonly #leaving = new Set<NodeJS.Timeout>();
 
   constructor(options: TlsPortOptions) {
     this.#options = options;
@@ -109,7 +108,6 @@ export class TlsPort {
     await this.#changing;
     await this.#listener?.close(graceMs);
     this.#listener = undefined;
-    for (const timer of this.#leaving) clearTimeout(timer);
   }
 
   /** The identity has changed: the listener follows by itself; opening and closing the port is ours. */
@@ -191,14 +189,9 @@ export class TlsPort {
       connection.rejudge(again);
       if (++judged % REJUDGE_SLICE === 0) await new Promise((resolve) => setImmediate(resolve));
     }
-    if (refused.length > 0) this.#dismiss(refused);
-  }
-
-  #dismiss(sockets: readonly { destroy(): unknown }[]): void {
-    const timer = setTimeout(() => {
-      this.#leaving.delete(timer);
-      for (const socket of sockets) socket.destroy();
-    }, LAST_WORDS_MS);
-    this.#leaving.add(timer);
+    if (refused.length === 0) return;
+    setTimeout(() => {
+      for (const socket of refused) socket.destroy();
+    }, LAST_WORDS_MS).unref();
   }
 }

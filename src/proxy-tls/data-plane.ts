@@ -1,26 +1,17 @@
 // The data plane of one process: its listeners and everything that is open on them. What it shows, trusts and allows comes from a
 // StateSource and is followed at once; nothing of it is kept here.
-import type { Clock, Logger, RandomSource } from "../runtime/index.ts";
-import type { ProxyConfig } from "./config/schema.ts";
 import { DeadlineWheel } from "./http/deadlines.ts";
 import { InboundListener } from "./listener/inbound.ts";
 import type { ProxyListener } from "./listener/listener.ts";
 import { OpenConnections } from "./listener/open-connections.ts";
 import { OutboundListener } from "./listener/outbound.ts";
-import type { BoundAddress, ListenerRuntime } from "./listener/runtime.ts";
-import type { ListenerCounts, Observer } from "./observe/records.ts";
-import type { StateSource } from "./state.ts";
+import type { BoundAddress, ListenerRuntime, PlaneParts } from "./listener/runtime.ts";
+import type { ListenerCounts } from "./observe/records.ts";
 
 /** The registry ends what is left first, and says why; the listeners' own end is for what it does not know. */
 const LAST_RESORT_MS = 500;
 
-export interface DataPlaneOptions {
-  readonly config: ProxyConfig;
-  readonly state: StateSource;
-  readonly observer: Observer;
-  readonly clock: Clock;
-  readonly random: RandomSource;
-  readonly logger: Logger;
+export interface DataPlaneOptions extends PlaneParts {
   /** Several processes may listen on the same TCP ports. Default false. */
   readonly reusePort?: boolean | undefined;
   /** How often open connections are asked whether their time has come (expiry, idleness), in milliseconds. Default 1,000. */

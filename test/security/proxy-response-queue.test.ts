@@ -2,7 +2,7 @@
 // still being written, is the next caller's answer if the connection is used again. The client engine alone, on real sockets.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { ClientEvents, WritableRequest } from "../../src/proxy-tls/http/exchange.ts";
+import type { ClientEvents, RequestHead } from "../../src/proxy-tls/http/exchange.ts";
 import { NO_SAFE_FIELDS } from "../../src/proxy-tls/http/fields/safe-fields.ts";
 import { connectH1Target } from "../proxy-tls/support/http1-engines.ts";
 import { until } from "../tls/support/endpoints.ts";
@@ -10,12 +10,12 @@ import { until } from "../tls/support/endpoints.ts";
 const OK = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 const POISON = "HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\npoison";
 
-function request(changes: Partial<WritableRequest> = {}): WritableRequest {
+function request(changes: Partial<RequestHead> = {}): RequestHead {
   return {
     ...{ version: "1.1", method: "GET", target: "/", path: "/", authority: "service.test", fields: NO_SAFE_FIELDS },
     ...{ body: { kind: "none" }, expectsContinue: false, acceptsTrailers: false, close: false },
     ...changes,
-  } as WritableRequest;
+  } as RequestHead;
 }
 
 /** Keeps what an exchange is told. */

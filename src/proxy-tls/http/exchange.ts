@@ -25,7 +25,7 @@ export type BodyFraming =
 export const NO_BODY: BodyFraming = { kind: "none" };
 export const OPEN_BODY: BodyFraming = { kind: "open" };
 
-/** A request that was parsed, stripped and normalised. */
+/** A request that was parsed, stripped and normalised: it may be written, with host, framing and connection fields by the engine. */
 export interface RequestHead {
   readonly version: "1.0" | "1.1" | "2";
   /** Case-sensitive. */
@@ -57,9 +57,6 @@ export interface ResponseHead {
   /** HTTP/1: the target said `Connection: close`, speaks HTTP/1.0, or ends the body by closing: never pooled. */
   readonly close: boolean;
 }
-
-/** A request as it is written: complete but for host, framing and connection fields, which the engine writes. */
-export type WritableRequest = RequestHead;
 
 /** Why an exchange ended before its time. */
 export type AbortCause =
@@ -175,7 +172,7 @@ export interface HttpClientConnection {
   /** Exchanges in progress. */
   readonly active: number;
   /** Begins an exchange. */
-  request(head: WritableRequest, events: ClientEvents): ClientExchange;
+  request(head: RequestHead, events: ClientEvents): ClientExchange;
   drain(): void;
   destroy(reason: string): void;
 }

@@ -6,13 +6,17 @@ import type { Observer } from "../observe/records.ts";
 import type { StateSource } from "../state.ts";
 import type { OpenConnections } from "./open-connections.ts";
 
-export interface ListenerRuntime {
+/** What a data plane is given. */
+export interface PlaneParts {
   readonly config: ProxyConfig;
   readonly state: StateSource;
   readonly observer: Observer;
   readonly clock: Clock;
   readonly random: RandomSource;
   readonly logger: Logger;
+}
+
+export interface ListenerRuntime extends PlaneParts {
   readonly wheel: DeadlineWheel;
   readonly connections: OpenConnections;
 }

@@ -6,8 +6,9 @@ import { afterEach, beforeEach, describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type CommitResult, type Intent, type Ledger, LedgerError } from "../../../src/ca/ledger/index.ts";
 import { type Database, openDatabase } from "../../../src/ca/store/index.ts";
-import { type Logger, silentLogger } from "../../../src/runtime/index.ts";
+import { silentLogger } from "../../../src/runtime/index.ts";
 import { createTestDatabase, type TestDatabase } from "../../support/postgres.ts";
+import { recordingLogger } from "../../support/test-log.ts";
 import { until } from "../../support/until.ts";
 import { checkLog } from "./invariants.ts";
 import { intentOf, openLedger, reopenLedger } from "./support.ts";
@@ -51,11 +52,7 @@ async function checkAnswers(database: Database, answers: readonly Answer[]): Pro
 }
 
 /** Collects event names. */
-function recordingLogger(events: string[]): Logger {
-  const note = (fields: { readonly event: string }) => void events.push(fields.event);
-  const logger: Logger = { ...silentLogger, info: note, warn: note, error: note, child: () => logger };
-  return logger;
-}
+const eventLogger = (events: string[]) => recordingLogger((_level, { event }) => events.push(event));
 
 let database: TestDatabase;
 beforeEach(async () => {
@@ -95,7 +92,7 @@ describe("a COMMIT that is not one", () => {
            CREATE CONSTRAINT TRIGGER warn AFTER INSERT ON serial DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION warn()`),
     );
     const events: string[] = [];
-    const ledger = await reopenLedger(database.app, { logger: recordingLogger(events) });
+    const ledger = await reopenLedger(database.app, { logger: eventLogger(events) });
     const answers = await commitMany(ledger, 5);
     assert.ok(answers.every(({ index }) => index !== undefined));
     assert.ok(events.includes("ledger.read-back"));
@@ -131,7 +128,10 @@ describe("a connection that breaks", () => {
   let events: string[];
   let opened: Ledger[];
   const open = async (options: { commitTimeoutMs?: number } = {}): Promise<Ledger> => {
-    const ledger = await reopenLedger(through, { logger: recordingLogger(events), ...options });
+    const ledger = await reopenLedger(through, {
+      logger: eventLogger(events),
+      ...options,
+    });
     opened.push(ledger);
     return ledger;
   };

@@ -5,10 +5,10 @@ import {
   NO_BODY,
   NO_FIELDS,
   type RequestHandler,
+  type RequestHead,
   type ResponseHead,
   type ServerExchange,
   type UpstreamFailure,
-  type WritableRequest,
 } from "../../../src/proxy-tls/http/exchange.ts";
 import { NO_SAFE_FIELDS } from "../../../src/proxy-tls/http/fields/index.ts";
 
@@ -115,7 +115,7 @@ export class ClientTold implements ClientEvents {
 }
 
 /** A request's head as the screens would give it. */
-export function requestHead(changes: Partial<WritableRequest> = {}): WritableRequest {
+export function requestHead(changes: Partial<RequestHead> = {}): RequestHead {
   return {
     version: "2",
     method: "GET",

@@ -1,6 +1,6 @@
 // Peers that speak frames: a client that writes them to a server engine, and a target that answers a client engine with them.
 import { type AddressInfo, createServer, type Socket } from "node:net";
-import type { ClientExchange, HttpClientConnection, WritableRequest } from "../../../src/proxy-tls/http/exchange.ts";
+import type { ClientExchange, HttpClientConnection, RequestHead } from "../../../src/proxy-tls/http/exchange.ts";
 import { openSocket } from "./http2-engines.ts";
 import { ClientTold, requestHead } from "./http2-events.ts";
 import { FrameReader, HEADERS, openingFrames, PREFACE } from "./http2-frames.ts";
@@ -74,7 +74,7 @@ export interface Requested {
 export async function requestTo(
   target: RawTarget,
   connection: HttpClientConnection,
-  head: WritableRequest = requestHead(),
+  head: RequestHead = requestHead(),
 ): Promise<Requested> {
   const told = new ClientTold();
   const exchange = connection.request(head, told);

@@ -1,6 +1,6 @@
 // The fields of a request as they are written: those that were decided on, then our own. Host, framing and connection fields are not among
 // them: the engines write those from parsed state. What a response says is written as it was screened: nothing is added.
-import type { RequestHead, WritableRequest } from "../exchange.ts";
+import type { RequestHead } from "../exchange.ts";
 import { badRequest, RefusedError } from "../refusal.ts";
 import type { Correlation } from "./correlation.ts";
 import { checkField, markChecked, type SafeFields } from "./safe-fields.ts";
@@ -21,10 +21,7 @@ const UNSAFE_REQUEST = badRequest("unsafe-field");
  * @param head screened
  * @throws RefusedError 400: a character of ours that must not be written
  */
-export function outgoingRequest(
-  head: RequestHead,
-  { correlation, clientCert, via }: RequestAdditions,
-): WritableRequest {
+export function outgoingRequest(head: RequestHead, { correlation, clientCert, via }: RequestAdditions): RequestHead {
   const { version, method, target, path, authority, body, expectsContinue, acceptsTrailers, close } = head;
   const fields = head.fields.slice();
   const { added } = correlation;

@@ -18,7 +18,6 @@ import type {
   ServerEvents,
   ServerExchange,
   UpstreamFailure,
-  WritableRequest,
 } from "../exchange.ts";
 import { type Correlation, correlate, NO_SAFE_FIELDS, outgoingRequest, type SafeFields } from "../fields/index.ts";
 import { BODY_IDLE, type HttpRefusal, RefusedError } from "../refusal.ts";
@@ -43,7 +42,7 @@ export class ForwardedExchange implements ServerEvents, Waiter {
   readonly #startedAt: number;
   readonly #began = performance.now();
   #decision: Decision | undefined;
-  #outgoing: WritableRequest | undefined;
+  #outgoing: RequestHead | undefined;
   #correlation: Correlation | undefined;
   #acquisition: { cancel(): void } | undefined;
   #upstream: ClientExchange | undefined;

@@ -9,7 +9,7 @@ import type {
   ClientExchange,
   FieldList,
   HttpClientConnection,
-  WritableRequest,
+  RequestHead,
 } from "../exchange.ts";
 import { NO_SAFE_FIELDS } from "../fields/safe-fields.ts";
 import { screenInterim, screenResponse } from "../fields/screen-response.ts";
@@ -73,7 +73,7 @@ export class H1ClientConnection implements HttpClientConnection, CarryingConnect
     return this.#exchange === undefined ? 0 : 1;
   }
 
-  request(head: WritableRequest, events: ClientEvents): ClientExchange {
+  request(head: RequestHead, events: ClientEvents): ClientExchange {
     if (this.capacity === 0) throw new TypeError("a connection without capacity was given a request");
     const exchange = new H1ClientExchange(this, head, events);
     this.#exchange = exchange;

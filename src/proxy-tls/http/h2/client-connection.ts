@@ -3,7 +3,7 @@
 import { type ClientHttp2Session, connect } from "node:http2";
 import type { Socket } from "node:net";
 import type { ClientEngineOptions } from "../engine-options.ts";
-import type { AbortCause, ClientEvents, ClientExchange, HttpClientConnection, WritableRequest } from "../exchange.ts";
+import type { AbortCause, ClientEvents, ClientExchange, HttpClientConnection, RequestHead } from "../exchange.ts";
 import { LINGER_MS } from "../timeouts.ts";
 import { H2ClientExchange } from "./client-exchange.ts";
 import { closeSession } from "./ending.ts";
@@ -65,7 +65,7 @@ export class H2ClientConnection implements HttpClientConnection {
     return this.#exchanges.size;
   }
 
-  request(head: WritableRequest, events: ClientEvents): ClientExchange {
+  request(head: RequestHead, events: ClientEvents): ClientExchange {
     if (this.capacity === 0) throw new TypeError("a connection without capacity was given a request");
     const { scheme, requestTrailers } = this.options;
     const { body } = head;

@@ -6,8 +6,8 @@ import {
   type FieldList,
   NO_BODY,
   OPEN_BODY,
+  type RequestHead,
   type ResponseHead,
-  type WritableRequest,
 } from "../exchange.ts";
 import type { SafeFields } from "../fields/index.ts";
 import { declaredFraming } from "../h1/framing.ts";
@@ -90,7 +90,7 @@ function framingOf(fields: FieldList, endStream: boolean, refuse: (reason: strin
 }
 
 /** A request's head as node:http2 takes it. */
-export function writeRequestList(head: WritableRequest, scheme: Scheme): string[] {
+export function writeRequestList(head: RequestHead, scheme: Scheme): string[] {
   const { fields } = head;
   const list = [":method", head.method, ":scheme", scheme, ":authority", head.authority, ":path", head.target];
   for (let index = 0; index < fields.length; index += 1) list.push(fields[index] ?? "");

@@ -12,7 +12,6 @@ import type {
   ServerEvents,
   ServerExchange,
   UpstreamFailure,
-  WritableRequest,
 } from "../../../../src/proxy-tls/http/exchange.ts";
 import { NO_SAFE_FIELDS } from "../../../../src/proxy-tls/http/fields/index.ts";
 import { Forwarder } from "../../../../src/proxy-tls/http/forward/forwarder.ts";
@@ -101,7 +100,7 @@ interface Given {
   readonly inProgress: { exchanges: number };
   /** Begins an exchange, with the first piece of its body where there is one, and waits until a target has it. */
   begin(
-    head?: Partial<WritableRequest>,
+    head?: Partial<RequestHead>,
     first?: Uint8Array,
   ): Promise<{ readonly downstream: Downstream; readonly events: ServerEvents }>;
 }
