@@ -150,8 +150,14 @@ test("YAML: duplicate keys, aliases, several documents, own tags and huge files 
   assert.deepEqual(parseConfigText("", "f.yaml"), {});
 });
 
-test("a file that cannot be read says so", async () => {
-  await assert.rejects(readConfigFile("/does/not/exist.yaml"), { code: "MCA_CONFIG_UNREADABLE" });
+test("a file that cannot be read says so, why, and where its path comes from", async () => {
+  await assert.rejects(readConfigFile("/does/not/exist.yaml"), {
+    code: "MCA_CONFIG_UNREADABLE",
+    message: /^\/does\/not\/exist\.yaml cannot be read \(ENOENT\)\. Check the path in --config:/,
+  });
+  await assert.rejects(readConfigFile(tmpdir(), "policyFile"), {
+    message: /\(EISDIR\)\. Check the path in policyFile:/,
+  });
   const file = join(mkdtempSync(join(tmpdir(), "mesh-ca-")), "c.yaml");
   writeFileSync(file, "a: {b: 1}\n");
   assert.deepEqual(await readConfigFile(file), { a: { b: 1 } });

@@ -13,7 +13,7 @@ import { PolicySet } from "./policy-set.ts";
  */
 export async function loadPolicies(file: string | null, listeners: readonly ListenerConfig[]): Promise<PolicySet> {
   if (file === null) return PolicySet.empty;
-  const policies = parsePolicies(await readConfigFile(file));
+  const policies = parsePolicies(await readConfigFile(file, "policyFile"));
   checkPolicies(policies, listeners);
   return policies;
 }

@@ -19,6 +19,7 @@ export interface DataProcessOptions {
 export class DataProcess {
   readonly plane: DataPlane;
   readonly #observer: OpenObserver;
+  #draining: Promise<void> | undefined;
 
   constructor({ config, state, clock, random, logger, shared }: DataProcessOptions) {
     this.#observer = openObserver(config.log.access, clock);
@@ -34,8 +35,13 @@ export class DataProcess {
     return this.#observer.observer.snapshot(this.plane.counts());
   }
 
-  /** Ends the data plane, and writes the last lines of the access log. */
-  async drain(graceMs: number): Promise<void> {
+  /** Ends the data plane, and writes the last lines of the access log. Later calls wait for the first: its log is closed once. */
+  drain(graceMs: number): Promise<void> {
+    this.#draining ??= this.#drain(graceMs);
+    return this.#draining;
+  }
+
+  async #drain(graceMs: number): Promise<void> {
     await this.plane.drain(graceMs);
     this.#observer.close();
   }

@@ -161,7 +161,8 @@ export class WatchedFiles {
     this.#options.load(
       texts.map((text) => {
         if (text.kind === "text") return text.text;
-        throw new ProxyError("MCA_PROXY_FILE", `${text.why}. Mend it; what was read before stays in use.`);
+        const kept = this.loaded ? "; what was read before stays in use" : "";
+        throw new ProxyError("MCA_PROXY_FILE", `${text.why}. Mend it${kept}.`);
       }),
     );
   }
@@ -174,11 +175,10 @@ export class WatchedFiles {
     if (told) return;
     this.#failed += 1;
     const { source, logger } = this.#options;
-    const kept = this.loaded ? "the last good state stays in use" : "there is none yet";
-    logger.error(
-      { event: "reload.failed", source, code: finding.code, error },
-      `Changed files cannot be used; ${kept}.`,
-    );
+    const message = this.loaded
+      ? "Changed files cannot be used; the last good state stays in use."
+      : "The files cannot be used yet; they are read again until they can.";
+    logger.error({ event: "reload.failed", source, code: finding.code, error }, message);
   }
 
   /** What is in use stands there again. It is loaded anew: of what was refused in between a part may have been taken. */

@@ -1,12 +1,16 @@
-// The configuration file: YAML 1.2, one document, no duplicate keys, no aliases, no tags of its own, at most 1 MiB.
+// Configuration and policy files: YAML 1.2, one document, no duplicate keys, no aliases, no tags of its own, at most 1 MiB.
 import { readFile, stat } from "node:fs/promises";
 import { parseDocument } from "yaml";
 import { ConfigError } from "./errors.ts";
 
 const MAX_FILE_BYTES = 1_048_576;
 
-/** Reads and parses the file. Throws ConfigError MCA_CONFIG_UNREADABLE, _TOO_LARGE, _MALFORMED. */
-export async function readConfigFile(path: string): Promise<unknown> {
+/**
+ * Reads and parses a file.
+ * @param option where its path comes from, as errors name it: an option, or a key of the configuration
+ * @throws ConfigError MCA_CONFIG_UNREADABLE, _TOO_LARGE, _MALFORMED
+ */
+export async function readConfigFile(path: string, option = "--config"): Promise<unknown> {
   let text: string;
   try {
     const { size } = await stat(path);
@@ -14,9 +18,10 @@ export async function readConfigFile(path: string): Promise<unknown> {
     text = await readFile(path, "utf8");
   } catch (error) {
     if (error instanceof ConfigError) throw error;
+    const reason = error instanceof Error && "code" in error ? String(error.code) : "unknown reason";
     throw new ConfigError(
       "MCA_CONFIG_UNREADABLE",
-      `The configuration file ${path} cannot be read. Give its path with --config, or make it readable for this user.`,
+      `${path} cannot be read (${reason}). Check the path in ${option}: a relative one begins at the working directory, ${process.cwd()}; and whether this user may read it.`,
       { cause: error, details: { path } },
     );
   }
@@ -39,12 +44,12 @@ export function parseConfigText(text: string, name: string): unknown {
 function tooLarge(name: string, bytes: number): ConfigError {
   return new ConfigError(
     "MCA_CONFIG_TOO_LARGE",
-    `The configuration file ${name} has ${bytes} bytes; at most ${MAX_FILE_BYTES} are read. Move rules to the API (npx mesh-ca rule apply).`,
+    `${name} has ${bytes} bytes; at most ${MAX_FILE_BYTES} are read. Is it the right file? A server's rules can be moved to the API (npx mesh-ca rule apply).`,
   );
 }
 
 function malformed(name: string, reason: string, cause: unknown): ConfigError {
-  return new ConfigError("MCA_CONFIG_MALFORMED", `The configuration file ${name} is not valid YAML: ${reason}`, {
+  return new ConfigError("MCA_CONFIG_MALFORMED", `${name} is not valid YAML: ${reason}. Mend it there.`, {
     cause,
   });
 }

@@ -12,8 +12,10 @@ export function resolveConfig(schema: JsonSchema, value: unknown): unknown {
 
 function resolve(schema: JsonSchema, given: unknown, path: string): unknown {
   const value = given === undefined ? structuredClone(schema.default) : given;
-  if (value === undefined) throw missing(schema, path);
   const shape = shapeOf(schema);
+  if (value === undefined) {
+    throw shape.kind === "variants" ? noVariant(shape.key, shape.variants, path) : missing(schema, path);
+  }
   switch (shape.kind) {
     case "section":
       return resolveSection(shape.properties, value, path);
@@ -53,10 +55,8 @@ function resolveList(schema: JsonSchema, items: JsonSchema, value: unknown, path
 
 function resolveVariant(key: string, variants: ReadonlyMap<string, JsonSchema>, value: unknown, path: string): unknown {
   const name = groupOf(value, path).get(key);
+  if (name === undefined) throw noVariant(key, variants, path);
   const names = [...variants.keys()];
-  if (name === undefined) {
-    throw new ConfigError("MCA_CONFIG_MISSING", `${join(path, key)} is missing. Set it to one of ${names.join(", ")}.`);
-  }
   const variant = variants.get(String(name));
   if (variant === undefined) {
     throw new ConfigError(
@@ -79,6 +79,18 @@ function groupOf(value: unknown, path: string): ReadonlyMap<string, unknown> {
     );
   }
   return new Map(Object.entries(value).filter(([, item]) => item !== undefined));
+}
+
+/** The key that tells the variants apart is not there, or nothing is. */
+function noVariant(key: string, variants: ReadonlyMap<string, JsonSchema>, path: string): ConfigError {
+  const at = join(path, key);
+  return new ConfigError(
+    "MCA_CONFIG_MISSING",
+    `${at} is missing. Set it to one of ${[...variants.keys()].join(", ")}.`,
+    {
+      details: { path: at },
+    },
+  );
 }
 
 function missing(schema: JsonSchema, path: string): ConfigError {

@@ -65,7 +65,8 @@ test("an unknown key is refused at every level", () => {
   refuses(withListeners(inbound({ http: { allowHttp11: true } })), "MCA_CONFIG_UNKNOWN_KEY", /allowHttp10/);
 });
 
-test("no listener, no target and nobody to expect are errors", () => {
+test("no identity, no listener, no target and nobody to expect are errors", () => {
+  refuses({}, "MCA_CONFIG_MISSING", /^identity\.kind is missing\. Set it to one of mesh-ca, files\.$/);
   refuses(withListeners(), "MCA_CONFIG_INVALID", /listeners .*not empty/);
   refuses(withListeners(outbound({ targets: [] })), "MCA_CONFIG_INVALID", /targets .*not empty/);
   refuses(withListeners(outbound({ expect: [] })), "MCA_CONFIG_INVALID", /expect .*not empty/);

@@ -65,7 +65,7 @@ test("our own trust domain under federation, broken anchors and broken policies 
     ],
     [(file) => ({ policyFile: file("p", "policies: [") }), /YAML/],
     [(file) => ({ policyFile: file("p", "") }), /policy file is empty/],
-    [() => ({ policyFile: "/nowhere/policies.yaml" }), /cannot be read \(ENOENT\)/],
+    [() => ({ policyFile: "/nowhere/policies.yaml" }), /cannot be read \(ENOENT\)\. Mend it\.$/],
   ];
   for (const [settings, sentence] of cases) {
     const { proxy, log } = given(t, settings);
