@@ -3,8 +3,9 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { answering, GET, OK, startHttp } from "../proxy-tls/support/http.ts";
-import type { End } from "../proxy-tls/support/sockets.ts";
+import { answering, GET, inboundHttp, OK, startHttp } from "../proxy-tls/support/http.ts";
+import { ALLOW_ALL, startProxy, world } from "../proxy-tls/support/proxy.ts";
+import { connectClient, type End, startBackend } from "../proxy-tls/support/sockets.ts";
 import { until } from "../tls/support/endpoints.ts";
 
 const POST = (length: number): string => `POST /up HTTP/1.1\r\nhost: service.test\r\ncontent-length: ${length}\r\n\r\n`;
@@ -70,6 +71,23 @@ describe("a target that ends too early", () => {
     await second.whenEnded();
     assert.doesNotMatch(second.text, /\r\n0\r\n\r\n/);
   });
+});
+
+test("a body that ends with the connection is taken from this machine alone: elsewhere anybody may end it", async () => {
+  const response = "HTTP/1.1 200 OK\r\n\r\nall of it";
+  await using backend = await startBackend(({ socket }) => socket.once("data", () => socket.end(response)));
+  // Another name of this machine that is not one of loopback.
+  const target = { host: "0.0.0.0", port: backend.port };
+  await using proxy = await startProxy({
+    listeners: [inboundHttp(backend.port, {}, { target, allowRemoteTarget: true })],
+    policies: [ALLOW_ALL],
+  });
+  const client = await connectClient(proxy.port("in"), world.identity("/client"), { alpn: ["http/1.1"] });
+  client.socket.end(GET);
+  await client.whenEnded();
+  assert.match(client.text, /^HTTP\/1\.1 502 [\s\S]*"reason":"until-close"/);
+  assert.doesNotMatch(client.text, /all of it/);
+  client.socket.destroy();
 });
 
 describe("a response whose end HTTP/1.0 takes from the connection", () => {

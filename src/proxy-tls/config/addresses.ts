@@ -1,5 +1,5 @@
-// Addresses in the configuration: which are loopback, which are two names of one place, which cannot be one at all.
-import { BlockList, isIP } from "node:net";
+// Addresses in the configuration: which are two names of one place, which cannot be one at all.
+import { isIP } from "node:net";
 import { ConfigError } from "../../runtime/config/index.ts";
 
 /** sun_path of Linux has 108 bytes with the final NUL; a longer path is cut off silently by some, refused by others. */
@@ -7,22 +7,11 @@ const MAX_SOCKET_PATH_BYTES = 107;
 const HOST_NAME =
   /^(?=.{1,253}$)[A-Za-z0-9](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9])?)*\.?$/;
 
-const loopback = new BlockList();
-loopback.addSubnet("127.0.0.0", 8, "ipv4");
-loopback.addAddress("::1", "ipv6");
-
 /** A place as the configuration names it: a TCP port of a host, or a Unix socket. */
 export interface Place {
   readonly host: string;
   readonly port: number | null;
   readonly path: string | null;
-}
-
-/** Whether a host is this machine and nothing else: 127.0.0.0/8, ::1, and the name localhost. */
-export function isLoopback(host: string): boolean {
-  const family = isIP(host);
-  if (family === 0) return host.toLowerCase() === "localhost";
-  return loopback.check(host, family === 6 ? "ipv6" : "ipv4");
 }
 
 /** @throws ConfigError unless `host` is an address (IPv6 without brackets) or a host name */

@@ -4,8 +4,9 @@ import { SpiffeError, SpiffeId } from "../../spiffe/index.ts";
 import { parseHost } from "../http/fields/host.ts";
 import { mayTrail } from "../http/fields/roles.ts";
 import { ServedHosts } from "../http/fields/served-hosts.ts";
-import { checkHost, checkPlace, collide, describePlace, isLoopback, type Place } from "./addresses.ts";
+import { checkHost, checkPlace, collide, describePlace, type Place } from "./addresses.ts";
 import type { InboundConfig, ListenerConfig, OutboundConfig } from "./listeners.ts";
+import { isLoopback } from "./loopback.ts";
 
 /** Keys that mean nothing where bytes are only passed on: somebody who sets them believes that requests are read. */
 const HTTP_KEYS = ["http", "forwardedClientCert", "hosts", "authorities", "allowBrowsers"] as const;

@@ -1,8 +1,9 @@
 // Rules between keys of the proxy's configuration. A setting that would expose something, or never work, is refused at start.
 import { ConfigError } from "../../runtime/config/index.ts";
 import { SpiffeError, TrustDomain } from "../../spiffe/index.ts";
-import { checkHost, isLoopback } from "./addresses.ts";
+import { checkHost } from "./addresses.ts";
 import { checkCollisions, checkListeners, listeningPlace } from "./check-listeners.ts";
+import { isLoopback } from "./loopback.ts";
 import type { ProxyConfig } from "./schema.ts";
 
 const SERVER = /^(?:\[[0-9a-fA-F:.]+\]|[^\s:/@[\]]+):(\d{1,5})$/;

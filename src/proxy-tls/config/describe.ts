@@ -1,6 +1,7 @@
 // What a configuration means, in sentences for whoever is about to run it.
-import { describePlace, isLoopback } from "./addresses.ts";
+import { describePlace } from "./addresses.ts";
 import type { InboundConfig, ListenerConfig, OutboundConfig } from "./listeners.ts";
+import { isLoopback } from "./loopback.ts";
 import type { ProxyConfig } from "./schema.ts";
 
 /** One sentence a line; what deserves a second look begins with "Note:". */

@@ -9,7 +9,7 @@ import type { ListenerRuntime } from "../listener/runtime.ts";
 import type { ObservedEvent } from "../observe/records.ts";
 import { connectTarget } from "../upstream/connect.ts";
 import { type ConnectionHooks, type PooledConnection, UpstreamPool } from "../upstream/pool.ts";
-import { addressText, type Target } from "../upstream/target.ts";
+import { addressText, isLocal, type Target } from "../upstream/target.ts";
 import type { HttpClientConnection, HttpServerConnection } from "./exchange.ts";
 import {
   type RequestRules,
@@ -210,7 +210,8 @@ export class HttpService {
       return new H2ClientConnection(socket, { ...options, scheme, requestTrailers: requestTrailers.length > 0 });
     }
     // Only where nobody can forge the end of a connection may a body end with it.
-    return new H1ClientConnection(socket, { ...options, untilClose: plaintext ? "allow" : "refuse" });
+    const untilClose = plaintext && isLocal(target.address) ? "allow" : "refuse";
+    return new H1ClientConnection(socket, { ...options, untilClose });
   }
 
   #failed(target: string, error: unknown): void {

@@ -1,4 +1,5 @@
 // Where the data plane forwards to.
+import { isLoopback } from "../config/loopback.ts";
 
 /** A place on the network or on this machine. */
 export type Address =
@@ -9,6 +10,11 @@ export interface Target {
   readonly address: Address;
   /** mtls: our identity is shown and the far side's is verified. plaintext: neither. */
   readonly security: "mtls" | "plaintext";
+}
+
+/** Whether whoever is there is on this machine, and nobody between. */
+export function isLocal(address: Address): boolean {
+  return address.kind === "unix" || isLoopback(address.host);
 }
 
 /** `host:port` (IPv6 in brackets) or the path, as logs and metrics name it. */
