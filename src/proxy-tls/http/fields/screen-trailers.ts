@@ -28,6 +28,9 @@ export function screenTrailers(trailers: FieldList, rules: TrailerRules): SafeFi
 
 /** A field that means something in a head has no business behind the body, whatever a listener says. */
 function passes(name: string, role: number, rules: TrailerRules): boolean {
-  if (name.startsWith("grpc-")) return rules.grpcTrailers || rules.trailers.has(name);
-  return (role & (roles.ACTION | roles.MEANS)) === roles.PASS && rules.trailers.has(name);
+  const grpc = name.startsWith("grpc-");
+  if (grpc && rules.grpcTrailers) return true;
+  // What a policy looks at was decided in the head, gRPC's own fields included.
+  const unwanted = role & (roles.ACTION | (grpc ? roles.NAMED : roles.MEANS));
+  return unwanted === roles.PASS && rules.trailers.has(name);
 }
