@@ -1,6 +1,7 @@
 // The limits of a head. One that came in HTTP/2 frames is counted as HTTP/1 would have written it; the codec of HTTP/1 counts for itself,
 // while it reads.
 import type { FieldList } from "../exchange.ts";
+import type { RawRequestHead } from "../raw-head.ts";
 import { type HttpRefusal, RefusedError } from "../refusal.ts";
 
 /** Of a head, its first line and the empty line included; trailers count into it. */
@@ -27,6 +28,11 @@ export function checkHeadSize(
   if (startBytes + bytesOf(fields) + bytesOf(trailers) > MAX_HEAD_BYTES) {
     throw new RefusedError(refusal("head-too-large"));
   }
+}
+
+/** What a request's first line and host count as. */
+export function startBytes({ method, target, authority = "" }: RawRequestHead): number {
+  return method.length + target.length + authority.length;
 }
 
 /** 431. */

@@ -3,7 +3,7 @@
 import { NO_FIELDS, type RequestHead } from "../exchange.ts";
 import type { RawRequestHead } from "../raw-head.ts";
 import { badRequest, RefusedError } from "../refusal.ts";
-import { checkHeadSize, headTooLarge } from "./head-size.ts";
+import { checkHeadSize, headTooLarge, startBytes } from "./head-size.ts";
 import { parseHost } from "./host.ts";
 import { checkMethod, meansNoBody } from "./method.ts";
 import { parseTarget } from "./path.ts";
@@ -17,9 +17,7 @@ import type { RequestRules } from "./rules.ts";
  */
 export function screenRequest(raw: RawRequestHead, rules: RequestRules): RequestHead {
   const { version, method, target, framing } = raw;
-  if (version === "2") {
-    checkHeadSize(method.length + target.length + (raw.authority?.length ?? 0), raw.fields, NO_FIELDS, headTooLarge);
-  }
+  if (version === "2") checkHeadSize(startBytes(raw), raw.fields, NO_FIELDS, headTooLarge);
   checkMethod(method);
   const path = parseTarget(method, target, rules.path);
   const hasBody = framing.kind === "open" || (framing.kind === "length" && framing.bytes > 0);

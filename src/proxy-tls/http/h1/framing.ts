@@ -1,7 +1,7 @@
 // Where a message ends (RFC 9112 6), decided once from the received fields. Stricter than the standard wherever two readers of one message
 // could disagree: one Content-Length, one Transfer-Encoding with the one coding `chunked`, never both.
 // What is written on the other side comes from the result alone; the fields themselves are never copied.
-import { type BodyFraming, type FieldList, OPEN_BODY } from "../exchange.ts";
+import { type BodyFraming, type FieldList, NO_BODY, OPEN_BODY } from "../exchange.ts";
 
 export type FramingFailure =
   | "length-and-chunked"
@@ -56,6 +56,14 @@ export function endsAtHead(method: string, status: number): boolean {
 /** Whether a response with `status` may say nothing about a body at all (RFC 9110 8.6, RFC 9112 6.1). */
 export function forbidsFraming(status: number): boolean {
   return status === 204 || status < 200;
+}
+
+/**
+ * What is told on of a response that ends at its head: its length, because it is the one that GET would have had; that it would have been
+ * chunked says nothing.
+ */
+export function announcedFraming(framing: BodyFraming | undefined): BodyFraming {
+  return framing?.kind === "length" ? framing : NO_BODY;
 }
 
 /** 1 to 15 digits, no leading zero: every value is an exact number, and has one spelling. */

@@ -1,10 +1,10 @@
 // The strict parser of HTTP/1.1 responses (RFC 9112): octets in, events or a refusal out. It has to be told the method of each request,
 // because that decides where its response ends. What it refuses is a target's fault: 502, and the connection is never used again.
-import { type BodyFraming, type FieldList, NO_BODY, NO_FIELDS, OPEN_BODY } from "../exchange.ts";
+import { type FieldList, NO_BODY, NO_FIELDS, OPEN_BODY } from "../exchange.ts";
 import type { RawResponseHead } from "../raw-head.ts";
 import { badResponse, type HttpRefusal } from "../refusal.ts";
 import { BodyParser } from "./body-parser.ts";
-import { declaredFraming, endsAtHead, forbidsFraming } from "./framing.ts";
+import { announcedFraming, declaredFraming, endsAtHead, forbidsFraming } from "./framing.ts";
 import { HeadParser } from "./head-parser.ts";
 import { bufferOf } from "./octets.ts";
 import { StatusLine } from "./status-line.ts";
@@ -155,9 +155,4 @@ export class ResponseParser {
     this.#sink.refused(badResponse(reason));
     return at;
   }
-}
-
-/** Where no body follows: a length is told on, because it is the one that GET would have; that it would have been chunked says nothing. */
-function announcedFraming(framing: BodyFraming | undefined): BodyFraming {
-  return framing?.kind === "length" ? framing : NO_BODY;
 }

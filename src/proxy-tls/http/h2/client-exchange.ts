@@ -12,10 +12,11 @@ import { checkHeadSize } from "../fields/head-size.ts";
 import { NO_SAFE_FIELDS, type SafeFields } from "../fields/safe-fields.ts";
 import { screenInterim, screenResponse } from "../fields/screen-response.ts";
 import { screenTrailers } from "../fields/screen-trailers.ts";
+import { endsAtHead } from "../h1/framing.ts";
 import { badResponse, type HttpRefusal, RefusedError } from "../refusal.ts";
 import type { H2ClientConnection } from "./client-connection.ts";
 import { cancelStream } from "./ending.ts";
-import { fieldObject, isBodiless, readResponseHead, sizeOf } from "./heads.ts";
+import { fieldObject, readResponseHead, sizeOf } from "./heads.ts";
 import { type BodySink, type BrokenBody, IncomingBody } from "./incoming-body.ts";
 
 const { NGHTTP2_FLAG_END_STREAM, NGHTTP2_REFUSED_STREAM, NGHTTP2_PROTOCOL_ERROR } = constants;
@@ -35,7 +36,7 @@ export class H2ClientExchange implements ClientExchange, BodySink {
   #received = false;
   #answered = false;
   #interims = 0;
-  /** Of the response's head. */
+  /** Of the response's head, as they came. */
   #fields: FieldList = NO_FIELDS;
   #responseTrailers: FieldList = NO_FIELDS;
   #over = false;
@@ -151,7 +152,7 @@ export class H2ClientExchange implements ClientExchange, BodySink {
       this.#malformed(badResponse("too-many-interim"));
       return;
     }
-    const head = this.#reading(() => readResponseHead(raw, false));
+    const head = this.#reading(() => readResponseHead(raw, false, this.#method));
     const fields =
       head === undefined ? undefined : this.#reading(() => screenInterim(head, this.#connection.options.rules));
     if (fields === undefined) return;
@@ -164,15 +165,18 @@ export class H2ClientExchange implements ClientExchange, BodySink {
     this.#received = true;
     this.#connection.watch.budget.head(sizeOf(raw));
     const endStream = (flags & NGHTTP2_FLAG_END_STREAM) !== 0;
-    const head = this.#reading(() => screenResponse(readResponseHead(raw, endStream), this.#connection.options.rules));
+    const head = this.#reading(() => {
+      const received = readResponseHead(raw, endStream, this.#method);
+      this.#fields = received.fields;
+      return screenResponse(received, this.#connection.options.rules);
+    });
     if (head === undefined) return;
     this.#answered = true;
-    this.#fields = head.fields;
     this.#idleSince = this.#connection.watch.now;
     this.#events.head(head);
     if (this.#over) return;
     const { body, status } = head;
-    this.#body.begin(isBodiless(this.#method, status) ? 0 : body.kind === "length" ? body.bytes : undefined);
+    this.#body.begin(endsAtHead(this.#method, status) ? 0 : body.kind === "length" ? body.bytes : undefined);
   }
 
   /** What the screens refuse ends the exchange. */

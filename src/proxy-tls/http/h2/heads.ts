@@ -9,8 +9,10 @@ import {
   type RequestHead,
   type ResponseHead,
 } from "../exchange.ts";
-import type { SafeFields } from "../fields/index.ts";
-import { declaredFraming } from "../h1/framing.ts";
+import { checkHeadSize, headTooLarge, startBytes } from "../fields/head-size.ts";
+import { NO_SAFE_FIELDS, type SafeFields, type TrailerRules } from "../fields/index.ts";
+import { screenTrailers } from "../fields/screen-trailers.ts";
+import { announcedFraming, declaredFraming, endsAtHead, forbidsFraming } from "../h1/framing.ts";
 import type { RawRequestHead, RawResponseHead } from "../raw-head.ts";
 import { badRequest, badResponse, type HttpRefusal, RefusedError } from "../refusal.ts";
 
@@ -51,14 +53,15 @@ export function readRequestHead(raw: FieldList, endStream: boolean, scheme: Sche
   // CONNECT has neither scheme nor path; the screens refuse it by its method.
   if (theirs !== scheme && method !== "CONNECT") throw new RefusedError(badRequest("scheme"));
   const fields = raw.slice(start);
-  return { version: "2", method, target, authority, fields, framing: framingOf(fields, endStream, badRequest) };
+  return { version: "2", method, target, authority, fields, framing: framingOf(fields, endStream) };
 }
 
 /**
  * Reads a response's head, interim ones included.
+ * @param method of the request: it decides whether a body can follow
  * @throws RefusedError 502
  */
-export function readResponseHead(raw: FieldList, endStream: boolean): RawResponseHead {
+export function readResponseHead(raw: FieldList, endStream: boolean, method: string): RawResponseHead {
   const text = raw[1] ?? "";
   if (raw[0] !== ":status" || text.length !== 3) throw new RefusedError(badResponse("status"));
   let status = 0;
@@ -69,7 +72,23 @@ export function readResponseHead(raw: FieldList, endStream: boolean): RawRespons
   }
   if (status < 100 || status > 599) throw new RefusedError(badResponse("status"));
   const fields = raw.slice(2);
-  return { version: "2", status, fields, framing: framingOf(fields, endStream, badResponse), untilClose: false };
+  return {
+    version: "2",
+    status,
+    fields,
+    framing: responseFraming(fields, endStream, method, status),
+    untilClose: false,
+  };
+}
+
+/**
+ * Reads a request's trailers: they count into the limits of its head.
+ * @throws RefusedError 400, 431
+ */
+export function readRequestTrailers(head: RawRequestHead, trailers: FieldList, rules: TrailerRules): SafeFields {
+  if (trailers.length === 0) return NO_SAFE_FIELDS;
+  checkHeadSize(startBytes(head), head.fields, trailers, headTooLarge);
+  return screenTrailers(trailers, rules);
 }
 
 /** The size of a list as RFC 9113 section 6.5.2 counts it. */
@@ -79,14 +98,23 @@ export function sizeOf(raw: FieldList): number {
   return size;
 }
 
-/**
- * What content-length says, if it is there: a response to HEAD has one and no body. It is compared with what comes, by nghttp2 and by
- * IncomingBody.
- */
-function framingOf(fields: FieldList, endStream: boolean, refuse: (reason: string) => HttpRefusal): BodyFraming {
+function framingOf(fields: FieldList, endStream: boolean): BodyFraming {
+  return declaredLength(fields, badRequest) ?? (endStream ? NO_BODY : OPEN_BODY);
+}
+
+/** A response that ends at its head has no open body, though END_STREAM may come behind it (RFC 9110 section 6.4.1). */
+function responseFraming(fields: FieldList, endStream: boolean, method: string, status: number): BodyFraming {
+  const declared = declaredLength(fields, badResponse);
+  if (declared !== undefined && forbidsFraming(status)) throw new RefusedError(badResponse("framing-in-bodyless"));
+  if (endsAtHead(method, status)) return announcedFraming(declared);
+  return declared ?? (endStream ? NO_BODY : OPEN_BODY);
+}
+
+/** What content-length says, if it is there. It is compared with what comes, by nghttp2 and by IncomingBody. */
+function declaredLength(fields: FieldList, refuse: (reason: string) => HttpRefusal): BodyFraming | undefined {
   const { failure, framing } = declaredFraming(fields, 1);
   if (failure !== undefined) throw new RefusedError(refuse(failure));
-  return framing ?? (endStream ? NO_BODY : OPEN_BODY);
+  return framing;
 }
 
 /** A request's head as node:http2 takes it. */
@@ -119,9 +147,4 @@ export function fieldObject(fields: SafeFields): OutgoingHttpHeaders {
     else values.push(value);
   }
   return object;
-}
-
-/** Whether a response has no body, whatever its content-length says (RFC 9110 section 6.4.1). */
-export function isBodiless(method: string, status: number): boolean {
-  return method === "HEAD" || status === 204 || status === 304;
 }

@@ -126,7 +126,7 @@ export class H2ServerConnection implements HttpServerConnection {
       this.options.onRefused(error.refusal, rawHead);
       return;
     }
-    const exchange = new H2ServerExchange(this, stream, head, endStream);
+    const exchange = new H2ServerExchange(this, stream, head, rawHead, endStream);
     this.#exchanges.add(exchange);
     exchange.begin(this.options.handler(exchange));
   }

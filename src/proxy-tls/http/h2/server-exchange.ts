@@ -9,12 +9,12 @@ import {
   type ServerEvents,
   type ServerExchange,
 } from "../exchange.ts";
-import { checkHeadSize, headTooLarge } from "../fields/head-size.ts";
 import { NO_SAFE_FIELDS, type SafeFields } from "../fields/safe-fields.ts";
-import { screenTrailers } from "../fields/screen-trailers.ts";
+import { endsAtHead } from "../h1/framing.ts";
+import type { RawRequestHead } from "../raw-head.ts";
 import { BODY_IDLE, badRequest, type HttpRefusal, RefusedError } from "../refusal.ts";
 import { abortStream, closeEndedStream } from "./ending.ts";
-import { fieldObject, isBodiless, writeResponseList } from "./heads.ts";
+import { fieldObject, readRequestTrailers, writeResponseList } from "./heads.ts";
 import { type BodySink, type BrokenBody, IncomingBody } from "./incoming-body.ts";
 import { refuseStream, WITH_BODY, WITH_TRAILERS, WITHOUT_BODY } from "./refuse-stream.ts";
 import type { H2ServerConnection } from "./server-connection.ts";
@@ -29,8 +29,12 @@ export class H2ServerExchange implements ServerExchange, BodySink {
   readonly #body: IncomingBody | undefined;
   #events: ServerEvents | undefined;
   #requestEnded: boolean;
+  /** As it came: trailers count into its limits. */
+  readonly #head: RawRequestHead;
   #requestTrailers: FieldList = NO_FIELDS;
   #continued = false;
+  /** The first byte of the request's body has come: nobody waits for 100 any more. */
+  #bodyBegun = false;
   #responded = false;
   #responseEnded = false;
   #waitsForTrailers = false;
@@ -43,11 +47,18 @@ export class H2ServerExchange implements ServerExchange, BodySink {
   #idleSince = NOT_SET;
   #stalledSince = NOT_SET;
 
-  constructor(connection: H2ServerConnection, stream: ServerHttp2Stream, request: RequestHead, endStream: boolean) {
+  constructor(
+    connection: H2ServerConnection,
+    stream: ServerHttp2Stream,
+    request: RequestHead,
+    head: RawRequestHead,
+    endStream: boolean,
+  ) {
     this.#connection = connection;
     this.#stream = stream;
     this.request = request;
     this.#requestEnded = endStream;
+    this.#head = head;
     stream.on("close", () => this.#guard(() => this.#onClose()));
     if (endStream) return;
     stream.on("trailers", (_object, _flags, raw) => {
@@ -86,7 +97,7 @@ export class H2ServerExchange implements ServerExchange, BodySink {
   interim(status: 100 | 103, fields: SafeFields): void {
     if (this.#over || this.#responded) return;
     if (status === 100) {
-      if (!this.request.expectsContinue || this.#continued) return;
+      if (!this.request.expectsContinue || this.#continued || this.#bodyBegun) return;
       this.#continued = true;
     }
     this.#attempt(() => this.#stream.additionalHeaders({ ...fieldObject(fields), ":status": status }));
@@ -98,7 +109,7 @@ export class H2ServerExchange implements ServerExchange, BodySink {
     const { method, acceptsTrailers } = this.request;
     const { body, status } = head;
     const withBody =
-      !isBodiless(method, status) && body.kind !== "none" && !(body.kind === "length" && body.bytes === 0);
+      !endsAtHead(method, status) && body.kind !== "none" && !(body.kind === "length" && body.bytes === 0);
     this.#left = body.kind === "length" && withBody ? body.bytes : withBody ? undefined : 0;
     this.#waitsForTrailers = withBody && acceptsTrailers && body.kind === "open";
     const stream = this.#stream;
@@ -186,6 +197,7 @@ export class H2ServerExchange implements ServerExchange, BodySink {
   // BodySink: what the stream tells.
 
   data(chunk: Uint8Array): void {
+    this.#bodyBegun = true;
     this.#connection.watch.budget.piece(chunk.length);
     if (this.#idleSince !== NOT_SET) this.#idleSince = this.#connection.watch.now;
     try {
@@ -206,13 +218,9 @@ export class H2ServerExchange implements ServerExchange, BodySink {
   #onRequestEnd(raw: FieldList): void {
     this.#idleSince = NOT_SET;
     this.#requestEnded = true;
-    let trailers = NO_SAFE_FIELDS;
+    let trailers: SafeFields;
     try {
-      if (raw.length > 0) {
-        // They count into the head's limits.
-        checkHeadSize(0, this.request.fields, raw, headTooLarge);
-        trailers = screenTrailers(raw, this.#connection.options.rules());
-      }
+      trailers = readRequestTrailers(this.#head, raw, this.#connection.options.rules());
     } catch (error) {
       if (!(error instanceof RefusedError)) throw error;
       this.#refuseAndTell(error.refusal);

@@ -3,7 +3,8 @@ import { describe, test } from "node:test";
 import { OPEN_BODY } from "../../../../src/proxy-tls/http/exchange.ts";
 import { screenInterim, screenResponse } from "../../../../src/proxy-tls/http/fields/screen-response.ts";
 import { screenTrailers } from "../../../../src/proxy-tls/http/fields/screen-trailers.ts";
-import { rawResponse, responseRulesOf, rulesOf } from "../../support/heads.ts";
+import { readRequestTrailers } from "../../../../src/proxy-tls/http/h2/heads.ts";
+import { rawRequest2, rawResponse, responseRulesOf, rulesOf } from "../../support/heads.ts";
 import { refusalOf } from "../../support/refusal.ts";
 
 const rules = responseRulesOf();
@@ -129,6 +130,26 @@ describe("Trailers", () => {
     const ofResponses = responseRulesOf({ http: { responseTrailers: [...names, "set-cookie"] } });
     for (const name of all) assert.deepEqual(screenTrailers([name, "1"], ofRequests), [], name);
     for (const name of [...names, "set-cookie"]) assert.deepEqual(screenTrailers([name, "1"], ofResponses), [], name);
+  });
+
+  test("of HTTP/2 count into the octets of the head that came, method, target and host included", () => {
+    const rest = 32 * 1024 - "GET/shop.test".length - "x-real-ip: \r\n".length - "x-t: \r\n".length;
+    const head = rawRequest2(["x-real-ip", "v".repeat(20_000)]);
+    const trailers = (bytes: number) => ["x-t", "v".repeat(bytes)];
+    assert.deepEqual(readRequestTrailers(head, trailers(rest - 20_000), rulesOf()), []);
+    assert.deepEqual(
+      refusalOf(() => readRequestTrailers(head, trailers(rest - 19_999), rulesOf())),
+      [431, "head-too-large"],
+    );
+  });
+
+  test("never carry what a policy looks at, gRPC's own fields included", () => {
+    const names = ["x-tenant", "grpc-tenant", "grpc-timeout"];
+    const http = { requestTrailers: names };
+    assert.deepEqual(screenTrailers(["grpc-tenant", "1"], rulesOf({ http })), ["grpc-tenant", "1"]);
+    for (const name of names) {
+      assert.deepEqual(screenTrailers([name, "1"], rulesOf({ http, fieldNames: names })), [], name);
+    }
   });
 
   test("are refused where they are ours to say, in any spelling, whatever the listener names", () => {

@@ -165,6 +165,23 @@ describe("an HTTP/2 client connection", () => {
     }
   });
 
+  test("trailers count into the limits of the head that came", async () => {
+    const fields = (count: number, name: string) => Array.from({ length: count }, () => [name, "1"]).flat();
+    for (const [count, ending] of [
+      [40, "end"],
+      [41, "malformed"],
+    ] as const) {
+      for (const name of ["x-a", "x-forwarded-for"]) {
+        using target = await startRawTarget();
+        using client = await openClientEngine(target.port);
+        const { told, peer, stream } = await requestTo(target, client.connection);
+        peer.socket.write(headers(stream, 0, ":status", "200", ...fields(60, name)));
+        peer.socket.write(Buffer.concat([data(stream, 0, "x"), headers(stream, END_STREAM, ...fields(count, "x-t"))]));
+        assert.equal(await told.ended.promise, ending);
+      }
+    }
+  });
+
   test("a push is refused, and ends the connection", async () => {
     using target = await startRawTarget();
     using client = await openClientEngine(target.port);

@@ -17,6 +17,7 @@ import {
   frame,
   GOAWAY,
   HEADERS,
+  headers,
   PING,
   PREFACE,
   RST_STREAM,
@@ -117,6 +118,43 @@ describe("an HTTP/2 server connection", () => {
     assert.equal(payload.readUInt32BE(0), 0);
     const body = Buffer.concat(peer.frames.of(1).flatMap((got) => (got.type === DATA ? [got.payload] : [])));
     assert.equal(body.length, 100);
+  });
+
+  test("sends 100 to a client that waits, once, and none where its body has begun", async () => {
+    for (const begun of [false, true]) {
+      const recorder = recordingHandler();
+      using server = await startServerEngine(recorder.handler);
+      const peer = await openRawClient(server.port, request(1, 0, "POST", "/", "expect", "100-continue"));
+      const told = await recorder.exchange(0);
+      if (begun) peer.socket.write(data(1, 0, "some"));
+      while (begun && told.body.length === 0) await new Promise((resolve) => setImmediate(resolve));
+      told.exchange.interim(100, NO_SAFE_FIELDS);
+      told.exchange.interim(100, NO_SAFE_FIELDS);
+      told.exchange.respond({ status: 200, fields: NO_SAFE_FIELDS, body: { kind: "length", bytes: 2 }, close: false });
+      told.exchange.write(Buffer.from("ok"));
+      await peer.frames.find(({ type }) => type === DATA);
+      const heads = peer.frames.of(1).filter(({ type }) => type === HEADERS);
+      assert.equal(heads.length, begun ? 1 : 2);
+    }
+  });
+
+  test("counts trailers into the limits of the head that came, what was removed from it included", async () => {
+    const fields = (count: number, name: string) => Array.from({ length: count }, () => [name, "1"]).flat();
+    for (const [head, trailers, reason] of [
+      [fields(60, "x-a"), fields(40, "x-t"), undefined],
+      [fields(60, "x-a"), fields(41, "x-t"), "too-many-fields"],
+      [fields(60, "x-forwarded-for"), fields(41, "x-t"), "too-many-fields"],
+    ] as const) {
+      const recorder = recordingHandler();
+      using server = await startServerEngine(recorder.handler);
+      const first = [request(1, 0, "POST", "/", ...head), data(1, 0, "x"), headers(1, END_STREAM, ...trailers)];
+      await openRawClient(server.port, Buffer.concat(first));
+      const told = await recorder.exchange(0);
+      assert.equal(await told.ended.promise, reason === undefined ? "end" : "malformed");
+      assert.deepEqual(told.trailers, []);
+      const { cause } = told;
+      assert.equal(cause?.kind === "malformed" ? cause.refusal.reason : undefined, reason);
+    }
   });
 
   test("holds the client back while the handler has paused, by the stream's window alone", async () => {
