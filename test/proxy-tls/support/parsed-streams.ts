@@ -71,10 +71,15 @@ export function parseRequests(
   text: string,
   { sizes = [], allowHttp10 = false }: { sizes?: readonly number[]; allowHttp10?: boolean } = {},
 ): Parsed<RawRequestHead> {
+  return parsePieces(split(text, sizes), allowHttp10);
+}
+
+/** The same of a stream that is in pieces. */
+export function parsePieces(pieces: readonly Buffer[], allowHttp10 = false): Parsed<RawRequestHead> {
   const parsed: Parsed<RawRequestHead> = { messages: [], interim: [], refusal: undefined, taken: 0 };
   const sink: RequestSink = sinkOf(parsed);
   const parser = new RequestParser({ allowHttp10 }, sink);
-  parsed.taken = feed(split(text, sizes), (piece, offset) => {
+  parsed.taken = feed(pieces, (piece, offset) => {
     const next = parser.execute(piece, offset);
     return parsed.refusal === undefined ? next : -1;
   });

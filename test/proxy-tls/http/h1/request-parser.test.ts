@@ -1,8 +1,8 @@
 // What our parser of requests takes, gives and refuses. That no split of a stream matters is tested on each of them.
-import { deepStrictEqual, strictEqual } from "node:assert/strict";
+import { deepStrictEqual, notStrictEqual, ok, strictEqual } from "node:assert/strict";
 import { describe, test } from "node:test";
 import { RequestParser, type RequestSink } from "../../../../src/proxy-tls/http/h1/request-parser.ts";
-import { assertRequestRefused, parseRequests } from "../../support/parsed-streams.ts";
+import { assertRequestRefused, parsePieces, parseRequests, split } from "../../support/parsed-streams.ts";
 
 const GET = "GET / HTTP/1.1\r\nhost: a\r\n";
 
@@ -114,6 +114,76 @@ describe("requests that are refused, at the first octet that may not stand where
     strictEqual(parseRequests("GET / HTTP/1.0\r\n\r\n", { allowHttp10: true }).messages[0]?.head.version, "1.0");
     assertRequestRefused("GET / HTTP/1.2\r\n\r\n", 505, "http-version", { allowHttp10: true });
   });
+});
+
+test("it is the octet itself that refuses: nothing behind it is waited for", () => {
+  const CHUNKED = "PUT / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n";
+  for (const stream of [
+    ...[
+      "\r",
+      "\n",
+      " ",
+      "g",
+      "GET\t",
+      "GET\r",
+      "GET  ",
+      "GET /\0",
+      "GET /\r",
+      "GET /\n",
+      "GET /  ",
+      "GET / X",
+      "GET / HTTP/2",
+    ],
+    ...[
+      "GET / HTTP/1.1\n",
+      "GET / HTTP/1.1 ",
+      "GET / HTTP/1.1\rh",
+      `${GET} `,
+      `${GET}\t`,
+      `${GET}\n`,
+      `${GET}:`,
+      `${GET}\ra`,
+    ],
+    ...[
+      `${GET}a `,
+      `${GET}a\r`,
+      `${GET}a\n`,
+      `${GET}a\0`,
+      `${GET}a: \0`,
+      `${GET}a: b\n`,
+      `${GET}a: b\rc`,
+      `${GET}a: b\x7f`,
+    ],
+    ...[
+      `${CHUNKED}g`,
+      `${CHUNKED}\r`,
+      `${CHUNKED}1;`,
+      `${CHUNKED}1 `,
+      `${CHUNKED}1\n`,
+      `${CHUNKED}1\ra`,
+      `${CHUNKED}${"0".repeat(14)}`,
+    ],
+    ...[`${CHUNKED}1\r\nx\n`, `${CHUNKED}1\r\nxy`, `${CHUNKED}1\r\nx\rx`, `${CHUNKED}0\r\n `, `${CHUNKED}0\r\n\n`],
+  ]) {
+    strictEqual(parseRequests(stream.slice(0, -1)).refusal, undefined, JSON.stringify(stream));
+    for (const sizes of [[], [1]])
+      notStrictEqual(parseRequests(stream, { sizes }).refusal, undefined, JSON.stringify(stream));
+  }
+});
+
+test("a head that comes octet by octet is not read again for each of them", () => {
+  const cost = (heads: number, bytes: number) => {
+    const head = `GET / HTTP/1.1\r\na: ${"x".repeat(bytes - 23)}\r\n\r\n`;
+    const pieces = split(head.repeat(heads), [1]);
+    const started = performance.now();
+    strictEqual(parsePieces(pieces).messages.length, heads);
+    return performance.now() - started;
+  };
+  const times = (heads: number, bytes: number) => Math.min(...[1, 2, 3].map(() => cost(heads, bytes)));
+  times(64, 512);
+  // As many octets, in one head of 32 KiB and in 64: read anew for each octet the one head costs 64 times as much.
+  const ratio = times(1, 32_768) / times(64, 512);
+  ok(ratio < 6, `${ratio} times`);
 });
 
 describe("the limits of a head", () => {
