@@ -3,6 +3,7 @@ export { systemdCredential } from "./credentials.ts";
 export { assertNever, MeshCaError, type MeshCaErrorCode, type MeshCaErrorOptions } from "./errors.ts";
 export { closeOnSignal, Lifecycle, type SignalOptions } from "./lifecycle.ts";
 export { LineAllowance } from "./line-allowance.ts";
+export { LineSink, PIPE_PIECE_BYTES, writerTo } from "./line-sink.ts";
 export { type LogFields, type Logger, silentLogger } from "./logger.ts";
 export { createLogger, describeErrorForLog, type LoggerOptions, type LogLevel } from "./logging.ts";
 export {

@@ -1,6 +1,8 @@
-// The log: one JSON line an event, by pino, written synchronously, because an asynchronous destination loses the last lines
-// when the process ends. No secret reaches it: fields with the names below are struck out, connection URLs lose their password.
+// The log: one JSON line an event, by pino, written at once, because an asynchronous destination loses the last lines when the process
+// ends. A full disk or a pipe that nobody empties costs lines, never the process (line-sink.ts). No secret reaches it: fields with the names below are struck out, connection URLs lose their password.
 import pino from "pino";
+import { formatTime, systemClock } from "./clock.ts";
+import { LineSink, writerTo } from "./line-sink.ts";
 import type { LogFields, Logger } from "./logger.ts";
 
 export type LogLevel = "debug" | "info" | "warn" | "error" | "silent";
@@ -27,6 +29,9 @@ const SECRET_FIELDS: ReadonlySet<string> = new Set([
 ]);
 const REDACTED = "[secret]";
 const MAX_CAUSES = 5;
+const STANDARD_ERROR = 2;
+/** For whoever reads a pipe and is busy. */
+const WAIT_MS = 200;
 
 /** The logger of a process. */
 export function createLogger(options: LoggerOptions): Logger {
@@ -38,9 +43,29 @@ export function createLogger(options: LoggerOptions): Logger {
       formatters: { level: (label) => ({ level: label }) },
       serializers: { error: describeErrorForLog },
     },
-    options.destination ?? pino.destination({ fd: 2, sync: true }),
+    options.destination ?? standardError(),
   );
   return withoutSecrets(logger);
+}
+
+/** One for the process: its loggers share the descriptor. */
+let sink: LineSink | undefined;
+
+function standardError(): { write(line: string): void } {
+  sink ??= new LineSink({ ...writerTo(STANDARD_ERROR), waitMs: WAIT_MS, lost: lostLine });
+  const lines = sink;
+  return { write: (line) => lines.line(ascii(line)) };
+}
+
+function lostLine(lost: number): string {
+  const time = formatTime(systemClock.now());
+  const message = "lines of this log were left out: nobody read fast enough, or they could not be written";
+  return `{"level":"warn","time":"${time}","event":"log.lost","lost":${lost},"msg":"${message}"}\n`;
+}
+
+/** The same JSON without any octet that a descriptor could take for another one. */
+function ascii(line: string): string {
+  return line.replaceAll(/[^\n\x20-\x7e]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }
 
 /** Strikes secrets out before pino sees them. pino's own redaction copies each line deeply, which costs more than the line. */

@@ -13,6 +13,8 @@ export interface ProxyProcessOptions {
   readonly command?: readonly string[];
   /** Start it by bin/mesh-ca.mjs, as an installed program is. */
   readonly launcher?: boolean;
+  /** Its standard output; default: collected in `stdout`. */
+  readonly output?: number;
 }
 
 interface Line extends Record<string, unknown> {
@@ -28,7 +30,7 @@ export class ProxyProcess {
   stdout = "";
   stderr = "";
 
-  constructor({ config, command = [], launcher = false }: ProxyProcessOptions) {
+  constructor({ config, command = [], launcher = false, output }: ProxyProcessOptions) {
     const file = join(temporaryDirectory(), "proxy.yaml");
     // JSON is YAML.
     writeFileSync(file, JSON.stringify({ admin: { port: 0 }, drain: { graceSeconds: 5 }, ...config }));
@@ -42,7 +44,7 @@ export class ProxyProcess {
     ];
     this.child = spawn(process.execPath, args, {
       cwd: projectRoot,
-      stdio: ["ignore", "pipe", "pipe"],
+      stdio: ["ignore", output ?? "pipe", "pipe"],
     });
     this.child.stdout?.setEncoding("utf8").on("data", (text: string) => {
       this.stdout += text;

@@ -1,6 +1,7 @@
 // `mesh-ca proxy run -- COMMAND` as whoever starts it sees it: nothing runs before there is an identity, signals and the exit code pass.
 import assert from "node:assert/strict";
-import { existsSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { closeSync, constants, existsSync, openSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { temporaryDirectory } from "../identity-client/helpers.ts";
@@ -170,8 +171,16 @@ test("what is in flight at SIGTERM is finished, nothing new is taken, and a seco
   await second.client.whenEnded();
 });
 
-test("without an application SIGTERM ends with 0, also before there is an identity", async () => {
-  const waiting = new ProxyProcess({ config: { identity: new SvidFiles(domain).config, workers: 1, listeners: [IN] } });
+test("without an application SIGTERM ends with 0, also before there is an identity", async (t) => {
+  // A pipe, as a shell makes them: what child_process makes are sockets.
+  const path = join(temporaryDirectory(), "pipe");
+  execFileSync("mkfifo", [path]);
+  const pipe = openSync(path, constants.O_RDWR | constants.O_NONBLOCK);
+  t.after(() => closeSync(pipe));
+  const waiting = new ProxyProcess({
+    config: { identity: new SvidFiles(domain).config, workers: 1, listeners: [IN] },
+    output: pipe,
+  });
   const serving = new ProxyProcess({ config: { identity: files().config, workers: 1, listeners: [IN] } });
   await waiting.line("proxy.started");
   await serving.serving("in");
@@ -179,4 +188,5 @@ test("without an application SIGTERM ends with 0, also before there is an identi
   serving.signal("SIGTERM");
   assert.deepEqual(await Promise.all([waiting.ended, serving.ended]), [0, 0]);
   assert.equal(serving.lines("proxy.stopped").length, 1);
+  assert.deepEqual(waiting.lines("proxy.drain_failed"), []);
 });

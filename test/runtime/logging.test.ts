@@ -1,6 +1,9 @@
 // The log: no secret, no lost line.
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
+import { closeSync, constants, mkdtempSync, openSync, readSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test } from "node:test";
 import { createLogger, MeshCaError } from "../../src/runtime/index.ts";
 
@@ -66,4 +69,40 @@ test("no line is lost when the process ends at once", () => {
   const lines = stderr.toString().trim().split("\n");
   assert.equal(lines.length, 5000);
   assert.equal(JSON.parse(lines.at(-1) ?? "{}").n, 4999);
+});
+
+const LOGGING = `
+import { createLogger } from ${JSON.stringify(new URL("../../src/runtime/index.ts", import.meta.url).href)};
+const logger = createLogger({ level: "info" });
+for (let index = 0; index < 3000; index += 1) logger.info({ event: "x", filler: "\u00e4".repeat(200) }, "m");
+process.stdout.write("alive");
+`;
+
+function logInto(descriptor: number): { readonly code: number | null; readonly said: string } {
+  const { status, stdout } = spawnSync(process.execPath, ["--input-type=module", "-e", LOGGING], {
+    stdio: ["ignore", "pipe", descriptor],
+    timeout: 20_000,
+  });
+  return { code: status, said: stdout.toString() };
+}
+
+test("a disk that is full ends nobody", () => {
+  const full = openSync("/dev/full", "w");
+  assert.deepEqual(logInto(full), { code: 0, said: "alive" });
+  closeSync(full);
+});
+
+test("a pipe that nobody empties stops nobody, and holds whole lines of ASCII", () => {
+  const folder = mkdtempSync(join(tmpdir(), "mesh-ca-log-"));
+  const path = join(folder, "pipe");
+  spawnSync("mkfifo", [path]);
+  // Open for both, so that it has a reader who never reads.
+  const pipe = openSync(path, constants.O_RDWR | constants.O_NONBLOCK);
+  assert.deepEqual(logInto(pipe), { code: 0, said: "alive" });
+  const bytes = Buffer.alloc(65_536);
+  const lines = bytes.toString("latin1", 0, readSync(pipe, bytes)).split("\n").slice(0, -1);
+  assert.ok(lines.length > 10);
+  for (const line of lines) assert.equal(JSON.parse(line).filler, "\u00e4".repeat(200));
+  closeSync(pipe);
+  rmSync(folder, { recursive: true });
 });

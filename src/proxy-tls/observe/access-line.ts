@@ -1,12 +1,13 @@
 // One line of the access log, built by hand, because it is written for each request: pino would cost more than the decision. It looks
 // like pino's lines (level, time, event, msg), is ASCII, and holds no secret: no field of a request but its target and request ID.
+import { PIPE_PIECE_BYTES } from "../../runtime/index.ts";
 import type { AbortCause } from "../http/exchange.ts";
 import type { Decision, PolicyMatch } from "../policy/decision.ts";
 import { jsonText } from "./json-text.ts";
 import type { ConnectionRecord, ExchangeRecord } from "./records.ts";
 
-/** What a pipe takes as one piece (PIPE_BUF on Linux), so that lines of several processes never mix. */
-export const MAX_LINE_BYTES = 4_096;
+/** A line is one piece of what a pipe takes whole. */
+export const MAX_LINE_BYTES = PIPE_PIECE_BYTES;
 
 /** SPIFFE IDs have at most 2,048 bytes. They are never cut: a line that holds two very long ones may be longer than MAX_LINE_BYTES. */
 const MAX_ID = 2_048;
@@ -65,7 +66,7 @@ export function connectionLine(record: ConnectionRecord, leftOut: number): strin
 /** The line that tells how many lines could not be written. @param time Unix milliseconds */
 export function lostLine(time: number, lost: number): string {
   const start = lineStart(time, "proxy.access_log_lost", "warn");
-  return `${start},"lost":${lost},"msg":"nobody read the log fast enough: lines of the access log were left out"}\n`;
+  return `${start},"lost":${lost},"msg":"lines of the access log were left out: nobody read fast enough, or they could not be written"}\n`;
 }
 
 function peers(record: ExchangeRecord | ConnectionRecord): string {

@@ -8,7 +8,7 @@ import type { HistogramSeries, MetricsSnapshot, NumberSeries } from "./snapshot.
 /** Lines about connections that never came to anything: whoever can open connections must not be able to fill the disk. */
 const IDLE_CONNECTION_LINES = { burst: 50, perSecond: 10 };
 
-/** Where lines go (line-sink.ts). */
+/** Where lines go (LineSink). */
 export interface AccessLines {
   line(line: string): void;
   readonly lost: number;

@@ -1,7 +1,6 @@
 // The observer of one process with its access log on standard output.
-import { type Clock, systemClock } from "../../runtime/index.ts";
+import { type Clock, LineSink, systemClock, writerTo } from "../../runtime/index.ts";
 import { lostLine } from "./access-line.ts";
-import { LineSink, writerTo } from "./line-sink.ts";
 import { ProxyObserver } from "./observer.ts";
 
 const STANDARD_OUTPUT = 1;

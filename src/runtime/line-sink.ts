@@ -1,10 +1,12 @@
-// Where lines of the access log go: standard output, shared by all processes of the proxy. Lines of one turn of the event loop are written
-// together, in pieces that a pipe takes whole (PIPE_BUF) and a file in one write, so that lines of several processes never mix. A reader that stops reading
-// must not stop the proxy: a pipe is opened anew without waiting, what it does not take is held up to a bound, and what is beyond is
-// left out and counted. Nothing is lost at an orderly end, nor at an exception; after SIGKILL the lines of the last turn may be missing.
+// Where lines of a log go: a descriptor that other processes may share. In pieces that a pipe takes whole (PIPE_BUF) and a file in one write, so
+// that lines of several processes never mix. A reader that stops reading, or a disk that is full, must neither stop nor end the process: a pipe
+// is opened anew without waiting, what it does not take is held up to a bound, and what is beyond, or cannot be written at all, is left out,
+// counted and told. Nothing is lost at an orderly end, nor at an exception; after SIGKILL the lines of the last turn may be missing, unless
+// they are written at once.
 import { closeSync, constants, fstatSync, openSync, writeSync } from "node:fs";
-import { MAX_LINE_BYTES } from "./access-line.ts";
 
+/** What a pipe takes as one piece (PIPE_BUF on Linux), so that lines of several processes never mix. */
+export const PIPE_PIECE_BYTES = 4_096;
 /** A regular file is locked while it is written, and takes what it is given; each write is a call to the kernel. */
 const FILE_PIECE_BYTES = 65_536;
 /** Held for a reader that is slow. */
@@ -14,32 +16,45 @@ const FIRST_AGAIN_MS = 1;
 const MAX_AGAIN_MS = 64;
 /** How long the end waits for a slow reader. */
 const LAST_WAIT_MS = 1_000;
-const LAST_STEP_MS = 5;
+const STEP_MS = 2;
 
-/** Writes a piece at once and whole. @throws with code EAGAIN: nothing was taken, try again later */
-export type WritePiece = (piece: string) => void;
+const sleeper = new Int32Array(new SharedArrayBuffer(4));
+
+/** Writes what is taken of a piece now. @returns how many octets that are. @throws with code EAGAIN: none, try again later */
+export type WritePiece = (piece: string) => number;
 
 export interface LineSinkOptions {
   readonly write: WritePiece;
   /** How much of several lines is written at once, at most. */
   readonly pieceBytes: number;
+  /**
+   * Each line is written when it is given, and a slow reader is waited for so long; one that is slower is not waited for again before it has
+   * caught up. Default: the lines of a turn of the event loop are written together, at its end, and nobody waits.
+   */
+  readonly waitMs?: number;
   /** The line that tells of lost lines. */
   readonly lost: (lines: number) => string;
+}
+
+/** Lines of which `text` is still to be written. */
+interface Piece {
+  text: string;
 }
 
 export class LineSink {
   readonly #options: LineSinkOptions;
   /** Whole lines, at most `pieceBytes` together, or one longer line. */
   #piece = "";
-  #pieceLines = 0;
-  /** Earlier pieces that could not be written yet, with their numbers of lines. */
-  #held: { readonly text: string; readonly lines: number }[] = [];
+  /** Earlier pieces that could not be written yet. */
+  #held: Piece[] = [];
   #heldBytes = 0;
   #scheduled = false;
   #again: NodeJS.Timeout | undefined;
   #againMs = FIRST_AGAIN_MS;
   #lost = 0;
   #untold = 0;
+  /** The last piece ended in the middle of a line. */
+  #torn = false;
   readonly #flush = (): void => {
     this.#scheduled = false;
     this.#write();
@@ -56,7 +71,7 @@ export class LineSink {
     return this.#lost;
   }
 
-  /** Takes one line: ASCII, with its line break. Never throws, never waits. */
+  /** Takes one line: ASCII, with its line break. Never throws; waits only as the options say. */
   line(line: string): void {
     if (this.#heldBytes >= MAX_HELD_BYTES) {
       this.#leaveOut(1);
@@ -64,8 +79,11 @@ export class LineSink {
     }
     if (this.#piece.length + line.length > this.#options.pieceBytes) this.#endPiece();
     this.#piece += line;
-    this.#pieceLines += 1;
     if (this.#scheduled || this.#again !== undefined) return;
+    if (this.#options.waitMs !== undefined) {
+      this.#writeWithin(this.#options.waitMs);
+      return;
+    }
     this.#scheduled = true;
     setImmediate(this.#flush);
   }
@@ -73,19 +91,22 @@ export class LineSink {
   /** Writes what is there, waiting up to a second for a slow reader. To be called when the last line was given; may be called again. */
   close(): void {
     process.off("exit", this.#atExit);
-    const end = performance.now() + LAST_WAIT_MS;
-    const sleeper = new Int32Array(new SharedArrayBuffer(4));
-    for (this.#write(); this.#again !== undefined && performance.now() < end; this.#write()) {
-      Atomics.wait(sleeper, 0, 0, LAST_STEP_MS);
-    }
+    this.#writeWithin(LAST_WAIT_MS);
     clearTimeout(this.#again);
+  }
+
+  /** Writes what is there, and sleeps while it is not taken. */
+  #writeWithin(ms: number): void {
+    const end = performance.now() + ms;
+    for (this.#write(); this.#again !== undefined && performance.now() < end; this.#write()) {
+      Atomics.wait(sleeper, 0, 0, STEP_MS);
+    }
   }
 
   #endPiece(): void {
     if (this.#piece === "") return;
-    const piece = { text: this.#piece, lines: this.#pieceLines };
+    const piece = { text: this.#piece };
     this.#piece = "";
-    this.#pieceLines = 0;
     if (this.#again === undefined && this.#try(piece)) return;
     this.#held.push(piece);
     this.#heldBytes += piece.text.length;
@@ -98,9 +119,12 @@ export class LineSink {
     let written = 0;
     while (written < held.length) {
       const piece = held[written];
-      if (piece === undefined || !this.#try(piece)) break;
+      if (piece === undefined) break;
+      const { length } = piece.text;
+      const done = this.#try(piece);
+      this.#heldBytes -= length - (done ? 0 : piece.text.length);
+      if (!done) break;
       written += 1;
-      this.#heldBytes -= piece.text.length;
     }
     this.#held = held.slice(written);
     if (this.#held.length > 0) return;
@@ -108,10 +132,13 @@ export class LineSink {
     this.#endPiece();
   }
 
-  /** @returns false: not now. Whatever else fails loses the piece, and is counted. */
-  #try(piece: { readonly text: string; readonly lines: number }): boolean {
+  /** @returns false: the rest of it not now. Whatever else fails loses the rest, and is counted. */
+  #try(piece: Piece): boolean {
+    const { length } = piece.text;
     try {
-      this.#options.write(piece.text);
+      if (this.#torn) this.#options.write("\n");
+      this.#torn = false;
+      while (piece.text !== "") piece.text = piece.text.slice(this.#options.write(piece.text));
       this.#againMs = FIRST_AGAIN_MS;
     } catch (error) {
       if (isAgain(error)) {
@@ -119,7 +146,8 @@ export class LineSink {
         this.#againMs = Math.min(MAX_AGAIN_MS, this.#againMs * 2);
         return false;
       }
-      this.#leaveOut(piece.lines);
+      this.#torn ||= piece.text.length < length;
+      this.#leaveOut(piece.text.split("\n").length - 1);
     }
     return true;
   }
@@ -132,7 +160,6 @@ export class LineSink {
   #tellLost(): void {
     if (this.#untold === 0) return;
     this.#piece = this.#options.lost(this.#untold) + this.#piece;
-    this.#pieceLines += 1;
     this.#untold = 0;
   }
 }
@@ -149,8 +176,8 @@ function isAgain(error: unknown): boolean {
 export function writerTo(fd: number): { readonly write: WritePiece; readonly pieceBytes: number; close(): void } {
   const own = reopened(fd);
   return {
-    write: (piece) => writeWhole(own ?? fd, piece),
-    pieceBytes: own === undefined && isRegularFile(fd) ? FILE_PIECE_BYTES : MAX_LINE_BYTES,
+    write: (piece) => writeSync(own ?? fd, piece, null, "latin1"),
+    pieceBytes: own === undefined && isRegularFile(fd) ? FILE_PIECE_BYTES : PIPE_PIECE_BYTES,
     close() {
       if (own !== undefined) closeSync(own);
     },
@@ -173,10 +200,4 @@ function isRegularFile(fd: number): boolean {
   } catch {
     return false;
   }
-}
-
-/** A file may take less at once (a quota, a full disk): the rest is written after it, or the error is told. */
-function writeWhole(fd: number, piece: string): void {
-  let written = writeSync(fd, piece, null, "latin1");
-  while (written < piece.length) written += writeSync(fd, piece.slice(written), null, "latin1");
 }

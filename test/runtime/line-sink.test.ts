@@ -6,18 +6,20 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
-import { MAX_LINE_BYTES } from "../../../src/proxy-tls/observe/access-line.ts";
-import { LineSink, writerTo } from "../../../src/proxy-tls/observe/line-sink.ts";
+import { LineSink, PIPE_PIECE_BYTES, writerTo } from "../../src/runtime/line-sink.ts";
 
 /** A reader that can stop reading, and a world that can fail. */
-function fakeWriter() {
-  const state = { pieces: [] as string[], fault: undefined as string | undefined, tries: 0 };
-  const write = (piece: string): void => {
+function fakeWriter(options: { readonly waitMs?: number } = {}) {
+  const state = { pieces: [] as string[], fault: undefined as string | undefined, tries: 0, room: 0 };
+  const write = (piece: string): number => {
     state.tries += 1;
-    if (state.fault !== undefined) throw Object.assign(new Error(state.fault), { code: state.fault });
-    state.pieces.push(piece);
+    const taken = state.fault === undefined ? piece : piece.slice(0, state.room);
+    if (taken === "") throw Object.assign(new Error(state.fault), { code: state.fault });
+    if (state.fault !== undefined) state.room -= taken.length;
+    state.pieces.push(taken);
+    return taken.length;
   };
-  const sink = new LineSink({ write, pieceBytes: MAX_LINE_BYTES, lost: (lines) => `lost ${lines}\n` });
+  const sink = new LineSink({ ...options, write, pieceBytes: PIPE_PIECE_BYTES, lost: (lines) => `lost ${lines}\n` });
   return { state, sink };
 }
 
@@ -48,7 +50,7 @@ test("a regular file is given more at once than a pipe", () => {
   const folder = mkdtempSync(join(tmpdir(), "line-sink-"));
   const fd = openSync(join(folder, "log"), "a");
   const writer = writerTo(fd);
-  assert.ok(writer.pieceBytes > MAX_LINE_BYTES);
+  assert.ok(writer.pieceBytes > PIPE_PIECE_BYTES);
   writer.write(`${"x".repeat(writer.pieceBytes - 1)}\n`);
   assert.equal(readFileSync(join(folder, "log")).length, writer.pieceBytes);
   writer.close();
@@ -60,14 +62,14 @@ test("a piece is never larger than what a pipe takes whole, and never cuts a lin
   const { state, sink } = fakeWriter();
   const lines = Array.from({ length: 50 }, (_, index) => `${index}${"x".repeat(997)}\n`);
   for (const line of lines) sink.line(line);
-  const long = `${"y".repeat(2 * MAX_LINE_BYTES)}\n`;
+  const long = `${"y".repeat(2 * PIPE_PIECE_BYTES)}\n`;
   sink.line(long);
   sink.line("end\n");
   sink.close();
   assert.equal(state.pieces.join(""), [...lines, long, "end\n"].join(""));
   for (const piece of state.pieces) {
     assert.ok(piece.endsWith("\n"));
-    assert.ok(piece.length <= MAX_LINE_BYTES || piece === long);
+    assert.ok(piece.length <= PIPE_PIECE_BYTES || piece === long);
   }
 });
 
@@ -116,6 +118,52 @@ test("a write that fails for good loses its lines, counts them, and throws nothi
   assert.deepEqual(state.pieces, ["lost 2\nthree\n"]);
 });
 
+test("of a line that is taken in parts each octet is written once, also where the rest has to wait", async () => {
+  const { state, sink } = fakeWriter();
+  state.fault = "EAGAIN";
+  state.room = 5;
+  const text = `${"long".repeat(3_000)}\n`;
+  sink.line(text);
+  sink.line("next\n");
+  await until(() => state.tries > 3);
+  assert.equal(state.pieces.join(""), text.slice(0, 5));
+  state.fault = undefined;
+  await until(() => state.pieces.join("").endsWith("next\n"));
+  assert.equal(state.pieces.join(""), `${text}next\n`);
+  assert.equal(sink.lost, 0);
+  sink.close();
+});
+
+test("a disk that is full in the middle of a line costs that line and those behind it, and never the next one", async () => {
+  const { state, sink } = fakeWriter();
+  state.fault = "ENOSPC";
+  state.room = 6;
+  for (const line of ["one\n", "two\n", "three\n"]) sink.line(line);
+  await until(() => sink.lost === 2);
+  state.fault = undefined;
+  sink.line("four\n");
+  sink.close();
+  assert.deepEqual(state.pieces.join("").split("\n"), ["one", "tw", "lost 2", "four", ""]);
+});
+
+test("lines that are written when they are given wait for a slow reader, once, until he has caught up", async () => {
+  const { state, sink } = fakeWriter({ waitMs: 50 });
+  sink.line("one\n");
+  assert.deepEqual(state.pieces, ["one\n"]);
+  state.fault = "EAGAIN";
+  const startedAt = performance.now();
+  sink.line("two\n");
+  assert.ok(performance.now() - startedAt >= 50);
+  const { tries } = state;
+  sink.line("three\n");
+  assert.equal(state.tries, tries, "nobody asks again for each line");
+  state.fault = undefined;
+  await until(() => state.pieces.length > 1);
+  sink.line("four\n");
+  assert.equal(state.pieces.join(""), "one\ntwo\nthree\nfour\n");
+  sink.close();
+});
+
 test("the end writes what is there, and does not wait for ever for who does not read", () => {
   const { state, sink } = fakeWriter();
   sink.line("one\n");
@@ -131,7 +179,7 @@ test("the end writes what is there, and does not wait for ever for who does not 
 });
 
 const CHILD = `
-import { LineSink, writerTo } from ${JSON.stringify(new URL("../../../src/proxy-tls/observe/line-sink.ts", import.meta.url).href)};
+import { LineSink, writerTo } from ${JSON.stringify(new URL("../../src/runtime/line-sink.ts", import.meta.url).href)};
 const { write, pieceBytes } = writerTo(1);
 const sink = new LineSink({ write, pieceBytes, lost: (lines) => "lost " + lines + "\\n" });
 const line = process.argv[1].repeat(200) + "\\n";
@@ -185,7 +233,7 @@ test("several processes write to one file: no line is torn or lost", () => {
 });
 
 const DEAF = `
-import { LineSink, writerTo } from ${JSON.stringify(new URL("../../../src/proxy-tls/observe/line-sink.ts", import.meta.url).href)};
+import { LineSink, writerTo } from ${JSON.stringify(new URL("../../src/runtime/line-sink.ts", import.meta.url).href)};
 const sink = new LineSink({ ...writerTo(1), lost: (lines) => "lost " + lines + "\\n" });
 const line = "x".repeat(999) + "\\n";
 for (let index = 0; index < 4000; index += 1) {
