@@ -36,8 +36,8 @@ const MAX_BATCH = 256;
  * Right after a batch of several the next waits for company, the longer the more there were: fewer transactions for the same
  * certificates. Whoever comes alone waits for nobody.
  */
-const GATHER_MS_PER_INTENT = 0.25;
-const MAX_GATHER_MS = 5;
+const GATHER_MS_PER_INTENT = 0.4;
+const MAX_GATHER_MS = 10;
 /** How long outcomes and marks may wait for an intent to travel with. */
 const FLUSH_MS = 1_000;
 /** After this long without a connection whoever asks is refused at once. */
