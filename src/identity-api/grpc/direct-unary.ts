@@ -1,9 +1,10 @@
 // One unary method over HTTP/2 streams without the call objects of grpc-js, for the method that all else waits for. It speaks the
 // same protocol (gRPC over HTTP/2: length-prefixed messages, status in trailers) and leaves whatever is unusual, such as
-// compression, to grpc-js. The answer leaves in one TLS record: headers, message and trailers are given to node:http2 in one turn.
+// compression, to grpc-js. The answer leaves in one TLS record (answer-at-once.ts).
 import type { IncomingHttpHeaders, OutgoingHttpHeaders, ServerHttp2Stream } from "node:http2";
 import { ApiError } from "../api-error.ts";
 import type { Connection } from "../connection.ts";
+import { answerAtOnce, trailersOf } from "./answer-at-once.ts";
 import { deadlineExceeded, type PartialStatusObject, requestTimedOut, statusFor } from "./coded-status.ts";
 import type { WaitingRequest } from "./waiting-requests.ts";
 
@@ -46,7 +47,7 @@ const HEADERS: OutgoingHttpHeaders = {
   "content-type": "application/grpc+proto",
   "grpc-accept-encoding": "identity,deflate,gzip",
 };
-const OK: OutgoingHttpHeaders = { "grpc-status": "0" };
+const OK = trailersOf({ "grpc-status": "0" });
 const CONTENT_TYPES: ReadonlySet<unknown> = new Set(["application/grpc", "application/grpc+proto"]);
 const TIMEOUT = /^(\d{1,8})([HMSmun])$/;
 const UNIT_MS: Readonly<Record<string, number>> = { H: 3_600_000, M: 60_000, S: 1000, m: 1, u: 0.001, n: 0.000_001 };
@@ -177,9 +178,7 @@ class Exchange implements DirectCall {
   #send(frame: Buffer): void {
     const stream = this.#stream;
     this.#end();
-    stream.respond(HEADERS, { waitForTrailers: true });
-    stream.once("wantTrailers", () => stream.sendTrailers(OK));
-    stream.end(frame);
+    answerAtOnce(stream, HEADERS, frame, OK);
   }
 
   /** Status without a message: a "Trailers-Only" response. */
