@@ -3,6 +3,8 @@
 //
 // A connection is taken only at the end of the turn in which it was asked for: what a target sends unasked, in the same poll as the
 // request that would be given the connection, has then been read and has ended it (else an answer could be put before its question).
+// One of HTTP/1 that has just become free rests for a turn before: what its target has sent behind its answer, though it be its end, is
+// not in the read that brought the answer, but in the next one.
 // At each take our own SVID is still the present one, and the peer is good by the present trust and time.
 import { Deadline, type DeadlineWheel } from "../http/deadlines.ts";
 import type { HttpClientConnection } from "../http/exchange.ts";
@@ -75,6 +77,8 @@ class Wanted implements Acquisition {
   readonly waiter: Waiter;
   readonly options: AcquireOptions;
   cancelled = false;
+  /** It has waited for a connection that rests; once is enough. */
+  deferred = false;
 
   constructor(bucket: string, waiter: Waiter, options: AcquireOptions) {
     this.bucket = bucket;
@@ -94,6 +98,8 @@ class Kept {
   readonly idle: Deadline;
   trustRevision: number;
   used = false;
+  /** The turn in which it became free. */
+  freedIn = 0;
 
   constructor(pooled: PooledConnection, bucket: Bucket, revisions: readonly [number, number], wheel: DeadlineWheel) {
     this.pooled = pooled;
@@ -125,7 +131,9 @@ export class UpstreamPool {
   #scheduled = false;
   #connecting = 0;
   #waiting = 0;
-  #turn = 0;
+  /** Turns in which connections were handed out, or became free. */
+  #turns = 0;
+  #nextTarget = 0;
   #closed = false;
 
   constructor(options: PoolOptions) {
@@ -172,13 +180,17 @@ export class UpstreamPool {
 
   #serve(): void {
     this.#scheduled = false;
-    for (const bucket of [...this.#eased]) this.#serveWaiting(bucket);
-    this.#eased.clear();
+    if (this.#eased.size > 0) {
+      const eased = [...this.#eased];
+      this.#eased.clear();
+      for (const bucket of eased) this.#serveWaiting(bucket);
+    }
     const asked = this.#asked;
     this.#asked = [];
     for (const wanted of asked) {
       if (!wanted.cancelled) this.#serveOne(wanted);
     }
+    this.#turns += 1;
   }
 
   #serveOne(wanted: Wanted): void {
@@ -186,6 +198,12 @@ export class UpstreamPool {
     const kept = this.#take(bucket, wanted.options.fresh);
     if (kept !== undefined) {
       this.#hand(kept, wanted);
+      return;
+    }
+    if (!wanted.deferred && this.#hasResting(bucket)) {
+      wanted.deferred = true;
+      this.#asked.push(wanted);
+      this.#schedule();
       return;
     }
     if (this.#closed || this.#waiting >= this.#options.maxPending) {
@@ -212,6 +230,16 @@ export class UpstreamPool {
       if (wanted.cancelled) this.#give(kept);
       else this.#hand(kept, wanted);
     }
+    if (bucket.waiting.length > 0 && this.#hasResting(bucket)) this.#ease(bucket);
+  }
+
+  /** Whether what its target has sent behind its last answer may not have been read yet. A stray frame of HTTP/2 answers nothing. */
+  #isResting({ freedIn, pooled }: Kept): boolean {
+    return freedIn === this.#turns && pooled.connection.protocol === "http/1.1";
+  }
+
+  #hasResting({ free }: Bucket): boolean {
+    return free.some((kept) => this.#isResting(kept));
   }
 
   /** Takes a good connection with room out of the free ones. */
@@ -219,7 +247,7 @@ export class UpstreamPool {
     const { free } = bucket;
     for (let index = free.length - 1; index >= 0; index -= 1) {
       const kept = free[index];
-      if (kept === undefined || (fresh && kept.used)) continue;
+      if (kept === undefined || (fresh && kept.used) || this.#isResting(kept)) continue;
       free.splice(index, 1);
       if (kept.pooled.connection.capacity === 0) continue;
       if (this.#isGood(kept)) return kept;
@@ -236,6 +264,7 @@ export class UpstreamPool {
     } catch (error) {
       this.#options.onFault(error);
       kept.pooled.connection.destroy("internal");
+      wanted.waiter.failed({ kind: "connect-failed", target: kept.pooled.target, error });
     }
     this.#give(kept);
   }
@@ -250,9 +279,15 @@ export class UpstreamPool {
   }
 
   #freed(kept: Kept): void {
+    kept.freedIn = this.#turns;
     this.#give(kept);
-    if (kept.bucket.waiting.length === 0) return;
-    this.#eased.add(kept.bucket);
+    if (kept.bucket.waiting.length > 0) this.#ease(kept.bucket);
+    // Its rest is over when this turn is.
+    else if (this.#isResting(kept)) this.#schedule();
+  }
+
+  #ease(bucket: Bucket): void {
+    this.#eased.add(bucket);
     this.#schedule();
   }
 
@@ -260,22 +295,22 @@ export class UpstreamPool {
   #connectFor(bucket: Bucket): void {
     while (bucket.connecting < bucket.waiting.length) {
       if (this.size < this.#options.maxConnections || this.#evictIdle()) {
-        void this.#connect(bucket, this.#nextTarget(bucket.waiting[bucket.connecting]?.options.avoid));
+        void this.#connect(bucket, this.#targetBut(bucket.waiting[bucket.connecting]?.options.avoid));
         continue;
       }
       this.#options.count("upstream-limit");
-      // One of its own will become free.
-      if (bucket.connecting + bucket.size > 0) return;
+      // One of its own will become free, unless it has to be a new one.
+      if (bucket.connecting + bucket.size > 0 && bucket.waiting.at(-1)?.options.fresh !== true) return;
       const wanted = bucket.waiting.pop();
       if (wanted !== undefined) this.#refuse(wanted, { kind: "limit" });
     }
   }
 
-  #nextTarget(avoid: string | undefined): string {
+  #targetBut(avoid: string | undefined): string {
     const { targets } = this.#options;
     let target = "";
     for (let tries = 0; tries < 2; tries += 1) {
-      target = targets[this.#turn++ % targets.length] ?? "";
+      target = targets[this.#nextTarget++ % targets.length] ?? "";
       if (target !== avoid) break;
     }
     return target;

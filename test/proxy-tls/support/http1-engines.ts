@@ -77,7 +77,10 @@ export interface H1Target {
 }
 
 /** An HTTP/1.1 client engine on a connection to a target which the test plays. */
-export async function connectH1Target(onIdle: () => void = () => {}): Promise<H1Target> {
+export async function connectH1Target(
+  onIdle: () => void = () => {},
+  timeouts: Partial<HttpTimeouts> = {},
+): Promise<H1Target> {
   const onFault = (error: unknown): void => {
     throw error;
   };
@@ -94,7 +97,7 @@ export async function connectH1Target(onIdle: () => void = () => {}): Promise<H1
   const connection = new H1ClientConnection(socket, {
     rules: testResponseRules(),
     untilClose: "allow",
-    timeouts: LONG_TIMEOUTS,
+    timeouts: { ...LONG_TIMEOUTS, ...timeouts },
     ...{ wheel, onFault, count: (event) => counted.push(event) },
     onIdle() {
       life.idle++;

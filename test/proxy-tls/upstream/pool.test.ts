@@ -171,6 +171,53 @@ test("nothing is handed out within acquire, nor while a connection that has just
   assert.equal(second.connections[0], first.connections[0]);
 });
 
+test("a connection that has just become free is handed out when its target could be heard once more, and not before", async () => {
+  const { ask, wheel } = world({ maxConnections: 1 });
+  const first = ask();
+  await turns();
+  const [waiting] = [ask(), await turn()];
+  first.connections[0]?.finish();
+  const asked = ask();
+  await turn();
+  assert.equal(waiting.connections.length, 0);
+  await turn();
+  assert.equal(waiting.connections.length, 1);
+  waiting.connections[0]?.finish();
+  await turns();
+  asked.connections[0]?.finish();
+  await turns();
+  const later = ask();
+  await turn();
+  assert.equal(later.connections.length, 1, "it has rested before it was asked for");
+  wheel.close();
+});
+
+test("what a target sends in that time ends the connection, and who waits gets another one", async () => {
+  const { ask, wheel } = world({ maxConnections: 1 });
+  const first = ask();
+  await turns();
+  const waiting = ask();
+  await turns();
+  first.connections[0]?.finish();
+  await turn();
+  first.connections[0]?.close();
+  await turns();
+  wheel.close();
+  assert.equal(waiting.connections.length, 1);
+  assert.notEqual(waiting.connections[0], first.connections[0]);
+});
+
+test("bytes behind an answer are nobody's in HTTP/2, whose connections do not rest", async () => {
+  const { ask, wheel } = world({ streams: 2 });
+  const first = ask();
+  await turns();
+  first.connections[0]?.finish();
+  const second = ask();
+  await turn();
+  wheel.close();
+  assert.equal(second.connections[0], first.connections[0]);
+});
+
 test("a request that must not meet an old connection gets a new one, at another target", async () => {
   const { ask, wheel } = world({ targets: ["a", "b"] });
   const first = ask();
@@ -313,6 +360,35 @@ test("limits: too many who wait are refused at once, and an idle connection make
   wheel.close();
   assert.equal(third.connections.length, 1);
   assert.equal(a.connections[0]?.closed, true, "the idle one made room");
+});
+
+test("who needs a new connection, where there is no room for one, is told at once: an old one that becomes free is none for him", async () => {
+  const { ask, wheel } = world({ maxConnections: 1, streams: 2 });
+  const first = ask();
+  await turns();
+  const again = ask("p", { fresh: true, avoid: "a" });
+  await turns();
+  wheel.close();
+  assert.equal(first.connections.length, 1);
+  assert.deepEqual(again.failures, [{ kind: "limit" }]);
+});
+
+test("a fault of who was given a connection ends that, and he is told that it failed", async () => {
+  const faults: unknown[] = [];
+  const { pool, made, wheel } = world({ onFault: (error) => faults.push(error) });
+  const failures: ConnectFailure[] = [];
+  const error = new TypeError("a bug");
+  pool.acquire("p", {
+    connected() {
+      throw error;
+    },
+    failed: (failure) => failures.push(failure),
+  });
+  await turns();
+  wheel.close();
+  assert.deepEqual(failures, [{ kind: "connect-failed", target: "a", error }]);
+  assert.deepEqual(faults, [error]);
+  assert.equal(made[0]?.closed, true);
 });
 
 test("a request that was withdrawn gets nothing, and its connection serves another", async () => {

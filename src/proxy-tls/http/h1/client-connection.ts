@@ -106,15 +106,20 @@ export class H1ClientConnection implements HttpClientConnection, CarryingConnect
 
   /** The response has ended too. */
   finished(reusable: boolean): void {
+    const socket = this.#socket;
     this.#exchange = undefined;
     this.#paused = false;
     this.#reading.clear();
-    // What is still to be written of the request would stand before the next one.
-    if (!reusable || this.#draining || this.#closed || this.#socket.writableLength > 0) {
+    if (!reusable || this.#draining || this.#closed) {
       this.#close();
       return;
     }
-    if (this.#socket.readableFlowing === false) this.#socket.resume();
+    // Read while its taker asked for a pause.
+    if (socket.readableLength > 0) {
+      this.#unasked();
+      return;
+    }
+    if (socket.readableFlowing === false) socket.resume();
     this.#options.onIdle();
   }
 
@@ -198,7 +203,8 @@ export class H1ClientConnection implements HttpClientConnection, CarryingConnect
     if (exchange === undefined) return;
     this.#refusing(() => {
       const head = screenResponse(raw, this.#options.rules);
-      exchange.responseClose = head.close;
+      // Whoever answers before he had the whole request may take the rest of it for the next one.
+      exchange.responseClose = head.close || !exchange.requestEnded || this.#socket.writableLength > 0;
       if (head.body.kind !== "none") this.#reading.set(this.#options.timeouts.streamIdleMs);
       exchange.events.head(head);
     });

@@ -19,12 +19,14 @@ export interface CarryingConnection {
 export class H1ClientExchange implements ClientExchange {
   readonly events: ClientEvents;
   received = false;
+  /** The connection ends with this exchange. */
   responseClose = false;
+  /** The whole request was given to the connection. */
+  requestEnded: boolean;
   readonly #connection: CarryingConnection;
   readonly #chunked: boolean;
   /** Bytes that the announced content-length still asks for. */
   #left: number;
-  #requestEnded: boolean;
   #over = false;
   #blocked = false;
 
@@ -33,11 +35,11 @@ export class H1ClientExchange implements ClientExchange {
     this.events = events;
     this.#chunked = head.body.kind === "open";
     this.#left = head.body.kind === "length" ? head.body.bytes : 0;
-    this.#requestEnded = head.body.kind === "none" || (head.body.kind === "length" && this.#left === 0);
+    this.requestEnded = head.body.kind === "none" || (head.body.kind === "length" && this.#left === 0);
   }
 
   write(chunk: Uint8Array): boolean {
-    if (this.#over || this.#requestEnded || chunk.length === 0) return true;
+    if (this.#over || this.requestEnded || chunk.length === 0) return true;
     let accepted: boolean;
     if (this.#chunked) {
       this.#connection.write(chunkHeader(chunk.length), true);
@@ -53,12 +55,12 @@ export class H1ClientExchange implements ClientExchange {
   }
 
   end(trailers: SafeFields): void {
-    if (this.#over || this.#requestEnded) return;
+    if (this.#over || this.requestEnded) return;
     if (this.#left !== 0) {
       this.abort();
       return;
     }
-    this.#requestEnded = true;
+    this.requestEnded = true;
     if (this.#chunked) this.#connection.write(lastChunk(trailers));
     this.#connection.requestEnded();
   }
@@ -82,7 +84,7 @@ export class H1ClientExchange implements ClientExchange {
     this.#over = true;
     // First told, then given back: who waits for a connection must not be served before this exchange is over.
     this.events.end(trailers);
-    this.#connection.finished(this.#requestEnded && !this.responseClose);
+    this.#connection.finished(this.requestEnded && !this.responseClose);
   }
 
   failed(cause: AbortCause): void {
