@@ -28,6 +28,8 @@ import { refusalOf, refusalOfConnect } from "./upstream-refusal.ts";
 const MAX_HELD_BYTES = 64 * 1024;
 /** Beyond this the client is paused while a connection is awaited. */
 const PAUSE_BYTES = 16 * 1024;
+/** The same in pieces: each costs more than its bytes. */
+const MAX_HELD_PIECES = 64;
 
 const DENIED: Readonly<Record<Decision["reason"], HttpRefusal>> = {
   denied: { status: 403, code: "MCA_PROXY_DENIED", reason: "denied" },
@@ -50,7 +52,6 @@ export class ForwardedExchange implements ServerEvents, Waiter {
   #attempts = 0;
   /** The body so far, while all of it is held. */
   #held: Uint8Array[] | undefined;
-  #heldBytes = 0;
   #requestBytes = 0;
   #requestTrailers: SafeFields | undefined;
   #status: number | undefined;
@@ -94,11 +95,12 @@ export class ForwardedExchange implements ServerEvents, Waiter {
 
   data(chunk: Uint8Array): void {
     if (this.#over) return;
+    this.#hold(chunk);
     this.#requestBytes += chunk.length;
     bytesPassed(chunk.length);
-    this.#hold(chunk);
     if (this.#upstream === undefined) {
-      if (this.#requestBytes > PAUSE_BYTES) this.#downstream.pauseBody();
+      const pieces = this.#held?.length ?? 0;
+      if (this.#requestBytes > PAUSE_BYTES || pieces >= MAX_HELD_PIECES) this.#downstream.pauseBody();
     } else if (!this.#upstream.write(chunk)) this.#downstream.pauseBody();
   }
 
@@ -231,18 +233,24 @@ export class ForwardedExchange implements ServerEvents, Waiter {
   #connect(options?: { readonly fresh: boolean; readonly avoid: string | undefined }): void {
     const { route, bucket } = this.#forwarder;
     this.#upstream = undefined;
+    // It runs anew when the request has been sent again.
+    this.#deadline?.clear();
     this.#acquisition = route.pool.acquire(bucket, this, options);
   }
 
   #hold(chunk: Uint8Array): void {
-    if (this.#upstream !== undefined && this.#held === undefined) return;
-    this.#heldBytes += chunk.length;
-    // Before there is a connection everything is held: the client was paused long before it could be much.
-    if (this.#upstream !== undefined && this.#heldBytes > MAX_HELD_BYTES) {
+    if (this.#held === undefined) {
+      // What was let go cannot be said again, and what is answered does not have to.
+      if (this.#requestBytes > 0 || this.#status !== undefined) return;
+      this.#held = [];
+    } else if (
+      // Before there is a connection everything is held: the client was paused long before it could be much.
+      this.#upstream !== undefined &&
+      (this.#requestBytes + chunk.length > MAX_HELD_BYTES || this.#held.length >= MAX_HELD_PIECES)
+    ) {
       this.#held = undefined;
       return;
     }
-    this.#held ??= [];
     this.#held.push(chunk);
   }
 

@@ -2,7 +2,7 @@
 // policies change, a body is no longer held, or an end comes from within an end. The pool between them is the real one.
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
-import { setImmediate as turn } from "node:timers/promises";
+import { setTimeout as sleep, setImmediate as turn } from "node:timers/promises";
 import { DeadlineWheel } from "../../../../src/proxy-tls/http/deadlines.ts";
 import type {
   ClientEvents,
@@ -21,6 +21,7 @@ import { parsePolicies } from "../../../../src/proxy-tls/policy/parse.ts";
 import { UpstreamPool } from "../../../../src/proxy-tls/upstream/pool.ts";
 import { systemClock, systemRandom } from "../../../../src/runtime/index.ts";
 import { SpiffeId } from "../../../../src/spiffe/index.ts";
+import { until } from "../../../tls/support/endpoints.ts";
 import { requestHead } from "../../support/http2-events.ts";
 import { ALLOW_ALL, CapturingObserver, world } from "../../support/proxy.ts";
 import { TestState } from "../../support/state.ts";
@@ -65,13 +66,16 @@ class Downstream implements ServerExchange {
   readonly request: RequestHead;
   readonly told: string[] = [];
   refusal: HttpRefusal | undefined;
+  pauses = 0;
   onEnd = (): void => {};
 
   constructor(request: RequestHead) {
     this.request = request;
   }
 
-  pauseBody(): void {}
+  pauseBody(): void {
+    this.pauses += 1;
+  }
   resumeBody(): void {}
   interim(): void {}
   respond(): void {
@@ -106,7 +110,11 @@ interface Given {
 }
 
 /** @param connects rejects where a connection is not to succeed */
-function given(t: TestContext, connects: (attempt: number) => void = () => {}): Given {
+function given(
+  t: TestContext,
+  connects: (attempt: number) => void | Promise<void> = () => {},
+  responseMs = 60_000,
+): Given {
   const onFault = (error: unknown): void => {
     throw error;
   };
@@ -120,7 +128,7 @@ function given(t: TestContext, connects: (attempt: number) => void = () => {}): 
   const pool = new UpstreamPool({
     targets: ["target"],
     async connect() {
-      connects(attempts++);
+      await connects(attempts++);
       const connection = new Target();
       targets.push(connection);
       return { connection, target: "target", peer: undefined };
@@ -135,7 +143,7 @@ function given(t: TestContext, connects: (attempt: number) => void = () => {}): 
     {
       ...{ listener: "in", direction: "inbound", pool, shareUpstream: false, setsClientCert: false },
       ...{ state, observer, clock: systemClock, random: systemRandom, wheel, inProgress },
-      ...{ retries: new RetryBudget({ percent: 100, minimumPerSecond: 10 }), requestMs: 60_000, responseMs: 60_000 },
+      ...{ retries: new RetryBudget({ percent: 100, minimumPerSecond: 10 }), requestMs: 60_000, responseMs },
       via: () => "mesh-ca-test",
     },
     { peer, remoteAddress: "127.0.0.1", port: 1 },
@@ -196,16 +204,22 @@ test("the same before another connection is tried, where one could not be made",
   assert.equal(downstream.refusal?.reason, "connect-failed");
 });
 
-for (const [what, bytes, failure, again] of [
-  ["is held as a whole", 60 * 1024, GONE, true],
-  ["is no longer held", 100 * 1024, GONE, false],
-  ["is no longer held, although the target says that it did nothing", 100 * 1024, REFUSED_STREAM, false],
+for (const [what, bytes, failure, again, size, early] of [
+  ["is held as a whole", 60 * 1024, GONE, true, 4_096, true],
+  ["is held as a whole, and came when the target was connected", 64 * 1024, GONE, true, 4_096, false],
+  ["is no longer held", 100 * 1024, GONE, false, 4_096, true],
+  ["is a byte more than what is held", 64 * 1024 + 1, GONE, false, 64 * 1024, false],
+  ["came in more pieces than are held", 66, GONE, false, 1, false],
+  ["is no longer held, although the target says that it did nothing", 100 * 1024, REFUSED_STREAM, false, 4_096, true],
 ] as const) {
   test(`a PUT whose body ${what} is ${again ? "said again with all of it" : "not said again"}`, async (t) => {
     const { targets, begin } = given(t);
-    const piece = new Uint8Array(4_096);
-    const { downstream, events } = await begin({ method: "PUT", body: { kind: "length", bytes } }, piece);
-    for (let sent = piece.length; sent < bytes; sent += piece.length) events.data(piece);
+    const piece = new Uint8Array(size);
+    const { downstream, events } = await begin(
+      { method: "PUT", body: { kind: "length", bytes } },
+      early ? piece : undefined,
+    );
+    for (let sent = early ? size : 0; sent < bytes; sent += size) events.data(piece.subarray(0, bytes - sent));
     events.end(NO_SAFE_FIELDS);
     assert.equal(targets[0]?.bytes, bytes);
     targets[0]?.events?.failed(failure);
@@ -217,6 +231,45 @@ for (const [what, bytes, failure, again] of [
     assert.equal(downstream.refusal?.reason, again ? undefined : "upstream-closed");
   });
 }
+
+test("while a connection is awaited a client is paused behind 16 KiB, and behind 64 pieces, each of which costs more than its bytes", async (t) => {
+  for (const [size, pieces] of [
+    [4_096, 5],
+    [1, 64],
+  ] as const) {
+    const { begin, targets } = given(t, () => new Promise(() => {}));
+    const { downstream, events } = await begin({ method: "PUT", body: { kind: "open" } });
+    for (let count = 1; count <= pieces; count += 1) {
+      assert.equal(downstream.pauses, 0, `${count} pieces`);
+      events.data(new Uint8Array(size));
+    }
+    assert.equal(downstream.pauses, 1);
+    assert.equal(targets.length, 0);
+  }
+});
+
+test("a PUT that is answered while its body comes holds nothing of what follows", async (t) => {
+  const { targets, begin, observer } = given(t);
+  const { downstream, events } = await begin({ method: "PUT", body: { kind: "length", bytes: 10 } });
+  targets[0]?.events?.head({ status: 200, fields: NO_SAFE_FIELDS, body: { kind: "length", bytes: 2 }, close: false });
+  events.data(new Uint8Array(10));
+  events.end(NO_SAFE_FIELDS);
+  targets[0]?.events?.failed(GONE);
+  await turns();
+  assert.deepEqual(downstream.told, ["respond", "abort"]);
+  assert.equal(targets.length, 1);
+  assert.equal(observer.exchanges[0]?.attempts, 1);
+});
+
+test("the time for an answer begins anew when a request has been said again, and does not run while it has no connection", async (t) => {
+  const { targets, begin } = given(t, (attempt) => (attempt === 0 ? undefined : sleep(400)), 200);
+  const { downstream } = await begin();
+  targets[0]?.events?.failed(GONE);
+  await until(() => targets.length === 2, "the second connection");
+  assert.deepEqual(downstream.told, []);
+  await until(() => downstream.refusal !== undefined, "the end of the second attempt");
+  assert.equal(downstream.refusal?.reason, "response-timeout");
+});
 
 for (const [method, what, failure, again] of [
   ["POST", "was lost", GONE, false],
