@@ -6,7 +6,7 @@ import { after, before, describe, test } from "node:test";
 import { NO_BODY } from "../../src/proxy-tls/http/exchange.ts";
 import { NO_SAFE_FIELDS } from "../../src/proxy-tls/http/fields/index.ts";
 import { openClientEngine, type ServerEngine, startServerEngine } from "../proxy-tls/support/http2-engines.ts";
-import { ClientTold, recordingHandler, requestHead } from "../proxy-tls/support/http2-events.ts";
+import { ClientTold, recordingHandler, requestHead, type ServerTold } from "../proxy-tls/support/http2-events.ts";
 import {
   ACK,
   block,
@@ -17,6 +17,7 @@ import {
   frame,
   GOAWAY,
   HEADERS,
+  headers,
   PADDED,
   PING,
   PREFACE,
@@ -187,6 +188,66 @@ describe("a flood", () => {
         await new Promise<void>((resolve, reject) => session.ping((e) => (e ? reject(e) : resolve())));
     }
     session.destroy();
+  });
+});
+
+describe("bodies", { concurrency: true }, () => {
+  const REFUSAL = { status: 403, code: "MCA_PROXY_DENIED", reason: "denied" } as const;
+  const WINDOW = Buffer.alloc(13_107);
+
+  /** Ten uploads at a time, each as far as the window of its stream. */
+  const uploads = (method: string): Buffer =>
+    Buffer.concat(
+      Array.from({ length: 10 }, (_, index) => {
+        const stream = 1 + 2 * index;
+        return [request(stream, 0, method, "/"), ...Array.from({ length: 5 }, () => data(stream, 0, WINDOW))];
+      }).flat(),
+    );
+
+  for (const [what, method, act] of [
+    ["wait for a target that is slow", "POST", (told: ServerTold) => told.exchange.pauseBody()],
+    ["are refused", "POST", (told: ServerTold) => told.exchange.refuse(REFUSAL, NO_SAFE_FIELDS)],
+    ["are refused by their heads", "TRACE", () => {}],
+  ] as const) {
+    test(`of ten uploads that ${what} are no flood: the connection goes on`, async () => {
+      const recorder = recordingHandler(act);
+      using server = await startServerEngine(recorder.handler);
+      const peer = await openRawClient(server.port, uploads(method));
+      // Two looks at the budget, a quarter of a second apart.
+      await new Promise((resolve) => setTimeout(resolve, 600));
+      assert.deepEqual(server.counted, []);
+      assert.equal(peer.frames.ended, false);
+      if (method === "POST") assert.equal(recorder.exchanges.length, 10);
+      for (const { exchange } of recorder.exchanges) exchange.resumeBody();
+      peer.socket.write(frame(PING, 0, 0, Buffer.alloc(8)));
+      await peer.frames.find(({ type }) => type === PING);
+      peer.socket.destroy();
+    });
+  }
+
+  test("of many tiny pieces that nobody takes are one: each is held, and costs far more than its byte", async () => {
+    const recorder = recordingHandler(({ exchange }) => exchange.pauseBody());
+    using server = await startServerEngine(recorder.handler);
+    const peer = await openRawClient(server.port, request(1, 0, "POST", "/"));
+    peer.socket.write(repeated(data(1, 0, "x"), 65_535));
+    await peer.frames.closed();
+    assert.deepEqual(server.counted, ["h2-flood"]);
+  });
+
+  test("of ten answers that nobody wants any more are no flood of their target's", async () => {
+    using target = await startRawTarget();
+    using client = await openClientEngine(target.port);
+    const exchanges = Array.from({ length: 10 }, () => client.connection.request(requestHead(), new ClientTold()));
+    const peer = await target.connection(0);
+    const last = await target.requested(peer, 9);
+    for (const exchange of exchanges) exchange.abort();
+    for (let stream = 1; stream <= last; stream += 2) {
+      peer.socket.write(headers(stream, 0, ":status", "200"));
+      for (let sent = 0; sent < 5; sent += 1) peer.socket.write(data(stream, 0, WINDOW));
+    }
+    await new Promise((resolve) => setTimeout(resolve, 600));
+    assert.deepEqual(client.counted, []);
+    assert.equal(client.connection.capacity, 100);
   });
 });
 

@@ -57,7 +57,7 @@ export class H2ClientExchange implements ClientExchange, BodySink {
     this.#events = events;
     this.#requestEnded = requestEnded;
     this.#left = body.kind === "length" ? body.bytes : undefined;
-    this.#body = new IncomingBody(stream, this);
+    this.#body = new IncomingBody(stream, this, connection.watch.budget);
     stream.on("error", () => {});
     stream.on("headers", (_object, _flags, raw) => this.#guard(() => this.#onInterim(raw)));
     stream.on("response", (_object, flags, raw) => this.#guard(() => this.#onResponse(flags, raw)));
@@ -193,7 +193,6 @@ export class H2ClientExchange implements ClientExchange, BodySink {
   // BodySink.
 
   data(chunk: Uint8Array): void {
-    this.#connection.watch.budget.piece(chunk.length);
     if (this.#idleSince !== NOT_SET) this.#idleSince = this.#connection.watch.now;
     try {
       this.#events.data(chunk);

@@ -13,6 +13,8 @@ const PER_PIECE = 32;
 /** A receiver tells of every few KiB that it took: 13 bytes each, twice. */
 const PER_SENT_PIECE = 64;
 const SENT_BYTES_PER_BYTE = 8;
+/** What may be under way on a stream: we leave its window at its default (RFC 9113 section 6.9.2). */
+const WINDOW_BYTES = 65_535;
 
 export class FrameBudget {
   #seen = 0;
@@ -24,9 +26,24 @@ export class FrameBudget {
     this.#allowed += bytes + PER_HEAD;
   }
 
-  /** A piece of a body came. */
+  /** A piece of a body came, and was taken. */
   piece(bytes: number): void {
     this.#allowed += bytes + PER_PIECE;
+  }
+
+  /** A piece of a body came, and waits to be taken. Its frame counts until then: many small ones cost far more than their bytes. */
+  waits(bytes: number): void {
+    this.#allowed += bytes;
+  }
+
+  /** A piece that waited was taken. */
+  taken(): void {
+    this.#allowed += PER_PIECE;
+  }
+
+  /** The rest of a body is not wanted: its sender has a window of it under way until it hears so. */
+  unwanted(): void {
+    this.#allowed += WINDOW_BYTES;
   }
 
   /** A piece of a body was sent. */

@@ -3,6 +3,7 @@
 // END_STREAM came: then, and only then, the stream is not yet closed when its source first says that nothing more comes. Chunks are
 // taken at that same place, past the buffers of node's Readable; a test notices when node pushes them elsewhere.
 import type { Http2Stream } from "node:http2";
+import type { FrameBudget } from "./frame-budget.ts";
 
 /** Why a body is not whole. */
 export type BrokenBody = "truncated" | "body-shorter-than-length" | "body-longer-than-length";
@@ -20,6 +21,7 @@ const UNKNOWN = -1;
 export class IncomingBody {
   readonly #stream: Http2Stream;
   readonly #sink: BodySink;
+  readonly #budget: FrameBudget;
   /** Bytes that content-length announced. */
   #expected = UNKNOWN;
   #bytes = 0;
@@ -31,9 +33,10 @@ export class IncomingBody {
   #over = false;
 
   /** Takes the stream's source over. To be made before any of the body can have come, or in the 'stream' event of a server. */
-  constructor(stream: Http2Stream, sink: BodySink) {
+  constructor(stream: Http2Stream, sink: BodySink, budget: FrameBudget) {
     this.#stream = stream;
     this.#sink = sink;
+    this.#budget = budget;
     const { push } = stream;
     stream.push = (chunk: Uint8Array | null): boolean => {
       if (chunk !== null) return this.#receive(chunk);
@@ -76,7 +79,9 @@ export class IncomingBody {
   #flow(): void {
     while (this.#waiting.length > 0 && !this.#paused && !this.#over) {
       const chunk = this.#waiting.shift();
-      if (chunk !== undefined) this.#deliver(chunk);
+      if (chunk === undefined) continue;
+      this.#budget.taken();
+      this.#deliver(chunk);
     }
     if (this.#paused || this.#over) return;
     if (this.#ended) process.nextTick(() => this.#finish());
@@ -85,6 +90,7 @@ export class IncomingBody {
 
   /** Nothing more is told. */
   stop(): void {
+    if (!this.#over && !this.#ended && !this.#stream.closed) this.#budget.unwanted();
     this.#over = true;
     this.#waiting = [];
   }
@@ -102,7 +108,10 @@ export class IncomingBody {
     }
     const waiting = this.#waiting;
     this.#waiting = [];
-    for (let chunk: Uint8Array | null = stream.read(); chunk !== null; chunk = stream.read()) this.#waiting.push(chunk);
+    for (let chunk: Uint8Array | null = stream.read(); chunk !== null; chunk = stream.read()) {
+      this.#budget.waits(chunk.length);
+      this.#waiting.push(chunk);
+    }
     this.#waiting.push(...waiting);
     stream.once("end", () => this.#sourceEnded(true));
   }
@@ -111,9 +120,11 @@ export class IncomingBody {
     // Dropped, and taken off the window, so that the other streams go on.
     if (this.#over) return true;
     if (this.#paused || !this.#begun) {
+      this.#budget.waits(chunk.length);
       this.#waiting.push(chunk);
       return false;
     }
+    this.#budget.piece(chunk.length);
     this.#deliver(chunk);
     return !this.#paused;
   }

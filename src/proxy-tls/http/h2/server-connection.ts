@@ -122,6 +122,7 @@ export class H2ServerConnection implements HttpServerConnection {
       head = screenRequest(rawHead, this.options.rules());
     } catch (error) {
       if (!(error instanceof RefusedError)) throw error;
+      if (!endStream) this.watch.budget.unwanted();
       refuseStream(stream, error.refusal, endStream);
       this.options.onRefused(error.refusal, rawHead);
       return;

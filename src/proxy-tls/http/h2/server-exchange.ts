@@ -64,7 +64,7 @@ export class H2ServerExchange implements ServerExchange, BodySink {
     stream.on("trailers", (_object, _flags, raw) => {
       this.#requestTrailers = raw;
     });
-    this.#body = new IncomingBody(stream, this);
+    this.#body = new IncomingBody(stream, this, connection.watch.budget);
   }
 
   /** Starts telling, when the handler has taken the request. */
@@ -198,7 +198,6 @@ export class H2ServerExchange implements ServerExchange, BodySink {
 
   data(chunk: Uint8Array): void {
     this.#bodyBegun = true;
-    this.#connection.watch.budget.piece(chunk.length);
     if (this.#idleSince !== NOT_SET) this.#idleSince = this.#connection.watch.now;
     try {
       this.#events?.data(chunk);
