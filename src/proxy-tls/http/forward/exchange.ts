@@ -21,6 +21,7 @@ import type {
 } from "../exchange.ts";
 import { type Correlation, correlate, NO_SAFE_FIELDS, outgoingRequest, type SafeFields } from "../fields/index.ts";
 import { BODY_IDLE, type HttpRefusal, RefusedError } from "../refusal.ts";
+import type { Listed } from "../roster.ts";
 import type { Forwarder } from "./forwarder.ts";
 import { refusalOf, refusalOfConnect } from "./upstream-refusal.ts";
 
@@ -38,7 +39,8 @@ const DENIED: Readonly<Record<Decision["reason"], HttpRefusal>> = {
   allowed: { status: 403, code: "MCA_PROXY_DENIED", reason: "denied" },
 };
 
-export class ForwardedExchange implements ServerEvents, Waiter {
+export class ForwardedExchange implements ServerEvents, Waiter, Listed {
+  place = -1;
   readonly #forwarder: Forwarder;
   readonly #downstream: ServerExchange;
   readonly #startedAt: number;

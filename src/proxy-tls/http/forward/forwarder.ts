@@ -6,6 +6,7 @@ import type { RequestHandler, RequestHead } from "../exchange.ts";
 import { NO_SAFE_FIELDS, type SafeFields, safe, xfccElement } from "../fields/index.ts";
 import type { RawRequestHead } from "../raw-head.ts";
 import type { HttpRefusal } from "../refusal.ts";
+import { Roster } from "../roster.ts";
 import { ForwardedExchange } from "./exchange.ts";
 import type { ForwardRoute } from "./route.ts";
 
@@ -26,7 +27,7 @@ export class Forwarder {
   readonly from: ForwardedPeer;
   /** Connections to targets are kept apart by it. */
   readonly bucket: string;
-  readonly #active = new Set<ForwardedExchange>();
+  readonly #active = new Roster<ForwardedExchange>();
   #decider: ConnectionDecider | undefined;
   #policyRevision = 0;
   #clientCert: SafeFields | undefined;
@@ -73,7 +74,7 @@ export class Forwarder {
 
   /** Policies have changed: what is in progress is decided again, and ended where it is no longer allowed. */
   readonly reconsider = (): void => {
-    for (const exchange of [...this.#active]) exchange.reconsider();
+    for (const exchange of this.#active.all()) exchange.reconsider();
   };
 
   ended(exchange: ForwardedExchange): void {

@@ -4,6 +4,7 @@ import { type ClientHttp2Session, connect } from "node:http2";
 import type { Socket } from "node:net";
 import type { ClientEngineOptions } from "../engine-options.ts";
 import type { AbortCause, ClientEvents, ClientExchange, HttpClientConnection, RequestHead } from "../exchange.ts";
+import { Roster } from "../roster.ts";
 import { LINGER_MS } from "../timeouts.ts";
 import { H2ClientExchange } from "./client-exchange.ts";
 import { closeSession } from "./ending.ts";
@@ -25,7 +26,7 @@ export class H2ClientConnection implements HttpClientConnection {
   readonly watch: SessionWatch;
   readonly #socket: Socket;
   readonly #session: ClientHttp2Session;
-  readonly #exchanges = new Set<H2ClientExchange>();
+  readonly #exchanges = new Roster<H2ClientExchange>();
   #allowed = MAX_UPSTREAM_STREAMS;
   #state: "open" | "draining" | "closed" = "open";
   #idleSince = performance.now();
@@ -70,10 +71,13 @@ export class H2ClientConnection implements HttpClientConnection {
     const { scheme, requestTrailers } = this.options;
     const { body } = head;
     const endStream = body.kind === "none" || (body.kind === "length" && body.bytes === 0);
-    const stream = this.#session.request(writeRequestList(head, scheme), {
+    const list = writeRequestList(head, scheme);
+    const stream = this.#session.request(list, {
       endStream,
       waitForTrailers: requestTrailers && body.kind === "open",
     });
+    // node keeps it with the stream.
+    list.length = 0;
     const exchange = new H2ClientExchange(this, stream, head, events, endStream);
     if (requestTrailers && body.kind === "open") stream.once("wantTrailers", () => exchange.sendTrailers());
     this.#exchanges.add(exchange);
@@ -125,7 +129,7 @@ export class H2ClientConnection implements HttpClientConnection {
   }
 
   #onSweep(now: number): void {
-    for (const exchange of this.#exchanges) exchange.checkDeadlines(now);
+    for (const exchange of this.#exchanges.all()) exchange.checkDeadlines(now);
     const ending = this.#state === "draining" || this.#session.destroyed;
     if (ending && this.#exchanges.size === 0 && now - this.#idleSince > LINGER_MS) this.#end({ kind: "peer-gone" });
   }
@@ -134,7 +138,7 @@ export class H2ClientConnection implements HttpClientConnection {
     if (this.#state === "closed") return;
     this.#state = "closed";
     this.watch.stop();
-    for (const exchange of [...this.#exchanges]) exchange.cut(cause);
+    for (const exchange of this.#exchanges.all()) exchange.cut(cause);
     this.#session.destroy();
     this.#socket.destroy();
     this.options.onClosed();

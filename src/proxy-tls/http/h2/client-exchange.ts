@@ -14,16 +14,19 @@ import { screenInterim, screenResponse } from "../fields/screen-response.ts";
 import { screenTrailers } from "../fields/screen-trailers.ts";
 import { endsAtHead } from "../h1/framing.ts";
 import { badResponse, type HttpRefusal, RefusedError } from "../refusal.ts";
+import type { Listed } from "../roster.ts";
 import type { H2ClientConnection } from "./client-connection.ts";
 import { cancelStream } from "./ending.ts";
 import { fieldObject, readResponseHead, sizeOf } from "./heads.ts";
 import { type BodySink, type BrokenBody, IncomingBody } from "./incoming-body.ts";
+import { linkClientStream, type RequestOwner, unlinkStream } from "./stream-link.ts";
 
 const { NGHTTP2_FLAG_END_STREAM, NGHTTP2_REFUSED_STREAM, NGHTTP2_PROTOCOL_ERROR } = constants;
 const MAX_INTERIM_HEADS = 8;
 const NOT_SET = Number.POSITIVE_INFINITY;
 
-export class H2ClientExchange implements ClientExchange, BodySink {
+export class H2ClientExchange implements ClientExchange, BodySink, RequestOwner, Listed {
+  place = -1;
   readonly #connection: H2ClientConnection;
   readonly #stream: ClientHttp2Stream;
   readonly #method: string;
@@ -58,13 +61,7 @@ export class H2ClientExchange implements ClientExchange, BodySink {
     this.#requestEnded = requestEnded;
     this.#left = body.kind === "length" ? body.bytes : undefined;
     this.#body = new IncomingBody(stream, this, connection.watch.budget);
-    stream.on("error", () => {});
-    stream.on("headers", (_object, _flags, raw) => this.#guard(() => this.#onInterim(raw)));
-    stream.on("response", (_object, flags, raw) => this.#guard(() => this.#onResponse(flags, raw)));
-    stream.on("trailers", (_object, _flags, raw) => {
-      this.#responseTrailers = raw;
-    });
-    stream.on("close", () => this.#guard(() => this.#onClose()));
+    linkClientStream(stream, this);
   }
 
   // ClientExchange.
@@ -141,7 +138,23 @@ export class H2ClientExchange implements ClientExchange, BodySink {
     this.#fail(cause);
   }
 
-  // What the stream tells.
+  // RequestOwner: what the stream tells.
+
+  streamInterim(raw: FieldList): void {
+    this.#guard(() => this.#onInterim(raw));
+  }
+
+  streamResponse(flags: number, raw: FieldList): void {
+    this.#guard(() => this.#onResponse(flags, raw));
+  }
+
+  streamTrailers(raw: FieldList): void {
+    this.#responseTrailers = raw;
+  }
+
+  streamClosed(): void {
+    this.#guard(() => this.#onClose());
+  }
 
   #onInterim(raw: FieldList): void {
     if (this.#over) return;
@@ -277,6 +290,7 @@ export class H2ClientExchange implements ClientExchange, BodySink {
     this.#idleSince = NOT_SET;
     this.#stalledSince = NOT_SET;
     this.#body.stop();
+    unlinkStream(this.#stream);
     this.#connection.left(this);
   }
 }

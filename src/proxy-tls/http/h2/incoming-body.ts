@@ -38,11 +38,14 @@ export class IncomingBody {
     this.#sink = sink;
     this.#budget = budget;
     const { push } = stream;
-    stream.push = (chunk: Uint8Array | null): boolean => {
+    // Not a literal on the right of the assignment: V8 allocates such a function among the old objects, and it would hold all this.
+    const receive = (chunk: Uint8Array | null): boolean => {
       if (chunk !== null) return this.#receive(chunk);
+      stream.push = push;
       this.#sourceEnded(!stream.closed);
       return Reflect.apply(push, stream, [null]);
     };
+    stream.push = receive;
   }
 
   /** Every byte has come, though some may not be delivered yet. */

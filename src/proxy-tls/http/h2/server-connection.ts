@@ -10,6 +10,7 @@ import type { AbortCause, FieldList, HttpServerConnection, RequestHead } from ".
 import { screenRequest } from "../fields/index.ts";
 import type { RawRequestHead } from "../raw-head.ts";
 import { RefusedError } from "../refusal.ts";
+import { Roster } from "../roster.ts";
 import { LINGER_MS } from "../timeouts.ts";
 import { closeSession } from "./ending.ts";
 import { readRequestHead, type Scheme, sizeOf } from "./heads.ts";
@@ -17,6 +18,7 @@ import { refuseStream } from "./refuse-stream.ts";
 import { H2ServerExchange } from "./server-exchange.ts";
 import { SessionWatch } from "./session-watch.ts";
 import { serverSessionOptions } from "./settings.ts";
+import { ignore } from "./stream-link.ts";
 
 export interface H2ServerOptions extends ServerEngineOptions {
   /** What `:scheme` must say. */
@@ -38,7 +40,7 @@ export class H2ServerConnection implements HttpServerConnection {
   readonly watch: SessionWatch;
   readonly #socket: Socket;
   readonly #session: ServerHttp2Session;
-  readonly #exchanges = new Set<H2ServerExchange>();
+  readonly #exchanges = new Roster<H2ServerExchange>();
   #state: "open" | "closing" | "closed" = "open";
   /** When it began to close, or became idle. */
   #since = performance.now();
@@ -60,7 +62,7 @@ export class H2ServerConnection implements HttpServerConnection {
     this.#session = session;
     session.on("error", () => {});
     session.on("stream", (stream, _headers, flags, raw) => {
-      stream.on("error", () => {});
+      stream.on("error", ignore);
       try {
         this.#onStream(stream, flags, raw);
       } catch (error) {
@@ -147,7 +149,7 @@ export class H2ServerConnection implements HttpServerConnection {
   #onSweep(now: number): void {
     // node ended it, for a broken protocol; the socket may hang on what the client does not take.
     if (this.#session.destroyed && this.#state === "open") this.#beginClosing();
-    for (const exchange of this.#exchanges) exchange.checkDeadlines(now);
+    for (const exchange of this.#exchanges.all()) exchange.checkDeadlines(now);
     if (this.#exchanges.size === 0) this.#checkIdle(now);
   }
 
@@ -185,7 +187,7 @@ export class H2ServerConnection implements HttpServerConnection {
     this.#state = "closed";
     this.watch.stop();
     // First the streams: what a session closes by itself ends without an error, and would look complete.
-    for (const exchange of [...this.#exchanges]) exchange.cut(cause);
+    for (const exchange of this.#exchanges.all()) exchange.cut(cause);
     this.#session.destroy();
     this.#socket.destroy();
   }

@@ -13,15 +13,18 @@ import { NO_SAFE_FIELDS, type SafeFields } from "../fields/safe-fields.ts";
 import { endsAtHead } from "../h1/framing.ts";
 import type { RawRequestHead } from "../raw-head.ts";
 import { BODY_IDLE, badRequest, type HttpRefusal, RefusedError } from "../refusal.ts";
+import type { Listed } from "../roster.ts";
 import { abortStream, closeEndedStream } from "./ending.ts";
 import { fieldObject, readRequestTrailers, writeResponseList } from "./heads.ts";
 import { type BodySink, type BrokenBody, IncomingBody } from "./incoming-body.ts";
 import { refuseStream, WITH_BODY, WITH_TRAILERS, WITHOUT_BODY } from "./refuse-stream.ts";
 import type { H2ServerConnection } from "./server-connection.ts";
+import { linkServerStream, type StreamOwner, unlinkStream } from "./stream-link.ts";
 
 const NOT_SET = Number.POSITIVE_INFINITY;
 
-export class H2ServerExchange implements ServerExchange, BodySink {
+export class H2ServerExchange implements ServerExchange, BodySink, StreamOwner, Listed {
+  place = -1;
   readonly request: RequestHead;
   readonly #connection: H2ServerConnection;
   readonly #stream: ServerHttp2Stream;
@@ -59,12 +62,8 @@ export class H2ServerExchange implements ServerExchange, BodySink {
     this.request = request;
     this.#requestEnded = endStream;
     this.#head = head;
-    stream.on("close", () => this.#guard(() => this.#onClose()));
-    if (endStream) return;
-    stream.on("trailers", (_object, _flags, raw) => {
-      this.#requestTrailers = raw;
-    });
-    this.#body = new IncomingBody(stream, this, connection.watch.budget);
+    linkServerStream(stream, this, !endStream);
+    if (!endStream) this.#body = new IncomingBody(stream, this, connection.watch.budget);
   }
 
   /** Starts telling, when the handler has taken the request. */
@@ -117,6 +116,8 @@ export class H2ServerExchange implements ServerExchange, BodySink {
     const list = writeResponseList(head);
     const options = !withBody ? WITHOUT_BODY : this.#waitsForTrailers ? WITH_TRAILERS : WITH_BODY;
     this.#attempt(() => stream.respond(list, options));
+    // node keeps the list with the stream.
+    list.length = 0;
   }
 
   write(chunk: Uint8Array): boolean {
@@ -194,7 +195,15 @@ export class H2ServerExchange implements ServerExchange, BodySink {
     this.#fail(cause);
   }
 
-  // BodySink: what the stream tells.
+  // StreamOwner and BodySink: what the stream tells.
+
+  streamTrailers(raw: FieldList): void {
+    this.#requestTrailers = raw;
+  }
+
+  streamClosed(): void {
+    this.#guard(() => this.#onClose());
+  }
 
   data(chunk: Uint8Array): void {
     this.#bodyBegun = true;
@@ -286,6 +295,7 @@ export class H2ServerExchange implements ServerExchange, BodySink {
     this.#stalledSince = NOT_SET;
     this.#body?.stop();
     this.#events = undefined;
+    unlinkStream(this.#stream);
     this.#connection.left(this);
   }
 
