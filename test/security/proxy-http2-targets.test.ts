@@ -8,22 +8,35 @@ import { test } from "node:test";
 import { inboundHttp } from "../proxy-tls/support/http.ts";
 import { data, END_STREAM, headers } from "../proxy-tls/support/http2-frames.ts";
 import { startRawTarget } from "../proxy-tls/support/http2-raw.ts";
-import { ALLOW_ALL, startProxy, type TestProxy, world } from "../proxy-tls/support/proxy.ts";
-import { connectClient } from "../proxy-tls/support/sockets.ts";
+import { ALLOW_ALL, startProxy, world } from "../proxy-tls/support/proxy.ts";
+import { connectClient, type End } from "../proxy-tls/support/sockets.ts";
 import { until } from "../tls/support/endpoints.ts";
 
-function startBefore(port: number): Promise<TestProxy> {
-  return startProxy({ listeners: [inboundHttp(port, { upstreamProtocol: "h2" })], policies: [ALLOW_ALL] });
-}
-
-function dial(proxy: TestProxy, alpn: string) {
-  return connectClient(proxy.port("in"), world.identity("/client"), { alpn: [alpn] });
+/** A proxy before a target that speaks HTTP/2. */
+async function startBefore(port: number) {
+  const proxy = await startProxy({
+    listeners: [inboundHttp(port, { upstreamProtocol: "h2" })],
+    policies: [ALLOW_ALL],
+  });
+  const clients: End[] = [];
+  return {
+    proxy,
+    async dial(alpn: string) {
+      const client = await connectClient(proxy.port("in"), world.identity("/client"), { alpn: [alpn] });
+      clients.push(client);
+      return client;
+    },
+    async [Symbol.asyncDispose]() {
+      for (const { socket } of clients) socket.destroy();
+      await proxy[Symbol.asyncDispose]();
+    },
+  };
 }
 
 test("a response without a body is a head and nothing else, though its END_STREAM comes in a frame behind it", async () => {
   using target = await startRawTarget();
-  await using proxy = await startBefore(target.port);
-  const client = await dial(proxy, "http/1.1");
+  await using before = await startBefore(target.port);
+  const client = await before.dial("http/1.1");
   let expected = "";
   let index = 0;
   for (const [method, status, fields, head] of [
@@ -43,8 +56,7 @@ test("a response without a body is a head and nothing else, though its END_STREA
     await until(() => client.length >= expected.length || client.closed !== "no", `${method} ${status}`);
     assert.equal(client.text, expected);
   }
-  assert.deepEqual(proxy.log.lines, []);
-  client.socket.destroy();
+  assert.deepEqual(before.proxy.log.lines, []);
 });
 
 for (const [method, status] of [
@@ -54,8 +66,8 @@ for (const [method, status] of [
 ] as const) {
   test(`a body behind the head of ${status} to ${method} goes nowhere, and ends the exchange`, async () => {
     using target = await startRawTarget();
-    await using proxy = await startBefore(target.port);
-    const client = await dial(proxy, "http/1.1");
+    await using before = await startBefore(target.port);
+    const client = await before.dial("http/1.1");
     client.socket.write(`${method} / HTTP/1.1\r\nhost: shop.test\r\n\r\n`);
     const peer = await target.connection(0);
     const stream = await target.requested(peer, 0);
@@ -63,9 +75,9 @@ for (const [method, status] of [
     peer.socket.write(data(stream, END_STREAM, "HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\npoison"));
     await client.whenEnded();
     assert.doesNotMatch(client.text, /poison/);
-    await until(() => proxy.observer.exchanges.length === 1, "the record");
-    assert.equal(proxy.observer.exchanges[0]?.aborted?.by, "upstream");
-    client.socket.destroy();
+    const { exchanges } = before.proxy.observer;
+    await until(() => exchanges.length === 1, "the record");
+    assert.equal(exchanges[0]?.aborted?.by, "upstream");
   });
 }
 
@@ -73,6 +85,7 @@ test("octets beyond ASCII are the same at the other end, and te: trailers goes t
   const value = "\xe4 \xa0\xff";
   const seen: (readonly string[])[] = [];
   const server = createServer();
+  using _ = { [Symbol.dispose]: () => void server.close() };
   server.on("stream", (stream, _headers, _flags, raw) => {
     seen.push(raw);
     stream.on("error", () => {});
@@ -80,12 +93,12 @@ test("octets beyond ASCII are the same at the other end, and te: trailers goes t
     stream.end("ok");
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  await using proxy = await startBefore((server.address() as AddressInfo).port);
-  const client = await dial(proxy, "http/1.1");
+  await using before = await startBefore((server.address() as AddressInfo).port);
+  const client = await before.dial("http/1.1");
   client.socket.write(`GET / HTTP/1.1\r\nhost: shop.test\r\nx-a: ${value}\r\nte: trailers\r\n\r\n`, "latin1");
   await until(() => client.text.endsWith("ok"), "the answer over HTTP/1.1");
   assert.ok(client.text.includes(`\r\nx-back: ${value}\r\n`));
-  const { socket } = await dial(proxy, "h2");
+  const { socket } = await before.dial("h2");
   const session = connect("https://shop.test", { createConnection: () => socket });
   const stream = session.request([":method", "GET", ":path", "/", ":authority", "shop.test", "x-a", value]);
   const back = await new Promise((resolve) => {
@@ -99,7 +112,4 @@ test("octets beyond ASCII are the same at the other end, and te: trailers goes t
       [value, false],
     ],
   );
-  session.destroy();
-  client.socket.destroy();
-  server.close();
 });

@@ -92,6 +92,7 @@ describe("a request", () => {
     client.socket.write("hello");
     await until(() => client.text.endsWith("ok"), "the answer");
     assert.equal(client.text.match(/100 Continue/g)?.length, 1);
+    assert.equal(client.text.match(/^HTTP\/1\.1 /gm)?.length, 2, "100 and the answer");
   });
 
   test("whose body has begun, or that never asked, gets no 100", async () => {
