@@ -232,6 +232,21 @@ test("an answer of the backend cannot say what is ours to say, nor take fields a
   }
 });
 
+test("early hints cannot say what is ours to say, nor take fields away", async () => {
+  const ok = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+  const said = "x-forwarded-client-cert: a\r\nl5d-x: 1\r\nconnection: x-hop\r\nx-hop: 1\r\nlink: </a>\r\n";
+  await using other = await startHttp(answering(`HTTP/1.1 103 \r\n${said}\r\n${ok}`));
+  const client = await other.client();
+  client.socket.write("GET / HTTP/1.1\r\nhost: shop.test\r\n\r\n");
+  await until(() => client.text.endsWith("\r\n\r\nok"), "the answer");
+  assert.equal(client.text, `HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n${ok}`);
+  await using bad = await startHttp(answering(`HTTP/1.1 103 \r\nx_forwarded_for: 1\r\n\r\n${ok}`));
+  const victim = await bad.client();
+  victim.socket.write("GET / HTTP/1.1\r\nhost: shop.test\r\n\r\n");
+  await until(() => victim.ended || victim.closed !== "no", "the end");
+  assert.match(victim.text, /^HTTP\/1\.1 502 /);
+});
+
 test("HTTP/2's cookie comes to an HTTP/1.1 backend in one piece, and host beside :authority only where it says the same", async () => {
   const crumbs = ["cookie", "a=b", "x-a", "1", "cookie", "c=d", "host", "SHOP.test.:443"];
   assert.equal(await ask("2", { fields: crumbs }), "ok");

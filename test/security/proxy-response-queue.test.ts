@@ -87,6 +87,21 @@ test("a connection whose request was not wholly sent when the answer came is not
   assert.equal(world.life.closed, true);
 });
 
+test("a body that is not as long as was announced never goes out as a whole request", async () => {
+  await using world = await connectH1Target();
+  let sent = "";
+  world.target.on("data", (chunk: Buffer) => {
+    sent += chunk.toString("latin1");
+  });
+  const head = request({ method: "POST", body: { kind: "length", bytes: 5 } });
+  const exchange = world.connection.request(head, listener());
+  assert.throws(() => exchange.write(Buffer.from("abcdef")), TypeError);
+  exchange.write(Buffer.from("abc"));
+  await until(() => sent.endsWith("abc"), "three octets");
+  exchange.end(NO_SAFE_FIELDS);
+  assert.deepEqual([world.life.closed, world.connection.capacity], [true, 0]);
+});
+
 for (const [what, response] of [
   [
     "in HTTP/1.0, whatever it says of the connection",

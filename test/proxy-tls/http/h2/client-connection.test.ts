@@ -165,6 +165,24 @@ describe("an HTTP/2 client connection", () => {
     }
   });
 
+  test("an interim head is held to what a final one is", async () => {
+    for (const [fields, seen] of [
+      [
+        ["link", "</a>", "x-forwarded-client-cert", "By=x", "l5d-a", "1", "keep-alive-x", "1"],
+        ["link", "</a>", "keep-alive-x", "1"],
+      ],
+      [["x_forwarded_for", "1"], undefined],
+    ] as const) {
+      using target = await startRawTarget();
+      using client = await openClientEngine(target.port);
+      const { told, peer, stream } = await requestTo(target, client.connection);
+      peer.socket.write(headers(stream, 0, ":status", "103", ...fields));
+      peer.socket.write(headers(stream, END_STREAM, ":status", "200"));
+      assert.equal(await told.ended.promise, seen === undefined ? "malformed" : "end");
+      assert.deepEqual(told.interims, seen === undefined ? [] : [[103, seen]]);
+    }
+  });
+
   test("trailers count into the limits of the head that came", async () => {
     const fields = (count: number, name: string) => Array.from({ length: count }, () => [name, "1"]).flat();
     for (const [count, ending] of [
