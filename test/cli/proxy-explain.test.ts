@@ -65,6 +65,7 @@ test("proxy check tells who may call what; policies that do not load end it with
   ]);
   assert.equal(good.code, 0, good.stderr);
   assert.match(good.stdout, /shop-reads: allows spiffe:\/\/example\.test\/ns\/shop\/\*\*, GET on \/items\/\*\*/);
+  assert.match(good.stdout, /^Note: the identity cannot be used now: .*ENOENT.*\(MCA_PROXY_FILE\)$/m);
   assert.equal(refused.code, 2);
   assert.match(refused.stderr, /policies\[0\]\.rules\[0\]\.to\.paths is empty.*\(MCA_PROXY_POLICY_INVALID\)/);
 });

@@ -66,6 +66,7 @@ test("signals pass to the application, once each, and an end by signal is 128+n"
     proxy.signal(`SIG${signal}`);
     await until(() => proxy.stdout.includes(`got-${signal}`), `${signal} has passed`);
   }
+  await proxy.line("proxy.looked");
   proxy.signal("SIGTERM");
   await until(() => proxy.stdout.includes("got-TERM"), "TERM has passed");
   const stopping = await proxy.admin("/readyz");

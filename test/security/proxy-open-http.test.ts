@@ -73,7 +73,14 @@ test("when the caller's certificate has expired its connections are drained: wor
   assert.match(busy.text, /^HTTP\/1\.1 200 OK\r\n(?:.*\r\n)?connection: close\r\n/is);
   assert.ok(busy.text.endsWith("ok"));
   fresh.socket.write(GET);
-  await until(() => http.backend.ends.map(({ text }) => text).join("").match(/GET/g)?.length === 2, "a longer life goes on");
+  await until(
+    () =>
+      http.backend.ends
+        .map(({ text }) => text)
+        .join("")
+        .match(/GET/g)?.length === 2,
+    "a longer life goes on",
+  );
 });
 
 test("work under way is ended when the grace behind the certificate's end is over", async () => {

@@ -27,7 +27,7 @@ export function proxyCommand(): Command {
     )
     .addCommand(
       withConfig(new Command("check"))
-        .description("try a configuration and its policies, and say in sentences what they mean")
+        .description("try a configuration, its policies and its files, and say in sentences what they mean")
         .option("--json", "print the whole configuration with its defaults as JSON")
         .action(check),
     )
@@ -49,7 +49,7 @@ function withConfig(command: Command): Command {
 async function run(command: readonly string[], options: ConfigOption): Promise<void> {
   const config = await loadProxyConfig(options.config);
   const logger = createLogger({ level: config.log.level });
-  // The rest of the proxy: whoever checks or explains does without it.
+  // The rest of the proxy: whoever explains does without it.
   const { runProxy } = await import("../../proxy-tls/process/run.ts");
   process.exitCode = await runProxy({
     ...{ config, logger, command, clock: systemSchedulingClock, random: systemRandom },
@@ -68,10 +68,13 @@ function environmentOfApplication(): NodeJS.ProcessEnv {
 async function check(options: ConfigOption & { readonly json?: boolean }): Promise<void> {
   const config = await loadProxyConfig(options.config);
   const policies = await loadPolicies(config.policyFile, config.listeners);
+  // The rest of the proxy: whoever explains does without it.
+  const { checkFiles } = await import("../../proxy-tls/identity/check-files.ts");
+  const notes = await checkFiles(config, systemSchedulingClock);
   if (options.json) {
     printJson(config);
     return;
   }
-  const meaning = [...describeProxyConfig(config), ...describePolicies(policies, config.listeners)];
+  const meaning = [...describeProxyConfig(config), ...describePolicies(policies, config.listeners), ...notes];
   for (const line of meaning) print(line);
 }

@@ -46,7 +46,7 @@ async function run(options: RunOptions, signals: Signals, umask: number): Promis
   const { command, onServing } = options;
   const proxy = new RunningProxy(options);
   signals.onSignal((signal) => {
-    if (signal === "SIGHUP") void proxy.look();
+    if (signal === "SIGHUP") void lookNow(proxy, options);
     if (Signals.stops(signal)) proxy.announceStop();
   });
   const starting = proxy.start();
@@ -60,6 +60,12 @@ async function run(options: RunOptions, signals: Signals, umask: number): Promis
   const code = command.length === 0 ? await untilStopped(signals) : await runBeside(proxy, signals, options, umask);
   await drain(proxy, signals, options, code);
   return code;
+}
+
+/** Whoever sent the signal sees that it was heard, also where nothing had changed. */
+async function lookNow(proxy: RunningProxy, { logger }: RunOptions): Promise<void> {
+  await proxy.look();
+  logger.info({ event: "proxy.looked" }, "Every watched file has been read; what had changed is told above.");
 }
 
 async function untilStopped(signals: Signals): Promise<number> {
