@@ -8,6 +8,7 @@ import { RunningProxy } from "../../../src/proxy-tls/process/running-proxy.ts";
 import { systemRandom } from "../../../src/runtime/index.ts";
 import { ManualClock, temporaryDirectory } from "../../identity-client/helpers.ts";
 import { TestLog } from "../../support/test-log.ts";
+import { until } from "../../support/until.ts";
 import { ALLOW_ALL } from "../support/proxy.ts";
 import { connectClient } from "../support/sockets.ts";
 import { TestDomain } from "../support/state.ts";
@@ -141,4 +142,20 @@ test("an expired certificate makes not ready and serves nobody; a fresh one serv
   assert.deepEqual(proxy.view.notReady(), []);
   const end = await connectClient(port, domain.identity("/caller"));
   end.socket.destroy();
+});
+
+test("changed policies and anchors are found without being asked", async (t) => {
+  const { proxy, file } = given(t, (write) => ({
+    policyFile: write("p.json", JSON.stringify({ policies: [] })),
+    federation: [{ trustDomain: "other.test", bundleFile: write("other.json", other.trustText()) }],
+  }));
+  await proxy.start();
+  file("p.json", JSON.stringify({ policies: [ALLOW_ALL] }));
+  file("other.json", other.trustText({ sequence: 9n }));
+  await until(
+    () =>
+      ["policies", "trust"].every((of) => proxy.view.reloads().find(({ source }) => source === of)?.succeeded === 1),
+    "both are in use",
+  );
+  assert.deepEqual(proxy.view.policies().names, ["all"]);
 });
