@@ -1,6 +1,6 @@
 // Client connections: every way to fail has its code and leaves no socket behind.
 import assert from "node:assert/strict";
-import { createServer, type Socket } from "node:net";
+import { connect as connectTcp, createServer, type Socket } from "node:net";
 import { test } from "node:test";
 import { type ConnectTlsOptions, connectTls, TlsError, type TlsErrorCode } from "../../src/tls/index.ts";
 import {
@@ -53,6 +53,28 @@ test("a peer that speaks something else, or hangs up, is a handshake failure", a
   await failsWith(attempt(garbage.port), "MCA_TLS_HANDSHAKE_FAILED", /port \d+/);
   using closing = await startTcp((socket) => socket.resume().end());
   await failsWith(attempt(closing.port), "MCA_TLS_HANDSHAKE_FAILED", /disconnected|closed/);
+});
+
+test("a connection below that closes before the handshake is over is a handshake failure at once, by whichever end", async () => {
+  for (const how of ["destroyed here", "ended there", "reset there"] as const) {
+    using mute = await startTcp((socket) => socket.resume());
+    const through = connectTcp({ port: mute.port, host: "127.0.0.1", allowHalfOpen: true });
+    through.on("error", () => {});
+    await new Promise((resolve) => through.once("connect", resolve));
+    const pending = failsWith(
+      attempt(mute.port, { through }),
+      how === "reset there" ? "MCA_TLS_CONNECT_FAILED" : "MCA_TLS_HANDSHAKE_FAILED",
+      /closed|disconnected|reset|RESET/,
+    );
+    await until(() => [...mute.sockets].some(({ bytesRead }) => bytesRead > 0), "our first flight");
+    if (how === "destroyed here") through.destroy();
+    for (const socket of mute.sockets) {
+      if (how === "ended there") socket.end();
+      else if (how === "reset there") socket.resetAndDestroy();
+    }
+    await pending;
+    await until(() => through.destroyed, "the connection below is closed");
+  }
 });
 
 test("a peer that says nothing is a timeout, and its socket is closed", async () => {

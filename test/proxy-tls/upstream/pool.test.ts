@@ -20,6 +20,7 @@ import {
   type PoolOptions,
   UpstreamPool,
 } from "../../../src/proxy-tls/upstream/pool.ts";
+import { until } from "../../tls/support/endpoints.ts";
 import { TestDomain, TestState } from "../support/state.ts";
 
 /** A connection whose exchanges a test ends by hand. */
@@ -327,6 +328,31 @@ test("a target that cannot be reached is told to each who waits, and the next re
   await turns();
   wheel.close();
   assert.equal(third.connections.length, 1);
+});
+
+test("a connection that has closed before it was there is a failure, and takes no place", async () => {
+  const { ask, pool, wheel } = world({
+    connect: async (target, hooks) => {
+      const connection = new Connection(target, hooks, 1);
+      connection.close();
+      return { connection, target, peer: undefined };
+    },
+  });
+  const first = ask();
+  await turns();
+  wheel.close();
+  assert.equal(first.failures[0]?.kind, "connect-failed");
+  assert.equal(pool.size, 0);
+});
+
+test("an idle connection ends when its time is over, and not while it is used", async () => {
+  const { ask, wheel } = world({ idleMs: 60 });
+  const [idle, busy] = [ask("idle"), ask("busy")];
+  await turns();
+  idle.connections[0]?.finish();
+  await until(() => idle.connections[0]?.closed === true, "its end");
+  assert.equal(busy.connections[0]?.closed, false);
+  wheel.close();
 });
 
 test("a target whose certificate is over when the connection is there is a failure, not a reason to connect for ever", async () => {
