@@ -3,6 +3,8 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { answering, GET, OK, startHttp } from "../proxy-tls/support/http.ts";
+import { connectH1Target } from "../proxy-tls/support/http1-engines.ts";
+import { ClientTold, requestHead } from "../proxy-tls/support/http2-events.ts";
 import { until } from "../tls/support/endpoints.ts";
 
 const POST = "POST / HTTP/1.1\r\nhost: service.test\r\ncontent-length: 1000\r\n\r\n";
@@ -113,6 +115,17 @@ describe("a target", () => {
       assert.match(client.text, /HTTP\/1.1 504 [\s\S]*"reason":"response-timeout"/);
     });
   }
+
+  test("that does not read the request is left", async () => {
+    await using world = await connectH1Target(() => {}, { writeStallMs: 100 });
+    world.target.pause();
+    const told = new ClientTold();
+    const body = Buffer.alloc(16_000_000);
+    const head = requestHead({ version: "1.1", method: "POST", body: { kind: "length", bytes: body.length } });
+    assert.equal(world.connection.request(head, told).write(body), false);
+    assert.equal(await told.ended.promise, "timeout");
+    assert.deepEqual(told.failure?.cause, { kind: "timeout", deadline: "write-stall" });
+  });
 
   test("that stops in its body is cut at the stream's bound, and one that goes on is not", async () => {
     await using world = await startHttp(

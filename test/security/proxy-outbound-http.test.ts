@@ -9,10 +9,10 @@ import { connectPlain, type End, startTlsBackend } from "../proxy-tls/support/so
 const GET = "GET /a HTTP/1.1\r\nhost: shop.test\r\n\r\n";
 
 /** The target knows no ALPN. */
-async function startOutbound(serve: (end: End<TLSSocket>) => void, http: object = {}) {
+async function startOutbound(serve: (end: End<TLSSocket>) => void, http: object = {}, settings: object = {}) {
   const backend = await startTlsBackend(world.identity("/server"), serve);
   const proxy = await startProxy({
-    id: "/caller",
+    ...{ id: "/caller", settings },
     listeners: [
       {
         ...{ direction: "outbound", name: "out", protocol: "http", listen: { port: 0 }, authorities: ["shop.test"] },
@@ -51,6 +51,15 @@ test("a target that knows no ALPN is no target for HTTP/2 alone", async () => {
   client.socket.write(GET);
   await client.whenEnded();
   assert.match(client.text, /^HTTP\/1\.1 503 [\s\S]*"reason":"connect-failed"/);
+  client.socket.destroy();
+});
+
+test("a preface of HTTP/2 that has begun has to come in its time", async () => {
+  await using world = await startOutbound(() => {}, {}, { timeouts: { prefaceMs: 100 } });
+  const client = await world.client();
+  client.socket.write("PRI * HT");
+  await client.whenEnded();
+  assert.equal(client.text, "");
   client.socket.destroy();
 });
 

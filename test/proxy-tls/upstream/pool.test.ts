@@ -349,9 +349,13 @@ test("an idle connection ends when its time is over, and not while it is used", 
   const { ask, wheel } = world({ idleMs: 60 });
   const [idle, busy] = [ask("idle"), ask("busy")];
   await turns();
+  busy.connections[0]?.finish();
+  const again = ask("busy");
+  await turns();
   idle.connections[0]?.finish();
   await until(() => idle.connections[0]?.closed === true, "its end");
-  assert.equal(busy.connections[0]?.closed, false);
+  assert.equal(again.connections[0], busy.connections[0]);
+  assert.equal(busy.connections[0]?.draining, false);
   wheel.close();
 });
 
