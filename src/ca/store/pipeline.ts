@@ -54,18 +54,20 @@ export async function openPipeline(config: pg.ClientConfig, logger: Logger): Pro
   }
   const stream = streamOf(client);
   return {
-    async send({ name, text }, values) {
-      try {
-        const result = await client.query({
-          ...(name === "" ? {} : { name }),
-          text,
-          rowMode: "array",
-          ...(values === undefined ? {} : { values: [...values] }),
+    send({ name, text }, values) {
+      const query: pg.QueryArrayConfig = {
+        ...(name === "" ? {} : { name }),
+        text,
+        rowMode: "array",
+        ...(values === undefined ? {} : { values: [...values] }),
+      };
+      // With a callback: what pg puts in its place for a promise lies among V8's old objects, and holds the rows until everything is collected.
+      return new Promise((resolve, reject) => {
+        client.query<(string | null)[]>(query, (error: Error | null, result) => {
+          if (error) reject(toStoreError(error, `the statement ${name === "" ? text : name}`));
+          else resolve({ command: result.command, rows: result.rows });
         });
-        return { command: result.command, rows: result.rows };
-      } catch (error) {
-        throw toStoreError(error, `the statement ${name === "" ? text : name}`);
-      }
+      });
     },
     together(run) {
       stream.cork();

@@ -89,7 +89,7 @@ class Exchange implements DirectCall {
   readonly connection: Connection;
   readonly #options: DirectUnaryOptions;
   readonly #stream: ServerHttp2Stream;
-  readonly #headers: IncomingHttpHeaders;
+  #headers: IncomingHttpHeaders;
   #chunks: Buffer[] = [];
   #bytes = 0;
   #waiting: WaitingRequest | undefined;
@@ -210,10 +210,17 @@ class Exchange implements DirectCall {
     clearTimeout(this.#deadline);
   }
 
+  /** node keeps the stream, and with it this, until V8 collects everything: what hangs on it goes now. */
   #closed(): void {
     this.#waiting?.done();
     clearTimeout(this.#deadline);
     clearTimeout(this.#reset);
+    this.#answered = true;
+    this.#chunks = [];
+    this.#headers = {};
+    this.#waiting = undefined;
+    this.#deadline = undefined;
+    this.#reset = undefined;
   }
 }
 

@@ -1,5 +1,6 @@
 // Calls whose request has not wholly come. gRPC itself would wait for it without end, and each holds memory: so they are bounded in
-// time, and in number by ending the oldest first. Costs a call two operations of a Set; there is no timer per call.
+// time, and in number by ending the oldest first. They are a list, each linked to its neighbours and to nobody once it is out: a Set's
+// outgrown tables would hold ended calls. There is no timer per call.
 
 export interface WaitingRequest {
   /** The request is here, or nobody waits for it any more. Harmless twice. */
@@ -15,54 +16,84 @@ export interface WaitingRequestsOptions {
   now(): number;
 }
 
-interface Entry {
-  since: number;
-  readonly end: () => void;
+/** In a ring: the oldest comes after the ring's head, the youngest before it. */
+class Entry implements WaitingRequest {
+  readonly #owner: WaitingRequests;
+  #end: (() => void) | undefined;
+  since = 0;
+  before: Entry = this;
+  after: Entry = this;
+
+  constructor(owner: WaitingRequests, end: (() => void) | undefined) {
+    this.#owner = owner;
+    this.#end = end;
+  }
+
+  done(): void {
+    this.#owner.remove(this);
+    this.#end = undefined;
+  }
+
+  again(): void {
+    if (this.#owner.remove(this)) this.#owner.append(this);
+  }
+
+  /** Its time is over. */
+  end(): void {
+    const end = this.#end;
+    this.done();
+    end?.();
+  }
 }
 
 export class WaitingRequests {
   readonly #options: WaitingRequestsOptions;
-  /** In order of their beginning. */
-  readonly #entries = new Set<Entry>();
+  readonly #head: Entry = new Entry(this, undefined);
+  #size = 0;
 
   constructor(options: WaitingRequestsOptions) {
     this.#options = options;
   }
 
   get size(): number {
-    return this.#entries.size;
+    return this.#size;
   }
 
   /** Notes a call that has begun. `end` is called once if its time is over, or if it is the oldest of too many. */
   begin(end: () => void): WaitingRequest {
-    const entry: Entry = { since: this.#options.now(), end };
-    this.#entries.add(entry);
-    if (this.#entries.size > this.#options.maxWaiting) this.#endOldest();
-    return {
-      done: () => void this.#entries.delete(entry),
-      again: () => {
-        if (!this.#entries.delete(entry)) return;
-        entry.since = this.#options.now();
-        this.#entries.add(entry);
-      },
-    };
+    const entry = new Entry(this, end);
+    this.append(entry);
+    if (this.#size > this.#options.maxWaiting) this.#head.after.end();
+    return entry;
   }
 
   /** Ends those whose time is over. */
   sweep(): void {
     const limit = this.#options.now() - this.#options.timeoutMs;
-    for (const entry of this.#entries) {
-      if (entry.since > limit) return;
-      this.#entries.delete(entry);
-      entry.end();
-    }
+    while (this.#size > 0 && this.#head.after.since <= limit) this.#head.after.end();
   }
 
-  #endOldest(): void {
-    for (const entry of this.#entries) {
-      this.#entries.delete(entry);
-      entry.end();
-      return;
-    }
+  // What an entry calls.
+
+  /** Makes it the youngest; its time begins. */
+  append(entry: Entry): void {
+    const head = this.#head;
+    entry.since = this.#options.now();
+    entry.before = head.before;
+    entry.after = head;
+    head.before.after = entry;
+    head.before = entry;
+    this.#size += 1;
+  }
+
+  /** @returns whether it was in */
+  remove(entry: Entry): boolean {
+    if (entry.after === entry) return false;
+    entry.before.after = entry.after;
+    entry.after.before = entry.before;
+    entry.before = entry;
+    entry.after = entry;
+    this.#size -= 1;
+    return true;
   }
 }
