@@ -23,7 +23,7 @@ const TAIL_BYTES = 64;
 
 /** The line of a request, with its line break. */
 export function exchangeLine(record: ExchangeRecord): string {
-  let line = lineStart(record.startedAt + record.durationMs, "proxy.request");
+  let line = requestStart(record.startedAt + record.durationMs);
   line += `,"listener":${jsonText(record.listener, MAX_WORD)},"protocol":"${record.protocol}"`;
   if (record.method !== undefined) line += `,"method":${jsonText(record.method, MAX_WORD)}`;
   if (record.authority !== undefined) line += `,"authority":${jsonText(record.authority, MAX_AUTHORITY)}`;
@@ -78,8 +78,26 @@ function peers(record: ExchangeRecord | ConnectionRecord): string {
   return text;
 }
 
+/** Of decisions that name nothing beside what decided: one object for each rule, for as long as its policies are in force. */
+const texts = new WeakMap<Decision, string>();
+
 /** The decision as JSON.stringify would write it, up to the number of matches. */
 function decisionText(decision: Decision): string {
+  if (decision.dryRun.length + decision.audit.length > 0) return newDecisionText(decision);
+  let text = texts.get(decision);
+  if (text === undefined) {
+    text = flat(newDecisionText(decision));
+    texts.set(decision, text);
+  }
+  return text;
+}
+
+/** The same ASCII text in one piece: V8 keeps what was put together as a tree, and walks it each time. */
+function flat(text: string): string {
+  return Buffer.from(text, "latin1").toString("latin1");
+}
+
+function newDecisionText(decision: Decision): string {
   const { effect, policy, rule, reason, dryRun, audit } = decision;
   let text = `{"effect":"${effect}"`;
   if (policy !== undefined) text += `,"policy":${jsonText(policy, MAX_WORD)}`;
@@ -123,6 +141,17 @@ function milliseconds(value: number): number {
 
 /** The second that was written last, and its text up to the full stop: the calendar is worked out once a second. */
 const lastSecond = { second: Number.NaN, text: "" };
+/** The start of a request's line that was written last: requests of one millisecond share it. */
+const lastStart = { time: Number.NaN, text: "" };
+
+function requestStart(time: number): string {
+  const whole = Math.floor(time);
+  if (whole !== lastStart.time) {
+    lastStart.text = flat(lineStart(whole, "proxy.request"));
+    lastStart.time = whole;
+  }
+  return lastStart.text;
+}
 
 function lineStart(time: number, event: string, level = "info"): string {
   const whole = Math.floor(time);

@@ -145,7 +145,11 @@ export class H2ClientExchange implements ClientExchange, BodySink, RequestOwner,
   }
 
   streamResponse(flags: number, raw: FieldList): void {
-    this.#guard(() => this.#onResponse(flags, raw));
+    try {
+      this.#onResponse(flags, raw);
+    } catch (error) {
+      this.#connection.fault(error);
+    }
   }
 
   streamTrailers(raw: FieldList): void {
@@ -153,7 +157,11 @@ export class H2ClientExchange implements ClientExchange, BodySink, RequestOwner,
   }
 
   streamClosed(): void {
-    this.#guard(() => this.#onClose());
+    try {
+      this.#onClose();
+    } catch (error) {
+      this.#connection.fault(error);
+    }
   }
 
   #onInterim(raw: FieldList): void {
@@ -215,7 +223,11 @@ export class H2ClientExchange implements ClientExchange, BodySink, RequestOwner,
   }
 
   complete(): void {
-    this.#guard(() => this.#onResponseEnd());
+    try {
+      this.#onResponseEnd();
+    } catch (error) {
+      this.#connection.fault(error);
+    }
   }
 
   broken(why: BrokenBody): void {

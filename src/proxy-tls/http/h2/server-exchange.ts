@@ -71,7 +71,8 @@ export class H2ServerExchange implements ServerExchange, BodySink, StreamOwner, 
     this.#events = events;
     const { body } = this.request;
     if (this.#body === undefined) {
-      this.#stream.resume();
+      // So that node tells the end: as resume() does, without its tick.
+      this.#stream.read(0);
       if (!this.#over) events.end(NO_SAFE_FIELDS);
       return;
     }
@@ -202,7 +203,11 @@ export class H2ServerExchange implements ServerExchange, BodySink, StreamOwner, 
   }
 
   streamClosed(): void {
-    this.#guard(() => this.#onClose());
+    try {
+      this.#onClose();
+    } catch (error) {
+      this.#connection.fault(error);
+    }
   }
 
   data(chunk: Uint8Array): void {
@@ -216,7 +221,11 @@ export class H2ServerExchange implements ServerExchange, BodySink, StreamOwner, 
   }
 
   complete(): void {
-    this.#guard(() => this.#onRequestEnd(this.#requestTrailers));
+    try {
+      this.#onRequestEnd(this.#requestTrailers);
+    } catch (error) {
+      this.#connection.fault(error);
+    }
   }
 
   broken(why: BrokenBody): void {
