@@ -8,7 +8,8 @@ import type { ProxyPeer } from "../identity/peer.ts";
 import type { ListenerRuntime } from "../listener/runtime.ts";
 import type { ObservedEvent } from "../observe/records.ts";
 import { connectTarget } from "../upstream/connect.ts";
-import { type ConnectionHooks, type PooledConnection, UpstreamPool } from "../upstream/pool.ts";
+import { type ConnectionHooks, UpstreamPool } from "../upstream/pool.ts";
+import type { PooledConnection } from "../upstream/pooled.ts";
 import { addressText, isLocal, type Target } from "../upstream/target.ts";
 import type { HttpClientConnection, HttpServerConnection } from "./exchange.ts";
 import {

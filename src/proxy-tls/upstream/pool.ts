@@ -6,30 +6,21 @@
 // One of HTTP/1 that has just become free rests for a turn before: what its target has sent behind its answer, though it be its end, is
 // not in the read that brought the answer, but in the next one.
 // At each take our own SVID is still the present one, and the peer is good by the present trust and time.
-import { Deadline, type DeadlineWheel } from "../http/deadlines.ts";
-import type { HttpClientConnection } from "../http/exchange.ts";
+import type { DeadlineWheel } from "../http/deadlines.ts";
 import type { ProxyPeer } from "../identity/peer.ts";
 import type { ObservedEvent } from "../observe/records.ts";
 import type { StateSource } from "../state.ts";
-
-/** A verified connection to a target, with an engine on it. */
-export interface PooledConnection {
-  readonly connection: HttpClientConnection;
-  /** For the log: host:port or path. */
-  readonly target: string;
-  /** Undefined: a plaintext target. */
-  readonly peer: ProxyPeer | undefined;
-}
-
-export interface Waiter {
-  /** The connection has room for one exchange, which has to be begun before this returns. */
-  connected(pooled: PooledConnection): void;
-  failed(failure: ConnectFailure): void;
-}
-
-export type ConnectFailure =
-  | { readonly kind: "connect-failed"; readonly target: string; readonly error: unknown }
-  | { readonly kind: "limit" };
+import {
+  type AcquireOptions,
+  type Acquisition,
+  ANY,
+  type Bucket,
+  type ConnectFailure,
+  Kept,
+  type PooledConnection,
+  type Waiter,
+  Wanted,
+} from "./pooled.ts";
 
 /** How the pool hears of the life of a connection that `connect` makes. */
 export interface ConnectionHooks {
@@ -55,68 +46,6 @@ export interface PoolOptions {
   count(event: ObservedEvent): void;
   /** What a waiter threw. */
   onFault(error: unknown): void;
-}
-
-export interface AcquireOptions {
-  /** Only a connection that has carried nothing yet. */
-  readonly fresh: boolean;
-  /** A target that just failed: another one is taken, if there is one. */
-  readonly avoid: string | undefined;
-}
-
-const ANY: AcquireOptions = { fresh: false, avoid: undefined };
-
-/** A request for a connection. */
-export interface Acquisition {
-  /** Withdraws it; without effect once the waiter was called. */
-  cancel(): void;
-}
-
-class Wanted implements Acquisition {
-  readonly bucket: string;
-  readonly waiter: Waiter;
-  readonly options: AcquireOptions;
-  cancelled = false;
-  /** It has waited for a connection that rests; once is enough. */
-  deferred = false;
-
-  constructor(bucket: string, waiter: Waiter, options: AcquireOptions) {
-    this.bucket = bucket;
-    this.waiter = waiter;
-    this.options = options;
-  }
-
-  cancel(): void {
-    this.cancelled = true;
-  }
-}
-
-class Kept {
-  readonly pooled: PooledConnection;
-  readonly bucket: Bucket;
-  readonly identityRevision: number;
-  readonly idle: Deadline;
-  trustRevision: number;
-  used = false;
-  /** The turn in which it became free. */
-  freedIn = 0;
-
-  constructor(pooled: PooledConnection, bucket: Bucket, revisions: readonly [number, number], wheel: DeadlineWheel) {
-    this.pooled = pooled;
-    this.bucket = bucket;
-    [this.identityRevision, this.trustRevision] = revisions;
-    this.idle = new Deadline(wheel, () => pooled.connection.drain());
-  }
-}
-
-/** What belongs to one principal. */
-interface Bucket {
-  readonly name: string;
-  /** With room; the last used at the end. */
-  readonly free: Kept[];
-  readonly waiting: Wanted[];
-  connecting: number;
-  size: number;
 }
 
 export class UpstreamPool {

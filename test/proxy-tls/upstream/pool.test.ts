@@ -11,15 +11,13 @@ import type {
 import type { ProxyPeer } from "../../../src/proxy-tls/identity/peer.ts";
 import { PeerVerifier } from "../../../src/proxy-tls/identity/peer-verifier.ts";
 import type { ObservedEvent } from "../../../src/proxy-tls/observe/records.ts";
-import {
-  type AcquireOptions,
-  type Acquisition,
-  type ConnectFailure,
-  type ConnectionHooks,
-  type PooledConnection,
-  type PoolOptions,
-  UpstreamPool,
-} from "../../../src/proxy-tls/upstream/pool.ts";
+import { type ConnectionHooks, type PoolOptions, UpstreamPool } from "../../../src/proxy-tls/upstream/pool.ts";
+import type {
+  AcquireOptions,
+  Acquisition,
+  ConnectFailure,
+  PooledConnection,
+} from "../../../src/proxy-tls/upstream/pooled.ts";
 import { until } from "../../tls/support/endpoints.ts";
 import { TestDomain, TestState } from "../support/state.ts";
 

@@ -7,7 +7,7 @@
 
 import { bytesPassed } from "../../../runtime/index.ts";
 import type { Decision } from "../../policy/decision.ts";
-import type { ConnectFailure, PooledConnection, Waiter } from "../../upstream/pool.ts";
+import type { ConnectFailure, PooledConnection, Waiter } from "../../upstream/pooled.ts";
 import type { Deadline } from "../deadlines.ts";
 import type {
   AbortCause,

@@ -1,5 +1,5 @@
 // What the client is told when the target failed: that it did, and how, never the target's own words.
-import type { ConnectFailure } from "../../upstream/pool.ts";
+import type { ConnectFailure } from "../../upstream/pooled.ts";
 import type { UpstreamFailure } from "../exchange.ts";
 import type { HttpRefusal } from "../refusal.ts";
 
