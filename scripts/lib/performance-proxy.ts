@@ -34,7 +34,7 @@ as far as they can: TLS 1.3 with client certificates required, no tickets, kept 
 certificate's hash and a request ID in fields, a line of JSON for each request. What they do not do: they know a certificate by its hash only,
 read no SPIFFE ID, count nothing by policy, and an open connection lives on when its certificate has expired or its CA is gone. What differs:
 nginx sends HTTP/2 on as HTTP/1.1, and after a handshake a ticket that it would not take; it writes its log in pieces of 32 KiB, HAProxy each
-line by itself, ours those of one turn together; they use the system's OpenSSL, ours that of Node. Both are written in C, and it shows.
+line by itself, ours those of 5 ms together; they use the system's OpenSSL, ours that of Node. Both are written in C, and it shows.
 `;
 
 /** Who is compared, by the tags of their figures. */

@@ -1,7 +1,7 @@
 // Where lines of a log go: a descriptor that other processes may share. In pieces that a pipe takes whole (PIPE_BUF) and a file in one write, so
 // that lines of several processes never mix. A reader that stops reading, or a disk that is full, must neither stop nor end the process: a pipe
 // is opened anew without waiting, what it does not take is held up to a bound, and what is beyond, or cannot be written at all, is left out,
-// counted and told. Nothing is lost at an orderly end, nor at an exception; after SIGKILL the lines of the last turn may be missing, unless
+// counted and told. Nothing is lost at an orderly end, nor at an exception; after SIGKILL the lines of the last 5 ms may be missing, unless
 // they are written at once.
 import { closeSync, constants, fstatSync, openSync, writeSync } from "node:fs";
 
@@ -11,6 +11,8 @@ export const PIPE_PIECE_BYTES = 4_096;
 const FILE_PIECE_BYTES = 65_536;
 /** Held for a reader that is slow. */
 const MAX_HELD_BYTES = 1_048_576;
+/** How long lines wait for company: a write to a file costs as much as making several of them. */
+const GATHER_MS = 5;
 /** How long to wait for a pipe that is full: at first so short that its 64 KiB bound nobody, then longer. */
 const FIRST_AGAIN_MS = 1;
 const MAX_AGAIN_MS = 64;
@@ -29,7 +31,7 @@ export interface LineSinkOptions {
   readonly pieceBytes: number;
   /**
    * Each line is written when it is given, and a slow reader is waited for so long; one that is slower is not waited for again before it has
-   * caught up. Default: the lines of a turn of the event loop are written together, at its end, and nobody waits.
+   * caught up. Default: the lines of 5 ms are written together, and nobody waits.
    */
   readonly waitMs?: number;
   /** The line that tells of lost lines. */
@@ -85,7 +87,7 @@ export class LineSink {
       return;
     }
     this.#scheduled = true;
-    setImmediate(this.#flush);
+    setTimeout(this.#flush, GATHER_MS).unref();
   }
 
   /** Writes what is there, waiting up to a second for a slow reader. To be called when the last line was given; may be called again. */

@@ -1,4 +1,4 @@
-// Where lines go: one write a turn, pieces that a pipe takes whole, and what happens when nobody reads.
+// Where lines go: one write for those of a moment, pieces that a pipe takes whole, and what happens when nobody reads.
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
@@ -31,17 +31,19 @@ async function until(holds: () => boolean): Promise<void> {
   }
 }
 
-test("lines of one turn are written together, at its end", async () => {
+test("lines of some milliseconds are written together, over turns of the loop", async (context) => {
+  context.mock.timers.enable({ apis: ["setTimeout"] });
   const { state, sink } = fakeWriter();
   sink.line("one\n");
+  await turn();
   sink.line("two\n");
   assert.deepEqual(state.pieces, []);
-  await turn();
-  await turn();
+  context.mock.timers.tick(5);
   assert.deepEqual(state.pieces, ["one\ntwo\n"]);
   sink.line("three\n");
-  await turn();
-  await turn();
+  context.mock.timers.tick(4);
+  assert.equal(state.pieces.length, 1);
+  context.mock.timers.tick(1);
   assert.deepEqual(state.pieces, ["one\ntwo\n", "three\n"]);
   sink.close();
 });
