@@ -92,7 +92,9 @@ export class DeadlineWheel {
     this.#onFault = onFault;
     this.#startedAt = now() - tickMs;
     this.#timer = setInterval(() => {
-      this.#turnsEnd = setImmediate(() => this.advance());
+      // As of now: what stands still between here and the end of the turn is no reason to judge by a time at which nothing was read.
+      const time = this.#now();
+      this.#turnsEnd = setImmediate(() => this.advance(time));
     }, tickMs);
     this.#timer.unref();
   }
@@ -119,9 +121,12 @@ export class DeadlineWheel {
     this.#slots[tick % SLOTS]?.push(deadline);
   }
 
-  /** Fires what is due. Called by the wheel's own timer; a test with a clock of its own may call it. */
-  advance(): void {
-    const last = Math.floor((this.#now() - this.#startedAt) / this.#tickMs);
+  /**
+   * Fires what is due. Called by the wheel's own timer; a test with a clock of its own may call it.
+   * @param time as of when, monotonic milliseconds
+   */
+  advance(time = this.#now()): void {
+    const last = Math.floor((time - this.#startedAt) / this.#tickMs);
     // After a long stop (a suspended machine) one round reaches every deadline.
     for (let steps = Math.min(last - this.#tick, SLOTS); steps > 0; steps--) this.#turn(last - steps + 1);
   }

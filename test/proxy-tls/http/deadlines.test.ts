@@ -116,6 +116,31 @@ test("what came in time while the process stood still is read before its deadlin
   assert.deepEqual(told, ["first", "second"]);
 });
 
+test("a standstill between the wheel's timer and the end of its turn is no reason either", (context) => {
+  let timer = (): void => {};
+  let turnsEnd = (): void => {};
+  context.mock.method(globalThis, "setInterval", (callback: () => void) => {
+    timer = callback;
+    return setTimeout(() => {}, 0);
+  });
+  context.mock.method(globalThis, "setImmediate", (callback: () => void) => {
+    turnsEnd = callback;
+  });
+  let now = 0;
+  const wheel = new DeadlineWheel({ tickMs: 10, now: () => now, onFault: assert.ifError });
+  const told: string[] = [];
+  new Deadline(wheel, () => told.push("over")).set(50);
+  now = 10;
+  timer();
+  now = 500;
+  turnsEnd();
+  assert.deepEqual(told, [], "nothing was read since");
+  timer();
+  turnsEnd();
+  assert.deepEqual(told, ["over"]);
+  wheel.close();
+});
+
 test("a deadline that was given back and taken again fires for its new owner only", () => {
   const { wheel, pass } = testWheel();
   const fired: string[] = [];
