@@ -1,5 +1,6 @@
 // The log: one JSON line an event, by pino, written at once, because an asynchronous destination loses the last lines when the process
-// ends. A full disk or a pipe that nobody empties costs lines, never the process (line-sink.ts). No secret reaches it: fields with the names below are struck out, connection URLs lose their password.
+// ends. A full disk or a pipe that nobody empties costs lines, never the process (line-sink.ts). No secret reaches it: fields with the
+// names below are struck out, connection URLs lose their password.
 import pino from "pino";
 import { formatTime, systemClock } from "./clock.ts";
 import { LineSink, writerTo } from "./line-sink.ts";

@@ -71,14 +71,20 @@ function pausing(pause: () => void, onEnd: () => void = () => {}): ClientEvents 
   return { data: pause, end: onEnd, interim() {}, head() {}, writable() {}, failed() {} };
 }
 
-test("a connection that was paused is read on when its response has ended, and serves the next request", async () => {
-  await using world = await connectH1Target();
-  const exchange = world.connection.request(
+/** An exchange that is paused with one octet of its answer missing. */
+async function pausedExchange({ connection, socket, target }: Awaited<ReturnType<typeof connectH1Target>>) {
+  const exchange = connection.request(
     requestHead({ version: "1.1" }),
     pausing(() => exchange.pauseBody()),
   );
-  world.target.write(OK.slice(0, -1));
-  await until(() => world.socket.isPaused(), "the pause");
+  target.write(OK.slice(0, -1));
+  await until(() => socket.isPaused(), "the pause");
+  return exchange;
+}
+
+test("a connection that was paused is read on when its response has ended, and serves the next request", async () => {
+  await using world = await connectH1Target();
+  const exchange = await pausedExchange(world);
   world.target.write("k");
   await until(() => world.socket.readableLength > 0, "the rest is queued");
   exchange.resumeBody();
@@ -113,12 +119,7 @@ test("a response that ended in a pause takes none of the next one's time limits 
 test("a connection is not used again that has bytes queued behind its response, or that its target has ended", async () => {
   for (const how of ["bytes", "end"] as const) {
     await using world = await connectH1Target();
-    const exchange = world.connection.request(
-      requestHead({ version: "1.1" }),
-      pausing(() => exchange.pauseBody()),
-    );
-    world.target.write(OK.slice(0, -1));
-    await until(() => world.socket.isPaused(), "the pause");
+    const exchange = await pausedExchange(world);
     world.target.write("k");
     await until(() => world.socket.readableLength === 1, "the rest is queued");
     if (how === "bytes") {

@@ -140,31 +140,15 @@ export class H2ClientExchange implements ClientExchange, BodySink, RequestOwner,
 
   // RequestOwner: what the stream tells.
 
-  streamInterim(raw: FieldList): void {
-    this.#guard(() => this.#onInterim(raw));
-  }
-
-  streamResponse(flags: number, raw: FieldList): void {
-    try {
-      this.#onResponse(flags, raw);
-    } catch (error) {
-      this.#connection.fault(error);
-    }
-  }
-
   streamTrailers(raw: FieldList): void {
     this.#responseTrailers = raw;
   }
 
-  streamClosed(): void {
-    try {
-      this.#onClose();
-    } catch (error) {
-      this.#connection.fault(error);
-    }
+  fault(error: unknown): void {
+    this.#connection.fault(error);
   }
 
-  #onInterim(raw: FieldList): void {
+  streamInterim(raw: FieldList): void {
     if (this.#over) return;
     this.#received = true;
     this.#connection.watch.budget.head(sizeOf(raw));
@@ -181,7 +165,7 @@ export class H2ClientExchange implements ClientExchange, BodySink, RequestOwner,
     else if (head?.status === 103) this.#events.interim(103, fields);
   }
 
-  #onResponse(flags: number, raw: FieldList): void {
+  streamResponse(flags: number, raw: FieldList): void {
     if (this.#over) return;
     this.#received = true;
     this.#connection.watch.budget.head(sizeOf(raw));
@@ -218,7 +202,7 @@ export class H2ClientExchange implements ClientExchange, BodySink, RequestOwner,
     try {
       this.#events.data(chunk);
     } catch (error) {
-      this.#connection.fault(error);
+      this.fault(error);
     }
   }
 
@@ -226,7 +210,7 @@ export class H2ClientExchange implements ClientExchange, BodySink, RequestOwner,
     try {
       this.#onResponseEnd();
     } catch (error) {
-      this.#connection.fault(error);
+      this.fault(error);
     }
   }
 
@@ -254,7 +238,7 @@ export class H2ClientExchange implements ClientExchange, BodySink, RequestOwner,
     else this.#malformed(badResponse(why));
   }
 
-  #onClose(): void {
+  streamClosed(): void {
     // A whole response that is not yet taken stays one, whatever became of the stream.
     if (!this.#body.ended) this.#fail(this.#causeOfClose());
   }
@@ -269,7 +253,7 @@ export class H2ClientExchange implements ClientExchange, BodySink, RequestOwner,
     try {
       tell();
     } catch (error) {
-      this.#connection.fault(error);
+      this.fault(error);
     }
   }
 

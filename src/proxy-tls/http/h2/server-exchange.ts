@@ -202,12 +202,8 @@ export class H2ServerExchange implements ServerExchange, BodySink, StreamOwner, 
     this.#requestTrailers = raw;
   }
 
-  streamClosed(): void {
-    try {
-      this.#onClose();
-    } catch (error) {
-      this.#connection.fault(error);
-    }
+  fault(error: unknown): void {
+    this.#connection.fault(error);
   }
 
   data(chunk: Uint8Array): void {
@@ -216,7 +212,7 @@ export class H2ServerExchange implements ServerExchange, BodySink, StreamOwner, 
     try {
       this.#events?.data(chunk);
     } catch (error) {
-      this.#connection.fault(error);
+      this.fault(error);
     }
   }
 
@@ -224,7 +220,7 @@ export class H2ServerExchange implements ServerExchange, BodySink, StreamOwner, 
     try {
       this.#onRequestEnd(this.#requestTrailers);
     } catch (error) {
-      this.#connection.fault(error);
+      this.fault(error);
     }
   }
 
@@ -271,7 +267,7 @@ export class H2ServerExchange implements ServerExchange, BodySink, StreamOwner, 
   }
 
   /** Whatever ended the stream: only a response that is wholly out ended well. */
-  #onClose(): void {
+  streamClosed(): void {
     const { rstCode, writableFinished } = this.#stream;
     const sent = this.#responseEnded && writableFinished && !this.#waitsForTrailers && rstCode === 0;
     if (sent) this.#leave();
@@ -313,7 +309,7 @@ export class H2ServerExchange implements ServerExchange, BodySink, StreamOwner, 
     try {
       tell();
     } catch (error) {
-      this.#connection.fault(error);
+      this.fault(error);
     }
   }
 

@@ -5,11 +5,13 @@
 import type { ClientHttp2Stream, Http2Stream, IncomingHttpHeaders } from "node:http2";
 import type { FieldList } from "../exchange.ts";
 
-/** What a stream tells. Nothing that these throw may reach node. */
+/** What a stream tells. */
 export interface StreamOwner {
   /** @param raw name, value, name, value ... */
   streamTrailers(raw: FieldList): void;
   streamClosed(): void;
+  /** Takes what the others throw: none of it may reach node. */
+  fault(error: unknown): void;
 }
 
 /** What the stream of a request to a target tells beside. */
@@ -57,7 +59,12 @@ export function unlinkStream(stream: Http2Stream): void {
 export function ignore(): void {}
 
 function onClose(this: Http2Stream): void {
-  this[OWNER]?.streamClosed();
+  const owner = this[OWNER];
+  try {
+    owner?.streamClosed();
+  } catch (error) {
+    owner?.fault(error);
+  }
 }
 
 function onTrailers(this: Http2Stream, _object: IncomingHttpHeaders, _flags: number, raw: FieldList): void {
@@ -65,9 +72,19 @@ function onTrailers(this: Http2Stream, _object: IncomingHttpHeaders, _flags: num
 }
 
 function onInterim(this: Http2Stream, _object: IncomingHttpHeaders, _flags: number, raw: FieldList): void {
-  this[REQUEST_OWNER]?.streamInterim(raw);
+  const owner = this[REQUEST_OWNER];
+  try {
+    owner?.streamInterim(raw);
+  } catch (error) {
+    owner?.fault(error);
+  }
 }
 
 function onResponse(this: Http2Stream, _object: IncomingHttpHeaders, flags: number, raw: FieldList): void {
-  this[REQUEST_OWNER]?.streamResponse(flags, raw);
+  const owner = this[REQUEST_OWNER];
+  try {
+    owner?.streamResponse(flags, raw);
+  } catch (error) {
+    owner?.fault(error);
+  }
 }

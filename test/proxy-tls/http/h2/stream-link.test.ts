@@ -34,6 +34,10 @@ class Told implements RequestOwner {
   }
   streamClosed(): void {
     this.words.push("closed");
+    throw new Error("thrown at the close");
+  }
+  fault(error: unknown): void {
+    this.words.push(String(error));
   }
 }
 
@@ -64,7 +68,7 @@ test("both sides are told once: interim and final heads, trailers, the end", asy
   await new Promise(setImmediate);
   const [interim, ...rest] = asked.words;
   assert.match(interim ?? "", /^interim :status 103 link x/);
-  assert.deepEqual(rest, ["response :status 200", "trailers grpc-status 0", "closed"]);
+  assert.deepEqual(rest, ["response :status 200", "trailers grpc-status 0", "closed", "Error: thrown at the close"]);
   assert.equal(answered.words[0], "trailers x-sum 1");
 });
 
