@@ -10,9 +10,9 @@ import { certificatesPage } from "./certificates.ts";
 import { primaryMetrics } from "./primary-metrics.ts";
 import type { AdminView } from "./view.ts";
 
-const HEADERS_MS = 10_000;
-/** Node looks for overdue requests this often; its own 30 s would let them live three times as long. */
-const CHECK_MS = 2_000;
+const REQUEST_MS = 10_000;
+/** Node looks for overdue requests so many times in that time; its own 30 s would let them live three times as long. */
+const CHECKS = 5;
 const MAX_HEADER_BYTES = 8_192;
 const MAX_CONNECTIONS = 64;
 const LOCAL_HOST = /^(?:localhost|\d{1,3}(?:\.\d{1,3}){3}|\[[0-9a-f:.]+\])(?::\d{1,5})?$/i;
@@ -21,6 +21,8 @@ export interface AdminOptions {
   readonly view: AdminView;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** The longest that a request may take to come, its head and the rest, and the longest silence between two. Default 10,000. */
+  readonly requestMs?: number | undefined;
 }
 
 export interface AdminListener {
@@ -29,7 +31,7 @@ export interface AdminListener {
 }
 
 /** The routes alone; tests use inject(). */
-export function adminApp({ view, clock, logger }: AdminOptions): FastifyInstance {
+export function adminApp({ view, clock, logger, requestMs = REQUEST_MS }: AdminOptions): FastifyInstance {
   const telemetry = createTelemetry("mesh-ca-proxy", async () => [
     ...presentMetrics(await view.metrics()),
     ...primaryMetrics(view),
@@ -38,10 +40,14 @@ export function adminApp({ view, clock, logger }: AdminOptions): FastifyInstance
     logger: false,
     bodyLimit: 1,
     exposeHeadRoutes: false,
-    requestTimeout: HEADERS_MS,
-    keepAliveTimeout: HEADERS_MS,
+    requestTimeout: requestMs,
+    keepAliveTimeout: requestMs,
     forceCloseConnections: true,
-    http: { maxHeaderSize: MAX_HEADER_BYTES, headersTimeout: HEADERS_MS, connectionsCheckingInterval: CHECK_MS },
+    http: {
+      maxHeaderSize: MAX_HEADER_BYTES,
+      headersTimeout: requestMs,
+      connectionsCheckingInterval: Math.ceil(requestMs / CHECKS),
+    },
   });
   app.server.maxConnections = MAX_CONNECTIONS;
   app.addHook("onRequest", async (request, reply) => {
@@ -66,10 +72,18 @@ export function adminApp({ view, clock, logger }: AdminOptions): FastifyInstance
     crashes: view.crashes,
   }));
   app.setErrorHandler((error, _request, reply) => {
+    const status = statusOf(error);
+    if (status < 500) return reply.code(status).send({ status: "refused" });
     logger.error({ event: "proxy.admin_failed", error }, "a request to the admin listener failed");
-    reply.code(500).send({ status: "failed; see the log" });
+    return reply.code(500).send({ status: "failed; see the log" });
   });
   return app;
+}
+
+/** What a client has done wrong is its own status and no fault of ours: nobody fills the log with it. */
+function statusOf(error: unknown): number {
+  if (typeof error !== "object" || error === null || !("statusCode" in error)) return 500;
+  return typeof error.statusCode === "number" ? error.statusCode : 500;
 }
 
 /** Listens at the configuration's `admin`. @throws ProxyError MCA_PROXY_LISTEN_FAILED */
