@@ -59,13 +59,20 @@ const FEATURE_OF = new Map(FEATURES.flatMap((feature) => feature.keys.map((key) 
 
 const OTHER_IDENTITIES: ReadonlySet<string> = new Set(["workload-api", "spiffe-workload-api", "spire", "agent", "sds"]);
 
+/** Deeper than any key of ours goes; bounds the recursion. Whoever reads the file refuses what is there. */
+const MAX_DEPTH = 20;
+
 /** Looks at every key of the file as it was written. @throws ConfigError MCA_CONFIG_UNSUPPORTED */
-export function refuseUnsupported(value: unknown, path = ""): void {
+export function refuseUnsupported(value: unknown): void {
+  look(value, "", 0);
+}
+
+function look(value: unknown, path: string, depth: number): void {
+  if (typeof value !== "object" || value === null || depth > MAX_DEPTH) return;
   if (Array.isArray(value)) {
-    for (const [index, item] of value.entries()) refuseUnsupported(item, `${path}[${index}]`);
+    for (const [index, item] of value.entries()) look(item, `${path}[${index}]`, depth + 1);
     return;
   }
-  if (typeof value !== "object" || value === null) return;
   for (const [key, inner] of Object.entries(value)) {
     const at = path === "" ? key : `${path}.${key}`;
     // An action of a policy is the one feature that is asked for by a value.
@@ -78,7 +85,7 @@ export function refuseUnsupported(value: unknown, path = ""): void {
         at,
       );
     }
-    refuseUnsupported(inner, at);
+    look(inner, at, depth + 1);
   }
 }
 

@@ -44,7 +44,7 @@ export function explainRequest(
   try {
     const via = viaId("explain", listener.name, "");
     const { method, authority, path, fields } = screenRequest(
-      parse(request, listener.http.allowHttp10),
+      parse(request),
       requestRules(listener, policies, via, () => undefined),
     );
     return explain({ method, authority, path, fields });
@@ -55,13 +55,13 @@ export function explainRequest(
 }
 
 /** @throws RefusedError */
-function parse({ method, path, host, headers }: RequestText, allowHttp10: boolean): RawRequestHead {
+function parse({ method, path, host, headers }: RequestText): RawRequestHead {
   const lines = [`${method} ${path} HTTP/1.1`, `host: ${host}`, ...headers];
   if (lines.some((line) => /[\r\n]/.test(line))) throw new TypeError("a line of a request holds CR or LF");
   let head: RawRequestHead | undefined;
   let refusal: HttpRefusal | undefined;
   const parser = new RequestParser(
-    { allowHttp10 },
+    { allowHttp10: false },
     {
       head: (raw) => {
         head = raw;

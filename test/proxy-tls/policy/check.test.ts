@@ -74,6 +74,7 @@ test("a relaxed path and a policy that keeps paths out are an error", () => {
     deny({ to: { methods: ["POST"] } }, { listeners: ["old"] }),
     allow({ to: { paths: ["/public/**"] } }, { listeners: ["old"] }),
     { name: "p", action: "audit", listeners: ["old"], rules: [{ to: { paths: ["/admin"] } }] },
+    { name: "p", action: "audit", listeners: ["old"], rules: [{ to: { notPaths: ["/admin"] } }] },
   ]) {
     assert.equal(problem(policy), "");
   }

@@ -75,6 +75,8 @@ test("values in a field are ORed, fields are ANDed, rules are ORed", () => {
   assert(!matches(rule, asking({ path: "/b", method: "POST" })));
   assert(!matches(rule, asking({ path: "/c" })));
   assert(!matches(rule, input({ id: `${CART}2`, http: http({ path: "/a" }) })));
+  const others = { from: { ids: [`${CART}2`, CART] }, to: { ports: [1, 8443], hosts: ["a.test", "shop.test"] } };
+  assert(matches({ ...others, when: { sourceCidrs: ["10.0.0.0/8", "192.0.2.0/24"] } }));
   const set = policySet(allow({}, { rules: [{ to: { paths: ["/a"] } }, { to: { methods: ["POST"] } }] }));
   assert.equal(set.decide(asking({ path: "/a" })).rule, 0);
   assert.equal(set.decide(asking({ method: "POST" })).rule, 1);
@@ -158,7 +160,8 @@ const PATHS: readonly (readonly [pattern: string, yes: readonly string[], no: re
   ["/a/*", ["/a/b", "/a/", "/a/*"], ["/a", "/a/b/c", "/a/b/"]],
   ["/a*a", ["/aa", "/aba"], ["/a", "/aab"]],
   ["/a*b*b", ["/abb", "/axbxb"], ["/ab", "/abx"]],
-  ["/a*c", ["/ac", "/abc", "/abcc"], ["/a/c", "/abcd", "/a"]],
+  ["/a*c", ["/ac", "/abc", "/abcc"], ["/a/c", "/abcd", "/a", "/bbc"]],
+  ["/a*b*c", ["/abc", "/a1b2c"], ["/ac", "/axc"]],
   ["/*/b/**", ["/a/b", "/a/b/c", "//b".replace("//", "/x/")], ["/a/bc", "/b", "/a/c/b"]],
   ["/v*/i*s/x", ["/v1/items/x", "/v/is/x"], ["/v1/item/x", "/v1/items/x/", "/v/i/s/x"]],
   ["/caf%C3%A9", ["/caf\u00e9"], ["/cafe", "/cafe\u0301", "/caf%C3%A9"]],
@@ -197,7 +200,7 @@ const CIDRS: readonly (readonly [cidr: string, yes: readonly string[], no: reado
   [
     "10.0.0.0/8",
     ["10.0.0.0", "10.255.255.255", "::ffff:10.1.2.3", "::FFFF:10.1.2.3", "::ffff:a01:203"],
-    ["11.0.0.0", "9.255.255.255", "::10.1.2.3"],
+    ["11.0.0.0", "9.255.255.255", "::10.1.2.3", "::ff:a01:203", "::ff00:a01:203", "1::ffff:10.1.2.3"],
   ],
   ["192.0.2.128/25", ["192.0.2.128", "192.0.2.255"], ["192.0.2.127"]],
   ["192.0.2.7", ["192.0.2.7"], ["192.0.2.6"]],
@@ -230,6 +233,12 @@ test("values of header fields are compared exactly, names without case", () => {
   }
 });
 
+test("a value that reads like a field's name is no field", () => {
+  const rule = { when: { headers: [{ name: "x-a", values: ["1", "x-c"] }] } };
+  assert(!matches(rule, asking({ fields: ["x-b", "x-a", "x-c", "1"] })));
+  assert(matches(rule, asking({ fields: ["x-a", "1", "x-b", "x-a"] })), "nor the same one twice");
+});
+
 test("several header fields are ANDed", () => {
   const rule = {
     when: {
@@ -248,6 +257,7 @@ test("whether a field is there can be asked", () => {
   const absent = { when: { headers: [{ name: "x-a", present: false }] } };
   assert(matches(there, asking({ fields: ["x-a", ""] })));
   assert(!matches(there, asking({})));
+  assert(!matches(there, asking({ fields: ["x-b", "x-a"] })), "a value is no name");
   assert(matches(absent, asking({})));
   assert(!matches(absent, asking({ fields: ["x-a", ""] })));
   // A deny that looks only at those who sent the field.

@@ -84,10 +84,18 @@ for (const [what, policy] of EMPTY) {
 }
 
 test("an empty file is an error, an empty list of policies denies everything", () => {
-  for (const value of [null, {}, [], "", undefined]) refusedFile(value);
+  for (const value of [null, {}, [], "", undefined]) {
+    assert.equal(refusedFile(value).code, "MCA_PROXY_POLICY_INVALID", String(value));
+  }
   assert.equal(refusedFile(parseConfigText("", "p.yaml")).code, "MCA_PROXY_POLICY_INVALID");
   assert.equal(refusedFile({ policies: null }).code, "MCA_PROXY_POLICY_INVALID");
   assert.equal(policySet().policies.length, 0);
+});
+
+test("a file that is nested deeper than any policy goes is refused, and exhausts nothing", () => {
+  let value: unknown = "x";
+  for (let depth = 0; depth < 100_000; depth += 1) value = [value];
+  assert.match(refusedFile({ policies: value }).message, /nested too deeply/);
 });
 
 test("an unknown key is refused with the nearest known one", () => {
@@ -174,6 +182,7 @@ const NEVER: readonly (readonly [rule: object, why: RegExp])[] = [
   [{ to: { paths: ["/a/***"] } }, /only at the end/],
   [{ to: { paths: ["/a?b=c"] } }, /query/],
   [{ to: { paths: ["/a/%2a"] } }, /%2A/],
+  [{ to: { paths: ["/a/%2A"] } }, /%2A cannot/],
   [{ to: { paths: ["/a/../b"] } }, /dot-segment/],
   [{ to: { paths: ["/a//b"] } }, /double-slash/],
   [{ to: { paths: ["/a/b//**"] } }, /double-slash/],

@@ -45,7 +45,7 @@ function parseCidr(text: string, refuse: (sentence: string) => never): Network {
 }
 
 function prefixLength(text: string, max: number): number | undefined {
-  if (!/^(?:0|[1-9]\d{0,2})$/.test(text)) return undefined;
+  if (!/^(?:0|[1-9]\d*)$/.test(text)) return undefined;
   const bits = Number(text);
   return bits <= max ? bits : undefined;
 }
