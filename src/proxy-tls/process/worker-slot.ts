@@ -21,16 +21,19 @@ export interface WorkerSlotOptions {
   readonly followMs: number;
   /** How often a worker that serves is asked whether it lives. */
   readonly pulseMs: number;
+  /** The longest that a worker may take to listen. Default 30,000. */
+  readonly startMs?: number;
+  /** A worker that served for so long was well: the next pause is a short one again. Default 10,000. */
+  readonly wellMs?: number;
+  /** The first pause before a place is filled again, and the longest; each is twice the one before. Default 100 and 10,000. */
+  readonly pausesMs?: readonly [first: number, longest: number];
   /** Answers about numbers, and ends. */
   onMessage(worker: number, message: FromWorker): void;
   onEnd(worker: number, unasked: boolean): void;
 }
 
-/** The longest that a worker may take to listen. */
 const START_MS = 30_000;
-const FIRST_PAUSE_MS = 100;
-const LONGEST_PAUSE_MS = 10_000;
-/** A worker that served for so long was well: the next pause is a short one again. */
+const PAUSES_MS = [100, 10_000] as const;
 const WELL_MS = 10_000;
 
 export class WorkerSlot {
@@ -45,7 +48,7 @@ export class WorkerSlot {
   /** performance.now() when it last stopped serving, or began to start. */
   #downSince = performance.now();
   #stopped = false;
-  #pauseMs = FIRST_PAUSE_MS;
+  #pauseMs: number;
   #reason = "it has not come up yet";
   /** Why we ended the present worker. */
   #failure: string | undefined;
@@ -56,6 +59,7 @@ export class WorkerSlot {
 
   constructor(options: WorkerSlotOptions) {
     this.#options = options;
+    [this.#pauseMs] = options.pausesMs ?? PAUSES_MS;
   }
 
   /** Undefined: there is no process in it now. */
@@ -123,7 +127,7 @@ export class WorkerSlot {
     this.#told = undefined;
     this.#taken = -1;
     this.#failure = undefined;
-    this.#watchOver(START_MS, "it did not listen in time");
+    this.#watchOver(this.#options.startMs ?? START_MS, "it did not listen in time");
     this.#ended = new Promise((resolve) => {
       worker.once("exit", (code, signal) => {
         this.#exited(worker, signal ?? `exit code ${code}`);
@@ -212,12 +216,13 @@ export class WorkerSlot {
     this.#waiting = undefined;
     this.#options.onEnd(worker.id, unasked);
     if (!unasked) return;
-    if (wasServing && performance.now() - this.#servingSince > WELL_MS) this.#pauseMs = FIRST_PAUSE_MS;
+    const { wellMs = WELL_MS, pausesMs: [firstMs, longestMs] = PAUSES_MS } = this.#options;
+    if (wasServing && performance.now() - this.#servingSince > wellMs) this.#pauseMs = firstMs;
     this.#options.logger.error(
       { event: "worker.ended", worker: worker.process.pid, how, reason: this.#reason, againMs: this.#pauseMs },
       "A worker has ended; another one takes its place.",
     );
     this.#timer = setTimeout(() => this.#fill(), this.#pauseMs);
-    this.#pauseMs = Math.min(LONGEST_PAUSE_MS, this.#pauseMs * 2);
+    this.#pauseMs = Math.min(longestMs, this.#pauseMs * 2);
   }
 }
