@@ -5,7 +5,7 @@ import type { Decision, PolicyMatch } from "./decision.ts";
 import { parseCidrs } from "./match/cidrs.ts";
 import { parseHosts } from "./match/hosts.ts";
 import { parseIds } from "./match/ids.ts";
-import { oneOf, type Refuse } from "./match/matcher.ts";
+import { oneOf } from "./match/matcher.ts";
 import { parsePaths } from "./match/paths.ts";
 import { headerName, headerValues, methods } from "./match/words.ts";
 import type { HeaderConfig, PolicyConfig, RuleConfig } from "./schema.ts";
@@ -63,31 +63,31 @@ function decisionOf(policy: string, action: Policy["action"], rule: number): Dec
   });
 }
 
-function compileConditions(rule: RuleConfig, at: (key: string) => Refuse): Pick<Rule, "connection" | "request"> {
+function compileConditions(rule: RuleConfig, at: Refusing): Pick<Rule, "connection" | "request"> {
   const connection: ConnectionCondition[] = [];
   const request: RequestCondition[] = [];
   const { from, to, when } = rule;
   for (const [key, values, negated] of pairs("from.ids", from.ids, "from.notIds", from.notIds)) {
-    connection.push({ kind: "id", key, negated, values, matcher: parseIds(values, at(key)) });
+    connection.push({ kind: "id", key, negated, values, matcher: parseIds(values, at(key, values)) });
   }
   for (const [key, values, negated] of pairs("to.ports", to.ports, "to.notPorts", to.notPorts)) {
     connection.push({ kind: "port", key, negated, values: values.map(String), matcher: oneOf(values) });
   }
   const { sourceCidrs, notSourceCidrs } = when;
   for (const [key, values, negated] of pairs("when.sourceCidrs", sourceCidrs, "when.notSourceCidrs", notSourceCidrs)) {
-    connection.push({ kind: "source", key, negated, values, matcher: parseCidrs(values, at(key)) });
+    connection.push({ kind: "source", key, negated, values, matcher: parseCidrs(values, at(key, values)) });
   }
   for (const [key, values, negated] of pairs("to.methods", to.methods, "to.notMethods", to.notMethods)) {
-    request.push({ kind: "method", key, negated, values, matcher: oneOf(methods(values, at(key))) });
+    request.push({ kind: "method", key, negated, values, matcher: oneOf(methods(values, at(key, values))) });
   }
   for (const [key, values, negated] of pairs("to.paths", to.paths, "to.notPaths", to.notPaths)) {
-    request.push({ kind: "path", key, negated, values, matcher: parsePaths(values, at(key)) });
+    request.push({ kind: "path", key, negated, values, matcher: parsePaths(values, at(key, values)) });
   }
   for (const [key, values, negated] of pairs("to.hosts", to.hosts, "to.notHosts", to.notHosts)) {
-    request.push({ kind: "host", key, negated, values, matcher: parseHosts(values, at(key)) });
+    request.push({ kind: "host", key, negated, values, matcher: parseHosts(values, at(key, values)) });
   }
   when.headers.forEach((header, index) => {
-    request.push(...compileHeader(header, index, at("when.headers")));
+    request.push(...compileHeader(header, index, at));
   });
   return { connection, request };
 }
@@ -102,9 +102,9 @@ function pairs<Value>(
   return [[key, values, false] as const, [notKey, notValues, true] as const].filter(([, list]) => list.length > 0);
 }
 
-function compileHeader(header: HeaderConfig, index: number, at: Refuse): RequestCondition[] {
+function compileHeader(header: HeaderConfig, index: number, at: Refusing): RequestCondition[] {
   const path = `when.headers[${index}]`;
-  const refuse = (sentence: string): never => at(index, sentence);
+  const refuse = (sentence: string): never => at(path, [header.name])(undefined, sentence);
   const name = headerName(header.name, refuse);
   const { values, notValues, present } = header;
   const compared = values.length + notValues.length > 0;
@@ -115,16 +115,27 @@ function compileHeader(header: HeaderConfig, index: number, at: Refuse): Request
     conditions.push({ kind: "presence", key: `${path}.present`, negated: !present, values: [String(present)], name });
   }
   for (const [key, list, negated] of pairs(`${path}.values`, values, `${path}.notValues`, notValues)) {
-    conditions.push({ kind: "header", key, negated, values: list, name, matcher: oneOf(headerValues(list, refuse)) });
+    conditions.push({
+      kind: "header",
+      key,
+      negated,
+      values: list,
+      name,
+      matcher: oneOf(headerValues(list, at(key, list))),
+    });
   }
   return conditions;
 }
 
-/** Refuses the value of a key of a rule. @param path where the rule stands */
-function refusing(policy: string, path: string): (key: string) => Refuse {
-  return (key) => (index, sentence) => {
-    const at = `${path}.${key}[${index}]`;
-    throw new ProxyError("MCA_PROXY_POLICY_INVALID", `Policy ${policy}, ${at}: ${sentence}`, {
+/** Refuses one of the values of a key of a rule, or the key itself. */
+type Refusing = (key: string, values: readonly string[]) => (index: number | undefined, sentence: string) => never;
+
+/** Names the place of what is refused, and what stands there. @param path where the rule stands */
+function refusing(policy: string, path: string): Refusing {
+  return (key, values) => (index, sentence) => {
+    const at = `${path}.${key}${index === undefined ? "" : `[${index}]`}`;
+    const found = JSON.stringify(values[index ?? 0]);
+    throw new ProxyError("MCA_PROXY_POLICY_INVALID", `Policy ${policy}, ${at} (${found}): ${sentence}`, {
       details: { policy, path: at },
     });
   };

@@ -230,6 +230,23 @@ for (const [rule, why] of NEVER) {
   });
 }
 
+test("what is refused is told by its place and by what stands there", () => {
+  const header = { name: "X-A", values: ["1", "2 "] };
+  for (const [rule, place] of [
+    [{ to: { paths: ["/a", "/b c"] } }, 'to.paths[1] ("/b c")'],
+    [{ from: { notIds: ["x"] } }, 'from.notIds[0] ("x")'],
+    [{ to: { methods: ["GET", "get"] } }, 'to.methods[1] ("get")'],
+    [{ to: { hosts: ["a.test", "b.test", "c/d"] } }, 'to.hosts[2] ("c/d")'],
+    [{ when: { sourceCidrs: ["10.0.0.0/8", "10.0.0.1/8"] } }, 'when.sourceCidrs[1] ("10.0.0.1/8")'],
+    [{ when: { headers: [{ ...header, values: ["1"] }, header] } }, 'when.headers[1].values[1] ("2 ")'],
+    [{ when: { headers: [{ name: "Host", present: true }] } }, 'when.headers[0] ("Host")'],
+  ] as const) {
+    const error = refusedPolicies({ name: "p", action: "deny", rules: [rule] });
+    assert.ok(error.message.startsWith(`Policy p, policies[0].rules[0].${place}: `), error.message);
+    assert.equal(error.details["path"], `policies[0].rules[0].${place.split(" ")[0]}`);
+  }
+});
+
 test("names of header fields are such as the application reads in one way only", () => {
   for (const name of ["x_a", "x.a", "x a", "x-", "-x", "x\u00e9", ":path"]) {
     refusedPolicies({ ...at, rules: [{ when: { headers: [{ name, present: true }] } }] });

@@ -29,12 +29,12 @@ export function headerName(text: string, refuse: (sentence: string) => never): s
 }
 
 /** Checks values: they are compared exactly. */
-export function headerValues(values: readonly string[], refuse: (sentence: string) => never): readonly string[] {
-  for (const value of values) {
+export function headerValues(values: readonly string[], refuse: Refuse): readonly string[] {
+  values.forEach((value, index) => {
     if (!checkField("x", value)) {
-      refuse("No request has this value: white space at its ends is no part of it.");
+      refuse(index, "No request has this value: white space at its ends is no part of it.");
     }
-    if (value.includes("*")) refuse("Values of header fields are compared exactly: there is no *.");
-  }
+    if (value.includes("*")) refuse(index, "Values of header fields are compared exactly: there is no *.");
+  });
   return values;
 }
