@@ -178,7 +178,9 @@ export class WatchedFiles {
     const message = this.loaded
       ? "Changed files cannot be used; the last good state stays in use."
       : "The files cannot be used yet; they are read again until they can.";
-    logger.error({ event: "reload.failed", source, code: finding.code, error }, message);
+    // The sentence says what to mend. A stack is for faults of ours.
+    const why = error instanceof MeshCaError ? { reason: finding.sentence } : { error };
+    logger.error({ event: "reload.failed", source, code: finding.code, ...why }, message);
   }
 
   /** What is in use stands there again. It is loaded anew: of what was refused in between a part may have been taken. */

@@ -81,6 +81,8 @@ test("what cannot be used keeps the old set, and is told once and counted once",
   assert.equal(log.of("reload.failed").length, 1);
   assert.equal(files.reload.failed, 1);
   assert.equal(files.reload.problem?.sentence, "bad 1 is bad.");
+  const [line] = log.of("reload.failed");
+  assert.deepEqual([line?.["reason"], line?.["error"]], ["bad 1 is bad.", undefined], "a sentence, and no stack");
   writeFileSync(file, "bad 2");
   await files.look();
   assert.equal(log.of("reload.failed").length, 2);
