@@ -42,6 +42,8 @@ async function program(called: string | undefined): Promise<Command> {
   const root = new Command("mesh-ca")
     .description(description)
     .version(version)
+    // What stands behind a command is not ours: `proxy run APPLICATION --version` asks the application.
+    .enablePositionalOptions()
     .addHelpText("after", EXIT_CODES)
     .showHelpAfterError("Run it with --help to see what it takes.");
   const names = called !== undefined && Object.hasOwn(COMMANDS, called) ? [called] : Object.keys(COMMANDS);

@@ -15,13 +15,16 @@ interface ConfigOption {
 export function proxyCommand(): Command {
   return new Command("proxy")
     .description("the TLS proxy: mTLS and authorization by SPIFFE ID beside an application")
+    .enablePositionalOptions()
     .addCommand(
       withConfig(new Command("run"))
         .description("run the proxy in the foreground; with a command: start it when the proxy serves, end with it")
         .argument("[command...]", "the application and its arguments, after --")
+        // What stands behind the application's name is the application's, also where nobody wrote --.
+        .passThroughOptions()
         .addHelpText(
           "after",
-          "\nThe command gets every signal, and its exit code is the proxy's. It is never started where the proxy cannot start.",
+          "\nPut -- before the command: what follows its name is all its own. The command gets every signal, and its exit code is the proxy's. It is never started where the proxy cannot start.",
         )
         .action(run),
     )
