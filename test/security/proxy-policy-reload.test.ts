@@ -104,6 +104,33 @@ test("HTTP/2: the stream that is no longer allowed ends, the others of its sessi
   session.destroy();
 });
 
+test("HTTP/2: a response that has begun is cut off by a reset of its stream, and of no other", async () => {
+  await using http = await startHttp((end) => {
+    end.socket.once("data", () => end.socket.write("HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nsecret"));
+  });
+  const client = await connectClient(http.proxy.port("in"), world.identity("/client"), { alpn: ["h2"] });
+  const session = connect("https://service.test", { createConnection: () => client.socket });
+  session.on("error", () => {});
+  const ask = async (path: string) => {
+    const stream = session.request({ ":path": path });
+    stream.on("error", () => {});
+    let text = "";
+    stream.on("data", (chunk: Buffer) => {
+      text += chunk.toString();
+    });
+    await until(() => text === "secret", "the beginning");
+    return { stream, text: () => text };
+  };
+  const [denied, allowed] = [await ask("/secret/plan"), await ask("/open")];
+  http.proxy.setPolicies([ALLOW_ALL, NO_SECRETS]);
+  await until(() => denied.stream.closed, "the stream has ended");
+  assert.ok(denied.stream.rstCode !== 0, "nobody takes it for a whole one");
+  const open = http.backend.ends.find(({ text }) => text.includes("/open"));
+  open?.socket.write("x".repeat(94));
+  await until(() => allowed.text().length === 100, "the other one goes on");
+  session.destroy();
+});
+
 test("what the new policies name counts from the next request on, on connections that are open", async () => {
   await using http = await startHttp(answering(OK), { http: { allowUnderscores: true } });
   const naming = {
