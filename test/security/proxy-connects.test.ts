@@ -45,6 +45,7 @@ test("a client that leaves while its target is not even reached is forgotten wit
   await until(() => upstreams(proxy) === 1, "the connection is being made");
   client.reset();
   await leavesNothing(proxy);
+  await until(() => !process.getActiveResourcesInfo().includes("ConnectWrap"), "nobody knocks any more");
 });
 
 test("a client that is no longer allowed while its target is not reached is ended", async () => {

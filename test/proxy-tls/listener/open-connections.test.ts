@@ -13,6 +13,14 @@ import { TestState } from "../support/state.ts";
 const NOBODY = [world.trust({ authorities: [] })];
 const POLICIES = parsePolicies({ policies: [] });
 
+class Counting extends PeerVerifier {
+  verified = 0;
+  override verify(...given: Parameters<PeerVerifier["verify"]>): ProxyPeer {
+    this.verified += 1;
+    return super.verify(...given);
+  }
+}
+
 /** Remembers what it is told, and fails at what it is made to fail at. */
 class Connection implements OpenConnection {
   readonly peer: ProxyPeer | undefined;
@@ -96,17 +104,11 @@ test("a peer is verified once for all its connections in a round, and again in t
   const one = peer();
   const connections = Array.from({ length: 5 }, () => new Connection(state, { peer: one }));
   for (const connection of connections) open.add(connection);
-  let verified = 0;
-  class Counting extends PeerVerifier {
-    override verify(...given: Parameters<PeerVerifier["verify"]>): ProxyPeer {
-      verified += 1;
-      return super.verify(...given);
-    }
+  for (let round = 0; round < 2; round += 1) {
+    const counting = new Counting([world.trust()]);
+    state.set({ peers: counting });
+    assert.equal(counting.verified, 1);
   }
-  state.set({ peers: new Counting([world.trust()]) });
-  assert.equal(verified, 1);
-  state.set({ peers: new Counting([world.trust()]) });
-  assert.equal(verified, 2);
   state.set({ peers: new PeerVerifier(NOBODY) });
   assert.deepEqual(
     connections.map(({ told }) => told),
@@ -128,31 +130,58 @@ test("a verifier that fails by a fault of ours trusts nobody, and the fault is t
   assert.deepEqual(faults, ["a fault"]);
 });
 
-test("a round that takes long lets others have their turn, and a change meanwhile reaches everybody", async (t) => {
-  const { state, open } = given(t);
-  const slow = Array.from({ length: 4 }, () => {
-    const connection = new Connection(state);
-    const told = connection.reconsider;
+/** Connections that take longer than a slice each. */
+function slowOnes(state: TestState, open: OpenConnections, peer?: ProxyPeer): Connection[] {
+  return Array.from({ length: 4 }, () => {
+    const connection = new Connection(state, peer === undefined ? {} : { peer });
+    const { reconsider } = connection;
     connection.reconsider = () => {
-      told();
+      reconsider();
       const end = performance.now() + 6;
       while (performance.now() < end);
     };
+    open.add(connection);
     return connection;
   });
-  for (const connection of slow) open.add(connection);
+}
+
+const told = (connections: readonly Connection[]): number[] => connections.map((connection) => connection.told.length);
+
+test("a round that takes long lets others have their turn, and a change meanwhile reaches everybody", async (t) => {
+  const { state, open } = given(t);
+  const slow = slowOnes(state, open);
   state.set({ policies: POLICIES });
-  assert.deepEqual(
-    slow.map(({ told }) => told.length),
-    [1, 0, 0, 0],
-    "the first slice",
-  );
+  assert.deepEqual(told(slow), [1, 0, 0, 0], "the first slice");
   state.set({ policies: POLICIES });
+  assert.deepEqual(told(slow), [1, 0, 0, 0], "whoever changes something does not wait for it");
   await until(() => slow.every(({ policyRevision }) => policyRevision === 3), "the round is over");
-  assert.deepEqual(
-    slow.map(({ told }) => told.length),
-    [2, 1, 1, 1],
-  );
+  assert.deepEqual(told(slow), [2, 1, 1, 1]);
+});
+
+test("a verdict counts for the trust that it was found by, and no longer than its round", async (t) => {
+  const { state, open, peer } = given(t);
+  const slow = slowOnes(state, open, peer());
+  state.set({ peers: new PeerVerifier([world.trust()]), policies: POLICIES });
+  assert.deepEqual(told(slow), [1, 0, 0, 0], "the first is still trusted");
+  state.set({ peers: new PeerVerifier(NOBODY) });
+  await until(() => slow.every((connection) => connection.told.at(-1) === "untrusted"), "nobody is trusted any more");
+
+  const other = given(t);
+  const one = other.peer();
+  const late = [0, 1].map(() => new Connection(other.state, { peer: one }));
+  const counting = new Counting([world.trust()]);
+  other.state.set({ peers: counting });
+  for (const connection of late) other.open.add(connection);
+  assert.equal(counting.verified, 2, "no peer is kept for a next connection");
+});
+
+test("a registry that is closed in the middle of a round leaves the rest", async (t) => {
+  const { state, open } = given(t);
+  const slow = slowOnes(state, open);
+  state.set({ policies: POLICIES });
+  open.close();
+  await new Promise((resolve) => setTimeout(resolve, 30));
+  assert.deepEqual(told(slow), [1, 0, 0, 0]);
 });
 
 test("what has left, and a registry that is closed, hear of nothing", async (t) => {

@@ -19,7 +19,7 @@ export function traceIdOf(traceparent: string): string {
 
 /** Whether a traceparent is valid. */
 export function isTraceparent(text: string): boolean {
-  if (text.length < CHARACTERS || text.startsWith("ff")) return false;
+  if (text.startsWith("ff")) return false;
   // Later versions may add fields, after another dash.
   if (text.length > CHARACTERS && (text.startsWith("00") || text.charCodeAt(CHARACTERS) !== DASH)) return false;
   for (let index = 0; index < CHARACTERS; index += 1) {
