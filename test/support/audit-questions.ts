@@ -1,7 +1,7 @@
 // Each filter of ListIssuances once, with values that fit a LargeLedger: common ones and rare ones, from the start and from the middle.
 import type { IssuanceQuery } from "../../src/ca/ledger/audit/index.ts";
 import { hexOf } from "../ca/ledger/support.ts";
-import { ISSUE_EVERY_MS, type LargeLedger, workloadId } from "./large-ledger.ts";
+import { ISSUE_EVERY_MS, type LargeLedger, workloadId, workloadLineage } from "./large-ledger.ts";
 
 /** The questions by what they ask. */
 export function auditQuestions({ rows, workloads, startedAt }: LargeLedger): ReadonlyMap<string, IssuanceQuery> {
@@ -18,6 +18,9 @@ export function auditQuestions({ rows, workloads, startedAt }: LargeLedger): Rea
     ["serial that was never given", { serial: `7f${"0".repeat(32)}` }],
     ["requester: a token", { requester: "token:7" }],
     ["requester: an identity, newest first", { requester: workloadId(middle), newestFirst: true }],
+    ["lineage", { lineage: workloadLineage(middle) }],
+    ["lineage, newest first", { lineage: workloadLineage(middle), newestFirst: true }],
+    ["lineage that was never opened", { lineage: "00000000-0000-4000-8000-000000000000" }],
     ["authority", { authority: hexOf(String(Math.floor(half / 250_000))) }],
     ["authority that signed nothing, newest first", { authority: "00".repeat(32), newestFirst: true }],
     ["time window of an hour", { issuedFrom: issuedAt(half), issuedUntil: issuedAt(half) + 3_600_000 }],

@@ -1,5 +1,6 @@
 // A large record of issuances, made by SQL alone: for questions of speed and of query plans. Only what the audit queries read is there;
 // the entries themselves are not. A fleet of workloads enrols by tokens and renews in turn, over two partitions and several authorities.
+import { createHash } from "node:crypto";
 import { initialiseLedger } from "../../src/ca/ledger/initialise.ts";
 import type { Database } from "../../src/ca/store/index.ts";
 import type { TestDatabase } from "./postgres.ts";
@@ -17,6 +18,12 @@ export interface LargeLedger {
 const WIDTH = 4_194_304n;
 const CHUNK = 100_000;
 export const ISSUE_EVERY_MS = 100;
+
+/** Lineage of workload number `n`: each enrolled once. */
+export function workloadLineage(n: number): string {
+  const hex = createHash("md5").update(String(n)).digest("hex");
+  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join("-");
+}
 
 /** SPIFFE ID of workload number `n`: 100 workloads a namespace. */
 export function workloadId(n: number): string {
@@ -44,8 +51,16 @@ export async function fillLedger(
   await run(`UPDATE ledger_head SET size = ${first + BigInt(rows)}`);
   await run(`
     INSERT INTO ledger_span
-    SELECT i.log_index >> 12, min(issued_at), max(issued_at), min(not_before), max(not_after), count(*), count(o.log_index)
-    FROM issuance i LEFT JOIN outcome o USING (log_index) GROUP BY 1`);
+    SELECT log_index >> 12, min(issued_at), max(issued_at), min(not_before), max(not_after), count(*), count(o.log_index),
+           array_agg(DISTINCT authority)
+    FROM issuance LEFT JOIN (SELECT generate_series(log_index, last_index) AS log_index FROM outcome) o USING (log_index)
+    GROUP BY 1`);
+  await run(`
+    INSERT INTO lineage (id, spiffe_id, rule, attestor, attributes, opened_at, current_serial, current_spki, current_index, current_used,
+                         current_issued_at, current_not_after, quota_left, quota_at)
+    SELECT lineage, min(spiffe_id), 'fleet', 'token', '{}', min(issued_at), '', '', max(log_index), true, max(issued_at), max(not_after),
+           0, max(issued_at)
+    FROM issuance GROUP BY 1`);
   await run("ANALYZE");
   return { rows, workloads, first, startedAt };
 }
@@ -66,8 +81,10 @@ async function fillChunk(
             ${at}, ${at} - interval '1 minute', ${at} + interval '1 hour'
      FROM ${series}`,
     `INSERT INTO serial SELECT ${SERIAL}, ${first} + n FROM ${series}`,
-    // One in a hundred thousand has none.
-    `INSERT INTO outcome SELECT ${first} + n, 0, 'signed' FROM ${series} WHERE n % 100000 <> 5`,
+    // Sixteen a run; one issuance in a hundred thousand has none.
+    `INSERT INTO outcome SELECT ${first} + n, 0, 'signed', ${first} + n + CASE n % 100000 WHEN 0 THEN 4 ELSE 15 END
+     FROM ${series} WHERE n % 16 = 0`,
+    `INSERT INTO outcome SELECT ${first} + n + 6, 0, 'signed', ${first} + n + 15 FROM ${series} WHERE n % 100000 = 0`,
   ];
   for (const text of statements) await owner.query({ name: "", text });
 }

@@ -6,7 +6,14 @@ import { PUBLISHED_STATES_SQL } from "./state.ts";
 /** Whether an authority signed a leaf that is valid at $2. */
 export const SELECT_LIVING_LEAVES: SqlStatement = {
   name: "authority_living_leaves",
-  text: "SELECT EXISTS (SELECT 1 FROM issuance WHERE authority = $1 AND not_after > $2) AS living",
+  text: `SELECT EXISTS (
+      SELECT 1 FROM ledger_span s, LATERAL (
+        SELECT 1 FROM issuance i
+        WHERE i.log_index >= s.block << 12 AND i.log_index < (s.block + 1) << 12 AND i.authority = $1 AND i.not_after > $2
+        OFFSET 0
+      ) leaf
+      WHERE $1 = ANY (s.authorities) AND s.not_after_max > $2
+    ) AS living`,
 };
 
 /** Identities whose newest certificate is valid at $1. */

@@ -17,8 +17,7 @@ const APPEND: SqlStatement = {
   text: `
 WITH entry AS (
   INSERT INTO ledger_entry (log_index, leaf_hash, bytes)
-  SELECT $1::bigint + n - 1, leaf_hash, bytes
-  FROM ROWS FROM (unnest($3::bytea[]), unnest($4::bytea[])) WITH ORDINALITY x (leaf_hash, bytes, n)
+  SELECT generate_series($1::bigint, $2::bigint - 1), unnest($3::bytea[]), unnest($4::bytea[])
 )
 SELECT ledger_advance($1::bigint, $2::bigint)`,
 };

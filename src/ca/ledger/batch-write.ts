@@ -12,58 +12,59 @@ import {
 import { type SqlStatement, sqlTime } from "../store/index.ts";
 import type { Pipeline, PipelineAnswer } from "../store/pipeline.ts";
 import type { OutcomeReport } from "./intent.ts";
-import type { BatchPlan, Issuance } from "./plan.ts";
+import type { BatchPlan } from "./plan.ts";
+import { runsOf, SPAN_BITS, spansOf } from "./query-aids.ts";
 
 export const COMMIT: SqlStatement = { name: "ledger_commit", text: "COMMIT" };
 
-/** Indexes per row of ledger_span: 2^12 (migrations/0001_foundation.sql). */
-const SPAN_BITS = 12n;
+/** The end of the last run before or in a new run `x`, if it has one in its block: a run that overlaps another is refused (by a null). */
+const LAST_TOLD = `
+    SELECT coalesce(o.last_index, o.log_index) FROM outcome o
+    WHERE o.log_index <= x.last AND o.log_index >= (x.first >> ${SPAN_BITS}) << ${SPAN_BITS} ORDER BY o.log_index DESC LIMIT 1`;
 
 const WRITE: SqlStatement = {
   name: "ledger_write",
   text: `
 WITH entry AS (
   INSERT INTO ledger_entry (log_index, leaf_hash, bytes)
-  SELECT $1::bigint + n - 1, leaf_hash, bytes
-  FROM ROWS FROM (unnest($3::bytea[]), unnest($4::bytea[])) WITH ORDINALITY x (leaf_hash, bytes, n)
+  SELECT generate_series($1::bigint, $2::bigint - 1), unnest($3::bytea[]), unnest($4::bytea[])
 ), serials AS (
   INSERT INTO serial (serial, log_index)
-  SELECT serial, $1::bigint + n - 1 FROM unnest($5::bytea[]) WITH ORDINALITY x (serial, n)
+  SELECT unnest($5::bytea[]), generate_series($1::bigint, $1::bigint + cardinality($5::bytea[]) - 1)
 ), issued AS (
   INSERT INTO issuance (log_index, serial, kind, spiffe_id, requester, lineage, rule, rule_revision, authority, spki_sha256,
                         issued_at, not_before, not_after)
-  SELECT $1::bigint + n - 1, serial, kind, spiffe_id, requester, lineage, rule, rule_revision, authority, spki_sha256,
-         issued_at, not_before, not_after
-  FROM ROWS FROM (
-    unnest($5::bytea[]), unnest($6::text[]), unnest($7::text[]), unnest($8::text[]), unnest($9::uuid[]), unnest($10::text[]),
-    unnest($11::int8[]), unnest($12::bytea[]), unnest($13::bytea[]), unnest($14::timestamptz[]), unnest($15::timestamptz[]),
-    unnest($16::timestamptz[])
-  ) WITH ORDINALITY x (serial, kind, spiffe_id, requester, lineage, rule, rule_revision, authority, spki_sha256,
-                       issued_at, not_before, not_after, n)
+  SELECT generate_series($1::bigint, $1::bigint + cardinality($5::bytea[]) - 1), unnest($5::bytea[]), unnest($6::text[]),
+         unnest($7::text[]), unnest($8::text[]), unnest($9::uuid[]), unnest($10::text[]), unnest($11::int8[]),
+         unnest($12::bytea[]), unnest($13::bytea[]), unnest($14::timestamptz[]), unnest($15::timestamptz[]),
+         unnest($16::timestamptz[])
 ), renewed AS (
   UPDATE lineage l
   SET current_serial = x.serial, current_spki = x.spki, current_index = x.index, current_used = false,
       current_issued_at = x.issued_at, current_not_after = x.not_after, parent_serial = x.parent,
       quota_left = x.quota_left, quota_at = x.quota_at
-  FROM ROWS FROM (
-    unnest($17::uuid[]), unnest($18::bytea[]), unnest($19::bytea[]), unnest($20::int8[]), unnest($21::timestamptz[]),
-    unnest($22::timestamptz[]), unnest($23::bytea[]), unnest($24::float8[]), unnest($25::timestamptz[])
-  ) x (id, serial, spki, index, issued_at, not_after, parent, quota_left, quota_at)
+  FROM (
+    SELECT unnest($17::uuid[]) AS id, unnest($18::bytea[]) AS serial, unnest($19::bytea[]) AS spki, unnest($20::int8[]) AS index,
+           unnest($21::timestamptz[]) AS issued_at, unnest($22::timestamptz[]) AS not_after, unnest($23::bytea[]) AS parent,
+           unnest($24::float8[]) AS quota_left, unnest($25::timestamptz[]) AS quota_at
+  ) x
   WHERE l.id = x.id
 ), outcomes AS (
-  INSERT INTO outcome (log_index, outcome_index, result)
-  SELECT log_index, $28::bigint, result FROM ROWS FROM (unnest($26::int8[]), unnest($27::text[])) x (log_index, result)
+  INSERT INTO outcome (log_index, last_index, outcome_index, result)
+  SELECT x.first, x.last, CASE WHEN (${LAST_TOLD}) >= x.first THEN NULL ELSE $28::bigint END, x.result
+  FROM (SELECT unnest($26::int8[]) AS first, unnest($27::int8[]) AS last, unnest($29::text[]) AS result) x
 ), spans AS (
-  INSERT INTO ledger_span AS span (block, issued_min, issued_max, not_before_min, not_after_max, issuances, outcomes)
-  SELECT * FROM ROWS FROM (
-    unnest($29::int8[]), unnest($30::timestamptz[]), unnest($31::timestamptz[]), unnest($32::timestamptz[]),
-    unnest($33::timestamptz[]), unnest($34::int8[]), unnest($35::int8[])
-  ) x (block, issued_min, issued_max, not_before_min, not_after_max, issuances, outcomes)
+  INSERT INTO ledger_span AS span (block, issued_min, issued_max, not_before_min, not_after_max, issuances, outcomes, authorities)
+  SELECT x.*, CASE WHEN x.issuances > 0 THEN $37::bytea[] ELSE '{}' END
+  FROM (SELECT unnest($30::int8[]) AS block, unnest($31::timestamptz[]), unnest($32::timestamptz[]), unnest($33::timestamptz[]),
+               unnest($34::timestamptz[]), unnest($35::int8[]) AS issuances, unnest($36::int8[])) x
   ON CONFLICT (block) DO UPDATE SET
     issued_min = least(span.issued_min, excluded.issued_min), issued_max = greatest(span.issued_max, excluded.issued_max),
     not_before_min = least(span.not_before_min, excluded.not_before_min),
     not_after_max = greatest(span.not_after_max, excluded.not_after_max),
-    issuances = span.issuances + excluded.issuances, outcomes = span.outcomes + excluded.outcomes
+    issuances = span.issuances + excluded.issuances, outcomes = span.outcomes + excluded.outcomes,
+    authorities = CASE WHEN span.authorities @> excluded.authorities THEN span.authorities
+                       ELSE span.authorities || excluded.authorities END
 )
 SELECT ledger_advance($1::bigint, $2::bigint)`,
 };
@@ -126,6 +127,7 @@ function writeValues({ size, plan, outcomes, outcomeIndex }: BatchWrite): (Buffe
   const { entries, issuances } = plan;
   const renewed = [...plan.renewed];
   const spans = spansOf(issuances, outcomes);
+  const runs = runsOf(outcomes);
   return [
     size.toString(),
     (size + BigInt(entries.length)).toString(),
@@ -152,9 +154,10 @@ function writeValues({ size, plan, outcomes, outcomeIndex }: BatchWrite): (Buffe
     hexArray(renewed, ([, { state }]) => state.parentSerial),
     float8Array(renewed, ([, { quota }]) => quota.left),
     timeArray(renewed, ([, { quota }]) => quota.at),
-    int8Array(outcomes, ({ logIndex }) => logIndex),
-    textArray(outcomes, ({ result }) => result),
+    int8Array(runs, ({ first }) => first),
+    int8Array(runs, ({ last }) => last),
     (outcomeIndex ?? 0n).toString(),
+    textArray(runs, ({ result }) => result),
     int8Array(spans, ({ block }) => block),
     timeArray(spans, ({ issuedMin }) => issuedMin),
     timeArray(spans, ({ issuedMax }) => issuedMax),
@@ -162,48 +165,12 @@ function writeValues({ size, plan, outcomes, outcomeIndex }: BatchWrite): (Buffe
     timeArray(spans, ({ notAfterMax }) => notAfterMax),
     int8Array(spans, ({ issuances: count }) => BigInt(count)),
     int8Array(spans, ({ outcomes: count }) => BigInt(count)),
+    hexArray([...new Set(issuances.map(({ fields }) => fields.authority))], itself),
   ];
 }
 
-interface Span {
-  readonly block: bigint;
-  issuedMin: number | undefined;
-  issuedMax: number | undefined;
-  notBeforeMin: number | undefined;
-  notAfterMax: number | undefined;
-  issuances: number;
-  outcomes: number;
-}
-
-function spansOf(issuances: readonly Issuance[], outcomes: readonly OutcomeReport[]): Span[] {
-  const spans = new Map<bigint, Span>();
-  const spanAt = (logIndex: bigint): Span => {
-    const block = logIndex >> SPAN_BITS;
-    let span = spans.get(block);
-    if (span === undefined) {
-      span = {
-        block,
-        issuedMin: undefined,
-        issuedMax: undefined,
-        notBeforeMin: undefined,
-        notAfterMax: undefined,
-        issuances: 0,
-        outcomes: 0,
-      };
-      spans.set(block, span);
-    }
-    return span;
-  };
-  for (const { fields, logIndex } of issuances) {
-    const span = spanAt(logIndex);
-    span.issuances += 1;
-    span.issuedMin = Math.min(span.issuedMin ?? fields.issuedAt, fields.issuedAt);
-    span.issuedMax = Math.max(span.issuedMax ?? fields.issuedAt, fields.issuedAt);
-    span.notBeforeMin = Math.min(span.notBeforeMin ?? fields.notBefore, fields.notBefore);
-    span.notAfterMax = Math.max(span.notAfterMax ?? fields.notAfter, fields.notAfter);
-  }
-  for (const { logIndex } of outcomes) spanAt(logIndex).outcomes += 1;
-  return [...spans.values()];
+function itself(text: string): string {
+  return text;
 }
 
 function openValues(plan: BatchPlan): Buffer[] {

@@ -46,6 +46,8 @@ test("the rows that are found are those that were asked for", async () => {
   assert.equal(found.get("serial"), 1);
   assert.equal(found.get("requester: a token"), 2_000 / 50);
   assert.equal(found.get("requester: an identity, newest first"), ROWS / 2_000 - 1);
+  assert.equal(found.get("lineage"), ROWS / 2_000);
+  assert.equal(found.get("lineage that was never opened"), 0);
   assert.equal(found.get("authority that signed nothing, newest first"), 0);
   assert.equal(found.get("time window after the end"), 0);
   assert.equal(found.get("without outcome"), 1);

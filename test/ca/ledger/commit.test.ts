@@ -219,6 +219,21 @@ describe("outcomes", () => {
     assert.ok(outcomes.length >= 4);
   });
 
+  test("a run that overlaps another is refused: an issuance ends once, whichever replica tells it", async () => {
+    const indexes = (await Promise.all([1, 2, 3, 4].map(() => ledger.commit(intentOf())))).map(indexOf);
+    for (const logIndex of indexes.slice(0, 3)) ledger.reportOutcome({ logIndex, result: "failed" });
+    await ledger.close();
+    const told = () => database.owner.query(sql("SELECT log_index, last_index FROM outcome ORDER BY log_index"));
+    const first = [{ log_index: 0n, last_index: 2n }];
+    assert.deepEqual(await told(), first);
+    const replica = await reopenLedger(database.app);
+    replica.reportOutcome({ logIndex: 1n, result: "failed" });
+    replica.reportOutcome({ logIndex: 3n, result: "failed" });
+    await replica.close();
+    assert.deepEqual(await told(), [...first, { log_index: 3n, last_index: 3n }]);
+    await checkLog(database.owner);
+  });
+
   test("an outcome twice is a bug of the caller's", async () => {
     const logIndex = indexOf(await ledger.commit(intentOf()));
     ledger.reportOutcome({ logIndex, result: "failed" });

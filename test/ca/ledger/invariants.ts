@@ -60,7 +60,8 @@ async function checkQueryTables(database: Queryable, entries: readonly LoggedEnt
   );
   const outcomes = await database.query<{ log_index: bigint; outcome_index: bigint; result: string }>({
     name: "",
-    text: "SELECT log_index, outcome_index, result FROM outcome ORDER BY log_index",
+    text: `SELECT told AS log_index, outcome_index, result
+           FROM outcome, generate_series(log_index, coalesce(last_index, log_index)) told ORDER BY told`,
   });
   const recorded = entries.flatMap(({ kind, logIndex, fields }) => {
     const list = fields["outcomes"];
@@ -75,13 +76,22 @@ async function checkQueryTables(database: Queryable, entries: readonly LoggedEnt
     outcomes,
     recorded.sort((a, b) => (a.log_index < b.log_index ? -1 : 1)),
   );
-  const spans = await database.query({ name: "", text: "SELECT * FROM ledger_span ORDER BY block" });
+  const spans = await database.query({
+    name: "",
+    text: `SELECT block, issued_min, issued_max, not_before_min, not_after_max, issuances, outcomes,
+                  ARRAY(SELECT DISTINCT unnest(authorities) ORDER BY 1) AS authorities
+           FROM ledger_span ORDER BY block`,
+  });
   const recomputed = await database.query({
     name: "",
     text: `SELECT i.log_index >> 12 AS block, min(issued_at) AS issued_min, max(issued_at) AS issued_max,
                   min(not_before) AS not_before_min, max(not_after) AS not_after_max,
-                  count(*)::integer AS issuances, count(o.log_index)::integer AS outcomes
-           FROM issuance i LEFT JOIN outcome o ON o.log_index = i.log_index GROUP BY 1 ORDER BY 1`,
+                  count(*)::integer AS issuances, count(o.log_index)::integer AS outcomes,
+                  array_agg(DISTINCT authority) AS authorities
+           FROM issuance i
+           LEFT JOIN (SELECT generate_series(log_index, coalesce(last_index, log_index)) AS log_index FROM outcome) o
+             ON o.log_index = i.log_index
+           GROUP BY 1 ORDER BY 1`,
   });
   assert.deepEqual(spans, recomputed, "ledger_span is exact");
 }

@@ -215,7 +215,7 @@ test("ledger.intents: what was recorded and never reported warns while it would 
     await damage(`INSERT INTO issuance (log_index, kind, spiffe_id, serial, requester, authority, spki_sha256, issued_at,
         not_before, not_after)
       VALUES (0, 'x509', 'spiffe://example.test/a', '\\x01', 'self', '\\x02', '\\x03', '${now}', '${now}', '${soon}')`);
-    await damage(`INSERT INTO ledger_span (block, issuances, outcomes) VALUES (0, 1, 0)
+    await damage(`INSERT INTO ledger_span (block, issuances, outcomes, authorities) VALUES (0, 1, 0, '{}')
       ON CONFLICT (block) DO UPDATE SET issuances = ledger_span.issuances + 1`);
     assert.match(await verdict(config, "ledger.intents"), /^ok/);
     const later = await verdict(config, "ledger.intents", { aheadMs: 61_000 });

@@ -4,7 +4,7 @@ import { encodeCertificate, fromHex, signatureAlgorithmOfTbs } from "../../../x5
 import type { Queryable } from "../../store/index.ts";
 import { LedgerError } from "../errors.ts";
 import type { IssuanceRow } from "./query.ts";
-import { ISSUANCE_COLUMNS, type IssuanceRecordRow, toIssuanceRow } from "./row.ts";
+import { ISSUANCE_COLUMNS, type IssuanceRecordRow, OUTCOME_RUN, toIssuanceRow } from "./row.ts";
 
 /** How an issuance ended. `none`: recorded, but the signature was never reported (a crash between commit and sign). */
 export type RecordedOutcome =
@@ -32,7 +32,7 @@ const COLUMNS = `${ISSUANCE_COLUMNS}, e.bytes AS entry, e.leaf_hash, o.result, o
 const JOINS = `
   FROM issuance i
   JOIN ledger_entry e ON e.log_index = i.log_index
-  LEFT JOIN outcome o ON o.log_index = i.log_index
+  LEFT JOIN LATERAL (${OUTCOME_RUN}) o ON o.last >= i.log_index
   LEFT JOIN ledger_entry oe ON oe.log_index = o.outcome_index`;
 const BY_INDEX = { name: "issuance_by_index", text: `SELECT ${COLUMNS} ${JOINS} WHERE i.log_index = $1` };
 const BY_SERIAL = {

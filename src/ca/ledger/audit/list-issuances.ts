@@ -1,6 +1,6 @@
-// One page of the record of issued identities. Every filter that names something is served by an index that ends in
-// log_index, so that a page costs the same at the start and at the end of a log of any size; times become bounds on the log
-// index first (spans.ts). Pages continue by key, never by offset.
+// One page of the record of issued identities. SPIFFE ID, serial and requester are served by an index that ends in log_index, so that
+// a page costs the same at the start and at the end of a log of any size; times, authority and missing outcomes become ranges of
+// the log index first (spans.ts); a lineage is found among what its SPIFFE ID was issued. Pages continue by key, never by offset.
 import { fromHex } from "../../../x509/index.ts";
 import { type Queryable, sqlTime } from "../../store/index.ts";
 import { checkQuery } from "./check-query.ts";
@@ -8,7 +8,13 @@ import { Conditions } from "./conditions.ts";
 import { decodeCursor, encodeCursor, type Position } from "./cursor.ts";
 import { DEFAULT_PAGE_SIZE, type IssuancePage, type IssuanceQuery, type IssuanceRow } from "./query.ts";
 import { ISSUANCE_COLUMNS, type IssuanceRecordRow, toIssuanceRow } from "./row.ts";
-import { type IndexRange, rangeOf, rangesWithoutOutcome } from "./spans.ts";
+import { type IndexRange, rangeOf, rangesOf } from "./spans.ts";
+
+/** All of a lineage has its SPIFFE ID, and lies between the block of its opening and its newest child. */
+const OF_LINEAGE = `i.lineage = ? AND i.spiffe_id = (SELECT l.spiffe_id FROM lineage l WHERE l.id = ?)
+  AND i.log_index <= (SELECT l.current_index FROM lineage l WHERE l.id = ?)
+  AND i.log_index >= (SELECT coalesce(min(s.block), 0) << 12 FROM ledger_span s
+                      JOIN lineage l ON l.opened_at BETWEEN s.issued_min AND s.issued_max WHERE l.id = ?)`;
 
 /** A page being put together: what was asked, where it goes on, and how many rows to find. */
 interface Search {
@@ -44,8 +50,9 @@ export async function listIssuances(database: Queryable, query: IssuanceQuery): 
 async function byIndex(search: Search, range: IndexRange): Promise<Rows> {
   const { query, after, limit } = search;
   const newest = query.newestFirst === true;
-  // Issuances without an outcome are rare: look only where some are.
-  const ranges = query.withoutOutcome === true ? await rangesWithoutOutcome(search.database, range) : [range];
+  // Issuances without an outcome are rare, and an authority signs for a while: look only where some are.
+  const sparse = query.withoutOutcome === true || query.authority !== undefined;
+  const ranges = sparse ? await rangesOf(search.database, query, range) : [range];
   const found: IssuanceRow[] = [];
   for (const part of newest ? ranges.toReversed() : ranges) {
     if (found.length >= limit) break;
@@ -86,7 +93,8 @@ function filters(query: IssuanceQuery, { from, until }: IndexRange): Conditions 
     conditions.and("i.log_index = (SELECT s.log_index FROM serial s WHERE s.serial = ?)", fromHex(query.serial));
   }
   if (query.authority !== undefined) conditions.and("i.authority = ?", fromHex(query.authority));
-  if (query.lineage !== undefined) conditions.and("i.lineage = ?", query.lineage);
+  if (query.lineage !== undefined)
+    conditions.and(OF_LINEAGE, query.lineage, query.lineage, query.lineage, query.lineage);
   if (query.issuedFrom !== undefined) conditions.and("i.issued_at >= ?", sqlTime(query.issuedFrom));
   if (query.issuedUntil !== undefined) conditions.and("i.issued_at < ?", sqlTime(query.issuedUntil));
   if (query.validAt !== undefined) {
@@ -94,9 +102,11 @@ function filters(query: IssuanceQuery, { from, until }: IndexRange): Conditions 
     conditions.and("i.not_before <= ? AND i.not_after > ?", sqlTime(query.validAt), sqlTime(query.validAt - 1_000));
   }
   if (query.withoutOutcome === true) {
-    // Bounded by itself: PostgreSQL would hash the outcomes of the whole log.
+    // All outcomes of these blocks at once: one by one would be a look into the index for each issuance that has its outcome.
     conditions.and(
-      "NOT EXISTS (SELECT 1 FROM outcome o WHERE o.log_index = i.log_index AND o.log_index >= ? AND o.log_index < ?)",
+      `NOT EXISTS (SELECT 1 FROM (
+         SELECT generate_series(o.log_index, coalesce(o.last_index, o.log_index)) AS log_index FROM outcome o
+         WHERE o.log_index >= ? AND o.log_index < ?) told WHERE told.log_index = i.log_index)`,
       from,
       until,
     );

@@ -2,6 +2,17 @@
 import type { IssuanceRow } from "./query.ts";
 
 /**
+ * The run of outcomes that covers index `i.log_index`, if that one is covered: outcomes are recorded by runs within a block of 4,096
+ * indexes, which do not overlap (migrations/0005_cheaper_issuance.sql), so that the last one that begins before or there is the only candidate.
+ */
+export const OUTCOME_RUN = `
+  SELECT coalesce(o.last_index, o.log_index) AS last, o.outcome_index, o.result FROM outcome o
+  WHERE o.log_index <= i.log_index AND o.log_index >= (i.log_index >> 12) << 12 ORDER BY o.log_index DESC LIMIT 1`;
+
+/** Whether the issuance `i` has an outcome, as an expression. */
+export const HAS_OUTCOME = `coalesce((SELECT run.last >= i.log_index FROM (${OUTCOME_RUN}) run), false)`;
+
+/**
  * Columns of `issuance i`, in the forms that `toIssuanceRow` reads. The outcome is asked for row by row: PostgreSQL may turn an EXISTS
  * into a hash of the whole table of outcomes, for the sake of a hundred rows.
  */
@@ -9,7 +20,7 @@ export const ISSUANCE_COLUMNS = `
   i.log_index, i.kind, i.spiffe_id, encode(i.serial, 'hex') AS serial, i.requester,
   i.lineage, i.rule, i.rule_revision, encode(i.authority, 'hex') AS authority,
   encode(i.spki_sha256, 'hex') AS spki_sha256, i.issued_at, i.not_before, i.not_after,
-  (SELECT o.result FROM outcome o WHERE o.log_index = i.log_index) IS NOT NULL AS has_outcome`;
+  ${HAS_OUTCOME} AS has_outcome`;
 
 export interface IssuanceRecordRow {
   readonly log_index: bigint;

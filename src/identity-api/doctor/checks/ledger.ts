@@ -1,7 +1,7 @@
 // The ledger: is the head what the entries say, are they dense and unchanged as far as is looked, is there room for the next ones,
 // and did every issuance end? Old entries are not read again here: proofs over the whole log are the auditor's.
 import { createHash } from "node:crypto";
-import { type Queryable, type SqlStatement, sqlTime } from "../../../ca/index.ts";
+import { HAS_OUTCOME, type Queryable, type SqlStatement, sqlTime } from "../../../ca/index.ts";
 import { bytesEqual } from "../../../x509/index.ts";
 import { type Finding, ok, problem } from "../result.ts";
 import type { Check } from "../world.ts";
@@ -44,8 +44,7 @@ const ORPHANS: SqlStatement = {
   text: `SELECT count(*) AS orphans, count(*) FILTER (WHERE i.not_after > $2::timestamptz) AS living, min(i.log_index) AS first
     FROM ledger_span s
     JOIN issuance i ON i.log_index >= s.block << 12 AND i.log_index < (s.block + 1) << 12
-    LEFT JOIN outcome o ON o.log_index = i.log_index
-    WHERE s.issuances > s.outcomes AND o.log_index IS NULL AND i.issued_at < $1::timestamptz`,
+    WHERE s.issuances > s.outcomes AND i.issued_at < $1::timestamptz AND NOT ${HAS_OUTCOME}`,
 };
 
 export const ledgerChecks: readonly Check[] = [
