@@ -105,9 +105,7 @@ async function runBeside(
 async function drain(proxy: RunningProxy, signals: Signals, options: RunOptions, code: number): Promise<void> {
   const { config, logger, exit = (status) => process.exit(status) } = options;
   const graceMs = config.drain.graceSeconds * 1_000;
-  let over = false;
   const force = (why: string): void => {
-    if (over) return;
     logger.warn({ event: "proxy.stop_forced", why }, "Ending at once; what was in flight is lost.");
     exit(code === 0 ? 1 : code);
   };
@@ -115,7 +113,6 @@ async function drain(proxy: RunningProxy, signals: Signals, options: RunOptions,
   const deadline = setTimeout(() => force("not closed in time"), graceMs + LAST_RESORT_MS);
   logger.info({ event: "proxy.draining", graceMs }, "Nothing new is taken; what is in flight is finished.");
   await proxy.close(graceMs);
-  over = true;
   clearTimeout(deadline);
   logger.info({ event: "proxy.stopped" }, "Everything is closed.");
 }

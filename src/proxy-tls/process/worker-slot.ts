@@ -94,10 +94,8 @@ export class WorkerSlot {
   }
 
   send(message: ToWorker): void {
-    const worker = this.#worker;
-    if (worker === undefined || !worker.isConnected()) return;
-    worker.send(message, undefined, () => {
-      // It is ending: whoever comes after it is told everything.
+    this.#worker?.send(message, undefined, () => {
+      // Where it fails the worker is ending: whoever comes after it is told everything.
     });
   }
 

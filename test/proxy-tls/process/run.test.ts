@@ -46,15 +46,19 @@ test("the application has the umask of whoever started the proxy, and what the p
   withUmask(t, 0o027);
   let inside: number | undefined;
   let mode: number | undefined;
+  let beside: number | undefined;
   const { path, run } = given({
     command: ["sh", "-c", 'case "$(umask)" in 0027|027) exit 5;; *) exit 6;; esac'],
     onServing: () => {
       inside = process.umask();
       mode = statSync(path).mode & 0o777;
     },
+    onCommand: () => {
+      beside = process.umask();
+    },
   });
   assert.equal(await run(), 5);
-  assert.deepEqual([inside, mode], [0o077, 0o600]);
+  assert.deepEqual([inside, mode, beside], [0o077, 0o600, 0o077]);
   assert.equal(process.umask(), 0o027, "and we have ours again");
   assert.equal(existsSync(path), false);
 });

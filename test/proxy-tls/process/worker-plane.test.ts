@@ -1,6 +1,8 @@
 // Workers that hang, die and do not come up: ended, replaced with a growing pause, told. Real processes; this one is their primary.
 import assert from "node:assert/strict";
+import { readFileSync, readlinkSync } from "node:fs";
 import { after, type TestContext, test } from "node:test";
+import { readProjectFile } from "../../../scripts/lib/files.ts";
 import type { AdminWorker } from "../../../src/proxy-tls/admin/view.ts";
 import type { MetricsSnapshot } from "../../../src/proxy-tls/observe/snapshot.ts";
 import { parsePolicies } from "../../../src/proxy-tls/policy/parse.ts";
@@ -16,6 +18,15 @@ after(() => echo[Symbol.asyncDispose]());
 
 const own = { id: "spiffe://example.test/proxy", tls: world.identity("/proxy") };
 const caller = world.identity("/caller");
+const SIGNALS = ["SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP", "SIGUSR1", "SIGUSR2"] as const;
+const { config }: { config: { proxyNodeFlags: string[] } } = JSON.parse(readProjectFile("package.json"));
+
+/** Standard input of a process, and the flags of its Node. */
+function inheritedBy(pid: number): { readonly input: string; readonly flags: readonly string[] } {
+  const [, ...words] = readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0");
+  return { input: readlinkSync(`/proc/${pid}/fd/0`), flags: words.filter((word) => word.startsWith("--")) };
+}
+
 const nobody = parsePolicies({ policies: [] });
 
 interface Given {
@@ -25,13 +36,18 @@ interface Given {
 }
 
 async function given(t: TestContext, changes: Partial<WorkerPlaneOptions> = {}): Promise<Given> {
+  const made = unopened(t, changes);
+  await made.plane.listen();
+  return made;
+}
+
+function unopened(t: TestContext, changes: Partial<WorkerPlaneOptions>): Given {
   const log = new TestLog();
   const state = new StateHolder(log.logger);
   state.update({ own, trust: [world.trust()], policies: parsePolicies({ policies: [ALLOW_ALL] }) });
   const config = proxyConfig([inboundTcp(echo.port)], { log: { access: false, level: "error" } });
   const plane = new WorkerPlane({ config, count: 2, state, logger: log.logger, downMs: 300, ...changes });
   t.after(() => plane.drain(0));
-  await plane.listen();
   return { plane, state, log };
 }
 
@@ -122,9 +138,14 @@ test("a worker that does not come up makes not ready, is tried again with growin
   end.socket.destroy();
 });
 
-test("numbers of a worker that was ended in order are kept, and no worker is left", async (t) => {
+test("workers take no orders by signals and no input; the numbers of one that was ended in order are kept, and none is left", async (t) => {
   const { plane } = await given(t);
   const workers = await whole(plane);
+  for (const { pid } of workers) {
+    // Those that reach the whole group are the primary's to understand.
+    for (const signal of SIGNALS) process.kill(pid, signal);
+    assert.deepEqual(inheritedBy(pid), { input: "/dev/null", flags: config.proxyNodeFlags });
+  }
   const ends = await Promise.all(Array.from({ length: 6 }, () => connect(plane)));
   await until(async () => accepted(await plane.metrics()) === 6, "all are counted");
   for (const end of ends) end.socket.end();
@@ -136,4 +157,29 @@ test("numbers of a worker that was ended in order are kept, and no worker is lef
   assert.deepEqual(plane.workers(), []);
   assert.equal(plane.crashes, 0);
   for (const { pid } of workers) assert.throws(() => process.kill(pid, 0), { code: "ESRCH" });
+});
+
+test("a plane that is stopped while its workers come up does not wait for them", async (t) => {
+  const { plane } = unopened(t, {});
+  const refused = assert.rejects(plane.listen(), { code: "MCA_PROXY_WORKER_DOWN" });
+  await until(() => plane.workers().length > 0, "one comes up");
+  await plane.drain(3_600_000);
+  await refused;
+  assert.deepEqual([plane.workers(), plane.crashes], [[], 0]);
+});
+
+test("a worker that is told what it cannot take ends, instead of going on with what was withdrawn", async (t) => {
+  const { plane, state, log } = await given(t, { followMs: 60_000 });
+  const workers = await whole(plane);
+  const message = state.message.bind(state);
+  const broken = t.mock.method(state, "message", (...told: Parameters<typeof message>) => ({
+    ...message(...told),
+    policyRevision: 99,
+    policies: undefined,
+  }));
+  state.update({ policies: nobody });
+  broken.mock.restore();
+  await whole(plane, workers);
+  assert.equal(plane.crashes, 2);
+  assert.match(String(log.of("worker.ended")[0]?.["reason"]), /ended by exit code/);
 });

@@ -142,6 +142,16 @@ test("a worker whose channel is gone is sent nothing more, and is ended as one t
   assert.ok(isDead(workers[0]));
 });
 
+test("what a worker has said before its end, and comes after it, is not taken for its successor's word", async (t) => {
+  const { slot, workers } = given(t, ["dies", "good"]);
+  await slot.first();
+  await until(() => workers.length === 2 && slot.worker?.serving === true, "another one has taken its place");
+  workers[0]?.emit("message", { kind: "failed", code: "MCA_X", sentence: "too late" });
+  workers[0]?.emit("message", { kind: "state-taken", revision: 0 });
+  assert.equal(workers[1]?.process.killed, false);
+  assert.equal(slot.worker?.serving, true);
+});
+
 test("a process that cannot be started is tried again", async (t) => {
   const { slot, log } = given(t, ["dies"]);
   await slot.first();
