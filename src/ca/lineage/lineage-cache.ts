@@ -1,4 +1,5 @@
-// The lineage of recently issued certificates, in memory: the facts that never change. Bounded; the oldest use leaves first.
+// The lineage of recently issued certificates, in memory: the facts that never change. Bounded. It has two generations, of which the older one
+// leaves as a whole: a Map from which the oldest is deleted at each addition walks over what it has deleted, and is copied again and again.
 import type { Lineage } from "./lineage.ts";
 
 /** A lineage, with the key (SHA-256 of the SubjectPublicKeyInfo, hex) of the certificate that it was found by. */
@@ -8,31 +9,27 @@ export interface CachedLineage {
 }
 
 export class LineageCache {
-  readonly #max: number;
-  readonly #bySerial = new Map<string, CachedLineage>();
+  readonly #half: number;
+  #young = new Map<string, CachedLineage>();
+  #old = new Map<string, CachedLineage>();
 
+  /** @param max how many it holds at most; the half of them that was used last is always there */
   constructor(max: number) {
-    this.#max = max;
+    this.#half = Math.max(1, Math.floor(max / 2));
   }
 
   get(serial: string): CachedLineage | undefined {
-    const cached = this.#bySerial.get(serial);
-    if (cached === undefined) return undefined;
-    this.#bySerial.delete(serial);
-    this.#bySerial.set(serial, cached);
+    const young = this.#young.get(serial);
+    if (young !== undefined) return young;
+    const cached = this.#old.get(serial);
+    if (cached !== undefined) this.set(serial, cached);
     return cached;
   }
 
   set(serial: string, cached: CachedLineage): void {
-    this.#bySerial.set(serial, cached);
-    if (this.#bySerial.size <= this.#max) return;
-    for (const oldest of this.#bySerial.keys()) {
-      this.#bySerial.delete(oldest);
-      break;
-    }
-  }
-
-  delete(serial: string): void {
-    this.#bySerial.delete(serial);
+    this.#young.set(serial, cached);
+    if (this.#young.size < this.#half) return;
+    this.#old = this.#young;
+    this.#young = new Map();
   }
 }
