@@ -36,13 +36,9 @@ async function given(t: TestContext, requestMs?: number) {
 }
 
 test("it has no more connections than it bounds; the next one is taken when one has gone", async (t) => {
-  const open = await given(t);
-  const answered: End[] = [];
-  for (let count = 0; count < MAX_CONNECTIONS; count += 1) {
-    const end = open(GET);
-    await until(() => end.text.startsWith("HTTP/1.1 200 "), "an answer");
-    answered.push(end);
-  }
+  const open = await given(t, 200_000);
+  const answered = Array.from({ length: MAX_CONNECTIONS }, () => open(GET));
+  await until(() => answered.every(({ text }) => text.startsWith("HTTP/1.1 200 ")), "every answer");
   const late = open(GET);
   await late.whenEnded();
   assert.equal(late.text, "");

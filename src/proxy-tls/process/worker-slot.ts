@@ -53,7 +53,10 @@ export class WorkerSlot {
   /** Why we ended the present worker. */
   #failure: string | undefined;
   #timer: NodeJS.Timeout | undefined;
+  /** Of its start, or of a change that it has to follow. */
   #limit: NodeJS.Timeout | undefined;
+  /** Of its end: nothing that it says or takes meanwhile puts that off. */
+  #endLimit: NodeJS.Timeout | undefined;
   #ended: Promise<void> = Promise.resolve();
   #waiting: { resolve(addresses: ReadonlyMap<string, BoundAddress>): void; reject(error: Error): void } | undefined;
 
@@ -115,7 +118,8 @@ export class WorkerSlot {
     if (worker === undefined) return;
     if (graceMs + patienceMs === 0) worker.process.kill("SIGKILL");
     else this.send({ kind: "drain", graceMs });
-    this.#watchOver(graceMs + patienceMs, "it did not end in time");
+    clearTimeout(this.#endLimit);
+    this.#endLimit = setTimeout(() => this.#fail("it did not end in time"), graceMs + patienceMs).unref();
     await this.#ended;
   }
 
@@ -198,6 +202,7 @@ export class WorkerSlot {
   #exited(worker: Worker, how: string): void {
     if (worker !== this.#worker) return;
     clearTimeout(this.#limit);
+    clearTimeout(this.#endLimit);
     this.#pulse?.stop();
     const unasked = !this.#stopped;
     const wasServing = this.#serving;
