@@ -93,7 +93,7 @@ handshakes, not by issuance.
 
 ## Reading the record
 
-A question by SPIFFE ID, requester, lineage or authority is answered from an index; a serial from the table of serials. Time
+A question by SPIFFE ID, requester or lineage is answered from the index by SPIFFE ID or requester, by authority from the blocks it signed in; a serial from the table of serials. Time
 windows and "valid at" use what each block of 4,096 entries holds, so that the blocks that cannot matter are not read.
 \`audit list\` answers at most 1,000 rows a page, by cursor.
 
