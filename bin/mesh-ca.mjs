@@ -14,18 +14,21 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
  * They keep a busy server's memory near what it needs, for a little more work of the garbage collector. A proxy carries bytes that V8 counts
  * and the collector cannot free faster by marking the heap: it begins to mark later, and has room for more young ones.
  */
-const { nodeFlags, proxyNodeFlags, proxyEnvironment } = createRequire(import.meta.url)("../package.json").config;
-const isProxy = process.argv[2] === "proxy";
-const flags = isProxy ? proxyNodeFlags : nodeFlags;
+const config = createRequire(import.meta.url)("../package.json").config;
+const command = process.argv[2];
+const flags = command === "proxy" ? config.proxyNodeFlags : config.nodeFlags;
 
 /**
- * The proxy's environment: Node reads every TLS connection into a buffer of 64 KiB that it keeps and hardly fills. glibc takes pages of its own
+ * What glibc's allocator is told. The server's threads share one heap: V8's own threads ask for little, and would each keep what is left of
+ * theirs, some 10 MB together. The proxy: Node reads every TLS connection into a buffer of 64 KiB that it keeps and hardly fills. glibc takes pages of its own
  * for it, which exist when they are written to, in place of old ones from its heap: a quarter of what an idle connection holds. What the
  * operator has set stays; MESH_CA_ADDED names what was added, so that an application does not inherit it.
  */
-function environmentOfProxy() {
-  const added = Object.keys(proxyEnvironment).filter((name) => process.env[name] === undefined);
-  const entries = added.map((name) => [name, proxyEnvironment[name]]);
+function environment() {
+  const ours = command === "proxy" ? config.proxyEnvironment : command === "server" ? config.serverEnvironment : {};
+  const added = Object.keys(ours).filter((name) => process.env[name] === undefined);
+  if (added.length === 0) return process.env;
+  const entries = added.map((name) => [name, ours[name]]);
   return { ...process.env, ...Object.fromEntries(entries), MESH_CA_ADDED: added.join(" ") };
 }
 
@@ -56,7 +59,7 @@ function findProgram() {
 
 const child = spawn(findNode(), [...flags, findProgram(), ...process.argv.slice(2)], {
   stdio: ["inherit", "inherit", "inherit", "ipc"],
-  env: isProxy ? environmentOfProxy() : process.env,
+  env: environment(),
 });
 
 // From a terminal the child gets Ctrl-C itself; a signal sent to us alone is passed on. Either way the child decides when to end.

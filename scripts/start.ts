@@ -7,7 +7,7 @@ import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { CONFIG_FILE_NAME, configFor, dataDirFor } from "../src/cli/server-config.ts";
-import { nodeFlags, projectRoot, stop } from "./lib/command.ts";
+import { addedEnvironment, nodeFlags, projectRoot, stop } from "./lib/command.ts";
 
 const READY_LIMIT_MS = 60_000;
 const PARENT_LOOK_MS = 500;
@@ -56,6 +56,7 @@ function meshCa(args: readonly string[]): Promise<number> {
   return new Promise((resolve) => {
     const child = spawn(process.execPath, [...nodeFlags(), MAIN, ...args], {
       stdio: ["inherit", "inherit", "inherit", "ipc"],
+      env: { ...addedEnvironment("server"), ...process.env },
     });
     // Ctrl-C in a terminal reaches the child by itself; what is sent to us alone is passed on.
     const pass = (signal: NodeJS.Signals): void => {

@@ -12,6 +12,7 @@ export const projectRoot = fileURLToPath(new URL("../../", import.meta.url)).rep
 interface PackageConfig {
   readonly nodeFlags: readonly string[];
   readonly proxyNodeFlags: readonly string[];
+  readonly serverEnvironment: Readonly<Record<string, string>>;
   readonly proxyEnvironment: Readonly<Record<string, string>>;
 }
 
@@ -26,9 +27,10 @@ export function nodeFlags(program: "server" | "proxy" = "server"): readonly stri
   return program === "proxy" ? config.proxyNodeFlags : config.nodeFlags;
 }
 
-/** The environment that bin/mesh-ca.mjs adds for the proxy. */
-export function proxyEnvironment(): Readonly<Record<string, string>> {
-  return packageConfig().proxyEnvironment;
+/** The environment that bin/mesh-ca.mjs adds for the server, or the proxy. */
+export function addedEnvironment(program: "server" | "proxy"): Readonly<Record<string, string>> {
+  const config = packageConfig();
+  return program === "proxy" ? config.proxyEnvironment : config.serverEnvironment;
 }
 
 /** What a program came to: its exit code (128 + the signal where a signal ended it) and what it printed. */

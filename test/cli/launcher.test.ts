@@ -31,16 +31,14 @@ async function untilPrinted(run: ReturnType<typeof startCli>, pattern: RegExp): 
 
 /** A package of its own with the launcher and a program that a test writes. */
 const ADDED = { TEST_A: "0", TEST_B: "1" };
+const CONFIG = { nodeFlags: [], proxyNodeFlags: [], serverEnvironment: { TEST_A: "2" }, proxyEnvironment: ADDED };
 
 function packageWith(program: string): string {
   const root = temporaryDirectory();
   mkdirSync(join(root, "bin"));
   mkdirSync(join(root, "dist/cli"), { recursive: true });
   cpSync(LAUNCHER, join(root, "bin/mesh-ca.mjs"));
-  writeFileSync(
-    join(root, "package.json"),
-    JSON.stringify({ type: "module", config: { nodeFlags: [], proxyNodeFlags: [], proxyEnvironment: ADDED } }),
-  );
+  writeFileSync(join(root, "package.json"), JSON.stringify({ type: "module", config: CONFIG }));
   writeFileSync(join(root, "dist/cli/main.js"), program);
   return join(root, "bin/mesh-ca.mjs");
 }
@@ -61,14 +59,16 @@ test("Exit codes pass, and so do the streams", async () => {
   assert.equal(result.stdout, "through");
 });
 
-test("The proxy alone gets what its allocator is told, beside what the operator has set", async () => {
+test("The server and the proxy get what their allocator is told, beside what the operator has set", async () => {
   const names = ["TEST_A", "TEST_B", "MESH_CA_ADDED"];
   const launcher = packageWith(
     `console.log(JSON.stringify(${JSON.stringify(names)}.map((name) => process.env[name] ?? null)));`,
   );
   const told = async (args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<unknown> =>
     JSON.parse((await cli(args, { program: [process.execPath, launcher], env })).stdout);
-  assert.deepEqual(await told(["server"]), [null, null, null]);
+  assert.deepEqual(await told(["svid", "fetch"]), [null, null, null], "its commands are the user's");
+  assert.deepEqual(await told(["server"]), ["2", null, "TEST_A"]);
+  assert.deepEqual(await told(["server"], { TEST_A: "9" }), ["9", null, null]);
   assert.deepEqual(await told(["proxy", "run"]), ["0", "1", "TEST_A TEST_B"]);
   const operators = await told(["proxy", "run"], { TEST_A: "9" });
   assert.deepEqual(operators, ["9", "1", "TEST_B"]);

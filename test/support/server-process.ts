@@ -5,7 +5,7 @@ import { closeSync, existsSync, openSync, readFileSync, writeFileSync } from "no
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { credentials, Metadata } from "@grpc/grpc-js";
-import { capture, nodeFlags, projectRoot } from "../../scripts/lib/command.ts";
+import { addedEnvironment, capture, nodeFlags, projectRoot } from "../../scripts/lib/command.ts";
 import { TokenServiceClient } from "../../src/proto/gen/meshca/identity/v1/admin.ts";
 import { freePort } from "./ports.ts";
 
@@ -73,6 +73,7 @@ export class ServerProcess {
       [...nodeFlags(), ...extraFlags, this.main, "server", "--config", this.configFile],
       {
         cwd: projectRoot,
+        env: { ...addedEnvironment("server"), ...process.env },
         stdio: ["ignore", log, log],
       },
     );

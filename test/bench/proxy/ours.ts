@@ -3,7 +3,7 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { nodeFlags, proxyEnvironment } from "../../../scripts/lib/command.ts";
+import { addedEnvironment, nodeFlags } from "../../../scripts/lib/command.ts";
 import { freePort } from "../../support/ports.ts";
 import { Program } from "./children.ts";
 import { CLIENT_PATH, replaceFile, TRUST_DOMAIN } from "./pki.ts";
@@ -67,7 +67,7 @@ export async function startOurs({ folder, identityFolder, backend, flags }: Ours
     "measured",
     [process.execPath, ...nodeFlags("proxy"), ...flags, "dist/cli/main.js", "proxy", "run", "--config", configFile],
     join(folder, "proxy.log"),
-    proxyEnvironment(),
+    addedEnvironment("proxy"),
   );
   await ready(program, adminPort);
   // The handshakes of an http listener, on which nothing follows before a request.
