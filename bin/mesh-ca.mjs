@@ -20,9 +20,9 @@ const flags = command === "proxy" ? config.proxyNodeFlags : config.nodeFlags;
 
 /**
  * What glibc's allocator is told. The server's threads share one heap: V8's own threads ask for little, and would each keep what is left of
- * theirs, some 10 MB together. The proxy: Node reads every TLS connection into a buffer of 64 KiB that it keeps and hardly fills. glibc takes pages of its own
- * for it, which exist when they are written to, in place of old ones from its heap: a quarter of what an idle connection holds. What the
- * operator has set stays; MESH_CA_ADDED names what was added, so that an application does not inherit it.
+ * theirs, some 10 MB together. The proxy: Node reads every TLS connection into a buffer of 64 KiB that it keeps and hardly fills. glibc takes
+ * pages of its own for it, which exist when they are written to, in place of old ones from its heap: a quarter of what an idle connection
+ * holds. What the operator has set stays; MESH_CA_ADDED names what was added, so that an application does not inherit it.
  */
 function environment() {
   const ours = command === "proxy" ? config.proxyEnvironment : command === "server" ? config.serverEnvironment : {};

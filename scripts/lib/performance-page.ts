@@ -93,8 +93,9 @@ handshakes, not by issuance.
 
 ## Reading the record
 
-A question by SPIFFE ID, requester or lineage is answered from the index by SPIFFE ID or requester, by authority from the blocks it signed in; a serial from the table of serials. Time
-windows and "valid at" use what each block of 4,096 entries holds, so that the blocks that cannot matter are not read.
+A question by SPIFFE ID or lineage is answered from the index of SPIFFE IDs, one by requester from that of requesters, one by authority
+from the blocks that it signed in; a serial from the table of serials. Time windows and "valid at" use what each block of 4,096 entries
+holds, so that the blocks that cannot matter are not read.
 \`audit list\` answers at most 1,000 rows a page, by cursor.
 
 Measured on two million issuances of 20,000 workloads in two partitions (2 cores, other work beside it; median of 20 pages of 100
