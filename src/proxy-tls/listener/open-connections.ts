@@ -9,8 +9,7 @@ import type { ProxyPeer } from "../identity/peer.ts";
 import type { PeerVerifier } from "../identity/peer-verifier.ts";
 import type { StateSource } from "../state.ts";
 
-/** The work of one slice, before the event loop has its turn. */
-const SLICE_MS = 4;
+const DEFAULT_SLICE_MS = 4;
 const DEFAULT_SWEEP_MS = 1_000;
 
 /** A connection that is judged again while it is open. */
@@ -37,6 +36,8 @@ export interface OpenConnectionsOptions {
   readonly clock: Clock;
   /** How often connections are asked whether their time has come. Default 1,000. */
   readonly sweepMs?: number | undefined;
+  /** How long connections are judged before the event loop has its turn. Default 4. */
+  readonly sliceMs?: number | undefined;
   /** Something that a connection threw. */
   onFault(error: unknown): void;
 }
@@ -46,6 +47,7 @@ export class OpenConnections {
   readonly #open = new Set<OpenConnection>();
   readonly #unsubscribe: () => void;
   readonly #sweep: NodeJS.Timeout;
+  readonly #sliceMs: number;
   /** Present while a round of judging is under way. */
   #round: Iterator<OpenConnection> | undefined;
   /** Verdicts of this round: many connections have the same peer. */
@@ -54,6 +56,7 @@ export class OpenConnections {
 
   constructor(options: OpenConnectionsOptions) {
     this.#options = options;
+    this.#sliceMs = options.sliceMs ?? DEFAULT_SLICE_MS;
     this.#unsubscribe = options.state.onChange(() => this.#restart());
     this.#sweep = setInterval(() => this.#sweepAll(), options.sweepMs ?? DEFAULT_SWEEP_MS);
     this.#sweep.unref();
@@ -97,7 +100,7 @@ export class OpenConnections {
   }
 
   #slice(): void {
-    const end = performance.now() + SLICE_MS;
+    const end = performance.now() + this.#sliceMs;
     while (this.#round !== undefined) {
       const next = this.#round.next();
       if (next.done === true) {

@@ -51,12 +51,17 @@ class Connection implements OpenConnection {
   }
 }
 
-function given(t: TestContext, sweepMs = 60_000) {
+/** Long enough for all of a round on any machine. */
+const WHOLE_ROUND_MS = 60_000;
+/** The slowest connections of these tests take longer. */
+const SLICE_MS = 4;
+
+function given(t: TestContext, { sweepMs = 60_000, sliceMs = WHOLE_ROUND_MS } = {}) {
   const state = new TestState("spiffe://example.test/proxy", world.identity("/proxy"), [world.trust()]);
   const faults: string[] = [];
   const clock = new MovableClock();
   const onFault = (error: unknown): void => void faults.push(error instanceof Error ? error.message : String(error));
-  const open = new OpenConnections({ state, clock, sweepMs, onFault });
+  const open = new OpenConnections({ state, clock, sweepMs, sliceMs, onFault });
   t.after(() => open.close());
   const chain = decodePem(world.identity("/client").certificateChainPem).map(({ der }) => parseCertificate(der));
   const peer = (): ProxyPeer => state.current().peers.verify(chain, clock.now());
@@ -64,7 +69,7 @@ function given(t: TestContext, sweepMs = 60_000) {
 }
 
 test("one that fails at what it is told is a fault of ours, and everybody else is told all the same", async (t) => {
-  const { state, open, faults, peer } = given(t, 10);
+  const { state, open, faults, peer } = given(t, { sweepMs: 10 });
   const [bad, good] = [new Connection(state, { fails: true, peer: peer() }), new Connection(state, { peer: peer() })];
   open.add(bad);
   open.add(good);
@@ -148,7 +153,7 @@ function slowOnes(state: TestState, open: OpenConnections, peer?: ProxyPeer): Co
 const told = (connections: readonly Connection[]): number[] => connections.map((connection) => connection.told.length);
 
 test("a round that takes long lets others have their turn, and a change meanwhile reaches everybody", async (t) => {
-  const { state, open } = given(t);
+  const { state, open } = given(t, { sliceMs: SLICE_MS });
   const slow = slowOnes(state, open);
   state.set({ policies: POLICIES });
   assert.deepEqual(told(slow), [1, 0, 0, 0], "the first slice");
@@ -159,14 +164,14 @@ test("a round that takes long lets others have their turn, and a change meanwhil
 });
 
 test("a verdict counts for the trust that it was found by, and no longer than its round", async (t) => {
-  const { state, open, peer } = given(t);
+  const { state, open, peer } = given(t, { sliceMs: SLICE_MS });
   const slow = slowOnes(state, open, peer());
   state.set({ peers: new PeerVerifier([world.trust()]), policies: POLICIES });
   assert.deepEqual(told(slow), [1, 0, 0, 0], "the first is still trusted");
   state.set({ peers: new PeerVerifier(NOBODY) });
   await until(() => slow.every((connection) => connection.told.at(-1) === "untrusted"), "nobody is trusted any more");
 
-  const other = given(t);
+  const other = given(t, { sliceMs: SLICE_MS });
   const one = other.peer();
   const late = [0, 1].map(() => new Connection(other.state, { peer: one }));
   const counting = new Counting([world.trust()]);
@@ -176,7 +181,7 @@ test("a verdict counts for the trust that it was found by, and no longer than it
 });
 
 test("a registry that is closed in the middle of a round leaves the rest", async (t) => {
-  const { state, open } = given(t);
+  const { state, open } = given(t, { sliceMs: SLICE_MS });
   const slow = slowOnes(state, open);
   state.set({ policies: POLICIES });
   open.close();
@@ -185,7 +190,7 @@ test("a registry that is closed in the middle of a round leaves the rest", async
 });
 
 test("what has left, and a registry that is closed, hear of nothing", async (t) => {
-  const { state, open } = given(t, 5);
+  const { state, open } = given(t, { sweepMs: 5 });
   const [left, kept] = [new Connection(state), new Connection(state)];
   open.add(left);
   open.add(kept);
