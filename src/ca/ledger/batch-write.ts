@@ -13,14 +13,12 @@ import { type SqlStatement, sqlTime } from "../store/index.ts";
 import type { Pipeline, PipelineAnswer } from "../store/pipeline.ts";
 import type { OutcomeReport } from "./intent.ts";
 import type { BatchPlan } from "./plan.ts";
-import { runsOf, SPAN_BITS, spansOf } from "./query-aids.ts";
+import { lastRun, runsOf, spansOf } from "./query-aids.ts";
 
 export const COMMIT: SqlStatement = { name: "ledger_commit", text: "COMMIT" };
 
 /** The end of the last run before or in a new run `x`, if it has one in its block: a run that overlaps another is refused (by a null). */
-const LAST_TOLD = `
-    SELECT coalesce(o.last_index, o.log_index) FROM outcome o
-    WHERE o.log_index <= x.last AND o.log_index >= (x.first >> ${SPAN_BITS}) << ${SPAN_BITS} ORDER BY o.log_index DESC LIMIT 1`;
+const LAST_TOLD = `SELECT run.last FROM (${lastRun("x.first", "x.last")}) run`;
 
 const WRITE: SqlStatement = {
   name: "ledger_write",

@@ -5,6 +5,18 @@ import type { Issuance } from "./plan.ts";
 /** Indexes per row of ledger_span, and the most that a row of outcome stands for: 2^12 (migrations/0001_foundation.sql). */
 export const SPAN_BITS = 12n;
 
+/**
+ * The last run of outcomes that begins at an index or before it, if its block has one: runs lie within a block of ledger_span and do not
+ * overlap (migrations/0005_cheaper_issuance.sql), so that no other can cover what `from` and `upTo` bound.
+ * @param from SQL expression of the first log index that matters; its block is looked at
+ * @param upTo of the last one, in the same block
+ */
+export function lastRun(from: string, upTo: string): string {
+  return `
+  SELECT coalesce(o.last_index, o.log_index) AS last, o.outcome_index, o.result FROM outcome o
+  WHERE o.log_index <= ${upTo} AND o.log_index >= (${from} >> ${SPAN_BITS}) << ${SPAN_BITS} ORDER BY o.log_index DESC LIMIT 1`;
+}
+
 /** What a batch adds to a row of ledger_span; times in Unix milliseconds. */
 export interface Span {
   readonly block: bigint;

@@ -1,13 +1,9 @@
 // From a row of the query table to what auditors see.
+import { lastRun } from "../query-aids.ts";
 import type { IssuanceRow } from "./query.ts";
 
-/**
- * The run of outcomes that covers index `i.log_index`, if that one is covered: outcomes are recorded by runs within a block of 4,096
- * indexes, which do not overlap (migrations/0005_cheaper_issuance.sql), so that the last one that begins before or there is the only candidate.
- */
-export const OUTCOME_RUN = `
-  SELECT coalesce(o.last_index, o.log_index) AS last, o.outcome_index, o.result FROM outcome o
-  WHERE o.log_index <= i.log_index AND o.log_index >= (i.log_index >> 12) << 12 ORDER BY o.log_index DESC LIMIT 1`;
+/** The run of outcomes that covers index `i.log_index`, if that one is covered. */
+export const OUTCOME_RUN = lastRun("i.log_index", "i.log_index");
 
 /** Whether the issuance `i` has an outcome, as an expression. */
 export const HAS_OUTCOME = `coalesce((SELECT run.last >= i.log_index FROM (${OUTCOME_RUN}) run), false)`;

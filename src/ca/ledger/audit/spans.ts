@@ -3,9 +3,8 @@
 // assumed. A few thousand rows stand for a log of tens of millions.
 import { fromHex } from "../../../x509/index.ts";
 import { type Queryable, type SqlStatement, sqlTime } from "../../store/index.ts";
+import { SPAN_BITS } from "../query-aids.ts";
 import type { IssuanceFilter } from "./query.ts";
-
-const BLOCK_BITS = 12n;
 
 /** Log indexes from `from` (inclusive) to `until` (exclusive). */
 export interface IndexRange {
@@ -44,7 +43,7 @@ export async function rangeOf(database: Queryable, filter: IssuanceFilter): Prom
     filter.authority === undefined ? null : fromHex(filter.authority),
   ]);
   const { first = null, last = null } = rows[0] ?? {};
-  return first === null || last === null ? undefined : { from: first << BLOCK_BITS, until: (last + 1n) << BLOCK_BITS };
+  return first === null || last === null ? undefined : { from: first << SPAN_BITS, until: (last + 1n) << SPAN_BITS };
 }
 
 /** The parts of a range where something may fit the filter's authority and its wish for a missing outcome, in order; neighbours joined. */
@@ -54,15 +53,15 @@ export async function rangesOf(
   range: IndexRange,
 ): Promise<readonly IndexRange[]> {
   const rows = await database.query<{ block: bigint }>(BLOCKS, [
-    range.from >> BLOCK_BITS,
-    (range.until - 1n) >> BLOCK_BITS,
+    range.from >> SPAN_BITS,
+    (range.until - 1n) >> SPAN_BITS,
     filter.withoutOutcome === true,
     filter.authority === undefined ? null : fromHex(filter.authority),
   ]);
   const ranges: IndexRange[] = [];
   for (const { block } of rows) {
-    const from = block << BLOCK_BITS;
-    const until = (block + 1n) << BLOCK_BITS;
+    const from = block << SPAN_BITS;
+    const until = (block + 1n) << SPAN_BITS;
     const last = ranges.at(-1);
     if (last?.until === from) ranges[ranges.length - 1] = { from: last.from, until };
     else ranges.push({ from, until });
