@@ -1,6 +1,6 @@
 // `mesh-ca proxy run` in a process of its own, with its log, its admin listener and its end.
 import { type ChildProcess, spawn } from "node:child_process";
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { nodeFlags, projectRoot } from "../../scripts/lib/command.ts";
 import { temporaryDirectory } from "../identity-client/helpers.ts";
@@ -103,11 +103,10 @@ export async function endProxies(): Promise<void> {
   }
 }
 
-/** Whether a process is there. */
+/** Whether a process runs. One that has ended and that nobody has asked for its exit code yet (a zombie) does not. */
 export function isAlive(pid: number): boolean {
   try {
-    process.kill(pid, 0);
-    return true;
+    return !/^State:\tZ/m.test(readFileSync(`/proc/${pid}/status`, "latin1"));
   } catch {
     return false;
   }

@@ -11,23 +11,22 @@ export interface CommandOptions {
   readonly umask: number;
   /** The environment that it gets; undefined: ours. */
   readonly environment: NodeJS.ProcessEnv | undefined;
+  /** Called with its process id in the turn that made the process: whoever is to end it with us knows of it before it has done anything. */
+  readonly onSpawned?: ((pid: number) => void) | undefined;
 }
 
 export class RunningCommand {
   readonly #child: ChildProcess;
-  readonly pid: number;
   /** The exit code; 128+n for a signal. */
   readonly ended: Promise<number>;
 
   private constructor(child: ChildProcess, ended: Promise<number>) {
     this.#child = child;
-    if (child.pid === undefined) throw new TypeError("a process that was started has an id");
-    this.pid = child.pid;
     this.ended = ended;
   }
 
   /** Starts the program with our standard streams. @throws ProxyError MCA_PROXY_COMMAND */
-  static async start({ command, umask, environment }: CommandOptions): Promise<RunningCommand> {
+  static async start({ command, umask, environment, onSpawned }: CommandOptions): Promise<RunningCommand> {
     const [program = "", ...args] = command;
     const ours = process.umask(umask);
     let child: ChildProcess;
@@ -38,6 +37,7 @@ export class RunningCommand {
     } finally {
       process.umask(ours);
     }
+    if (child.pid !== undefined) onSpawned?.(child.pid);
     // Listened to before anything is waited for: a program may end at once.
     const ended = new Promise<number>((resolve) => {
       child.once("exit", (code, signal) => resolve(code ?? 128 + (signal === null ? 0 : constants.signals[signal])));

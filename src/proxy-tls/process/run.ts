@@ -13,7 +13,7 @@ export interface RunOptions extends ProxyOptions {
   readonly environment?: NodeJS.ProcessEnv;
   /** Called once the proxy serves. */
   readonly onServing?: (proxy: RunningProxy) => void;
-  /** Called with the process id of the application once it runs. */
+  /** Called with the process id of the application in the turn that started it. */
   readonly onCommand?: (pid: number) => void;
   /** Ends the process at once. A parameter for tests. */
   readonly exit?: (code: number) => void;
@@ -91,12 +91,11 @@ async function runBeside(
     else running.signal(signal);
   });
   try {
-    running = await RunningCommand.start({ command, umask, environment });
+    running = await RunningCommand.start({ command, umask, environment, onSpawned: onCommand });
   } catch (error) {
     await proxy.close(0);
     throw error;
   }
-  onCommand?.(running.pid);
   if (early !== undefined) running.signal(early);
   return running.ended;
 }
