@@ -3,7 +3,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Command, CommanderError } from "commander";
-import { MeshCaError, packageRoot } from "../runtime/index.ts";
+import { keepTickShape, MeshCaError, packageRoot } from "../runtime/index.ts";
 import { EXIT } from "./exit-status.ts";
 import { followLauncher } from "./launcher.ts";
 import { hint, printable } from "./output.ts";
@@ -91,4 +91,5 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) =>
   process.exit(error.code === "EPIPE" ? EXIT.ok : EXIT.failed),
 );
 followLauncher();
+keepTickShape();
 process.exitCode = await main(process.argv.slice(2));

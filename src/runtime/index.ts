@@ -21,3 +21,4 @@ export { createSystemRandom, type RandomSource, randomUuid, systemRandom } from 
 export { collectStartUpGarbage } from "./start-up-garbage.ts";
 // createTelemetry is taken from telemetry.ts itself: OpenTelemetry costs 25 MB, and only who tells metrics needs it.
 export type { Telemetry } from "./telemetry.ts";
+export { keepTickShape } from "./tick-shape.ts";

@@ -6,6 +6,7 @@ import { MeshCaError } from "../../runtime/errors.ts";
 import { createLogger } from "../../runtime/logging.ts";
 import { systemRandom } from "../../runtime/random.ts";
 import { collectStartUpGarbage } from "../../runtime/start-up-garbage.ts";
+import { keepTickShape } from "../../runtime/tick-shape.ts";
 import { DataProcess } from "./data-process.ts";
 import { type FromWorker, parseToWorker, type ToWorker } from "./messages.ts";
 import { WorkerState } from "./worker-state.ts";
@@ -68,6 +69,7 @@ function take(message: ToWorker): void {
   }
 }
 
+keepTickShape();
 for (const signal of ["SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP", "SIGUSR1", "SIGUSR2"] as const) {
   process.on(signal, () => {});
 }
