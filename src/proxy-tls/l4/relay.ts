@@ -6,7 +6,7 @@
 import type { Socket } from "node:net";
 import { bytesPassed } from "../../runtime/index.ts";
 import { resetConnection } from "../../tls/index.ts";
-import { TurnCork } from "./turn-cork.ts";
+import { claimBuffer } from "../upstream/read-buffer.ts";
 
 /** Who ended a relay first: both directions had ended, one side vanished, or the target hung up before its first byte. */
 export type RelayEnd = "closed" | "downstream-reset" | "upstream-reset" | "upstream-unavailable";
@@ -36,19 +36,18 @@ export class Relay {
     this.#downstream = downstream;
     this.#upstream = upstream;
     this.#options = options;
-    const toUpstream = new TurnCork(upstream);
-    const toDownstream = new TurnCork(downstream);
     downstream.on("data", (chunk: Buffer) => {
       this.receivedBytes += chunk.length;
       bytesPassed(chunk.length);
       this.isActive = true;
-      if (!toUpstream.write(chunk)) downstream.pause();
+      if (!upstream.write(chunk)) downstream.pause();
     });
     upstream.on("data", (chunk: Buffer) => {
       this.sentBytes += chunk.length;
-      bytesPassed(chunk.length);
       this.isActive = true;
-      if (!toDownstream.write(chunk)) upstream.pause();
+      const giveBack = claimBuffer(chunk);
+      if (giveBack === undefined) bytesPassed(chunk.length);
+      if (!downstream.write(chunk, giveBack)) upstream.pause();
     });
     this.#join(downstream, upstream, "downstream-reset");
     this.#join(upstream, downstream, "upstream-reset");

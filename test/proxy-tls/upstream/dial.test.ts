@@ -5,6 +5,7 @@ import { once } from "node:events";
 import { type AddressInfo, createServer, type Socket } from "node:net";
 import { type TestContext, test } from "node:test";
 import { dial } from "../../../src/proxy-tls/upstream/dial.ts";
+import { claimBuffer } from "../../../src/proxy-tls/upstream/read-buffer.ts";
 
 /** A target, and its sockets in the order in which they came. */
 async function target(t: TestContext): Promise<{ port: number; next(): Promise<Socket> }> {
@@ -57,6 +58,42 @@ test("Bulk that is kept is what was sent, and back pressure holds", async (t) =>
   }
   const hash = (bytes: Buffer): string => createHash("sha256").update(bytes).digest("hex");
   assert.equal(hash(Buffer.concat(kept)), hash(sent));
+});
+
+test("A piece of bulk is claimed once, and read over only after it was given back", async (t) => {
+  const { ours, theirs } = await pair(t);
+  theirs.write(Buffer.alloc(8 * 1024 * 1024, "x"));
+  /** The buffers of so many pieces, and what gives them back. */
+  const take = async (count: number) => {
+    const taken = new Map<ArrayBufferLike, () => void>();
+    for (let claimed = 0; claimed < count; ) {
+      const [chunk] = (await once(ours, "data")) as [Buffer];
+      assert.ok(!taken.has(chunk.buffer), "read over while it is held");
+      const giveBack = claimBuffer(chunk);
+      if (giveBack === undefined) continue;
+      assert.equal(claimBuffer(chunk), undefined);
+      taken.set(chunk.buffer, giveBack);
+      claimed += 1;
+    }
+    return taken;
+  };
+  const first = await take(20);
+  for (const giveBack of first.values()) {
+    giveBack();
+    giveBack();
+  }
+  const second = await take(15);
+  assert.ok(
+    [...second.keys()].some((buffer) => first.has(buffer)),
+    "what was given back is used",
+  );
+});
+
+test("Short pieces lie in no buffer that could be given back", async (t) => {
+  const { ours, theirs } = await pair(t);
+  theirs.write("short");
+  const [chunk] = (await once(ours, "data")) as [Buffer];
+  assert.equal(claimBuffer(chunk), undefined);
 });
 
 test("A target's end and its reset are told as by any socket", async (t) => {
