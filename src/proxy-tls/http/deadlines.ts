@@ -38,6 +38,11 @@ export class Deadline {
     this.#due = 0;
   }
 
+  /** Its owner is gone. Only cleared, it would hold on to it until its place in the wheel comes up, a minute or an hour later. */
+  release(): void {
+    this.reuse(nothing);
+  }
+
   /** For another owner. */
   reuse(onExpired: () => void): void {
     this.#due = 0;
@@ -113,7 +118,7 @@ export class DeadlineWheel {
   }
 
   give(deadline: Deadline): void {
-    deadline.reuse(nothing);
+    deadline.release();
     this.#spare.push(deadline);
   }
 

@@ -325,7 +325,7 @@ export class UpstreamPool {
   #forget(kept: Kept): void {
     const { bucket } = kept;
     if (!this.#all.delete(kept)) return;
-    kept.idle.clear();
+    kept.idle.release();
     bucket.size -= 1;
     const index = bucket.free.indexOf(kept);
     if (index >= 0) bucket.free.splice(index, 1);

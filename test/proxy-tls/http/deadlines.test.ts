@@ -167,3 +167,17 @@ test("what a deadline's owner throws is told, and the others fire all the same",
   assert.equal(faults.length, 1);
   assert.deepEqual(fired, ["other"]);
 });
+
+test("a deadline that was released never fires, and serves nobody again by accident", () => {
+  const { wheel, pass } = testWheel();
+  let fired = 0;
+  const deadline = new Deadline(wheel, () => {
+    fired += 1;
+  });
+  deadline.set(100);
+  deadline.release();
+  deadline.set(100);
+  pass(1_000);
+  wheel.close();
+  assert.equal(fired, 0);
+});

@@ -245,8 +245,8 @@ export class H1ClientConnection implements HttpClientConnection, CarryingConnect
     if (this.#closed) return;
     this.#closed = true;
     this.#parser.stop();
-    this.#reading.clear();
-    this.#stall.clear();
+    this.#reading.release();
+    this.#stall.release();
     this.#writer.discard();
     this.#socket.destroy();
     this.#options.onClosed();
