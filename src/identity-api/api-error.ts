@@ -6,6 +6,7 @@ export type ApiErrorCode =
   | "MCA_REQUEST_INVALID"
   | "MCA_MESSAGE_TOO_LARGE"
   | "MCA_METHOD_UNKNOWN"
+  | "MCA_ENCODING_UNSUPPORTED"
   | "MCA_DEADLINE_EXCEEDED"
   | "MCA_REQUEST_TIMEOUT"
   /** Of the standard services: no such service, no such symbol. */

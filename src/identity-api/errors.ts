@@ -78,6 +78,7 @@ export const errorTable: Readonly<Record<KnownErrorCode, ErrorRow>> = {
   MCA_REQUEST_INVALID: invalid,
   MCA_MESSAGE_TOO_LARGE: row(status.RESOURCE_EXHAUSTED, 413, "info"),
   MCA_METHOD_UNKNOWN: row(status.UNIMPLEMENTED, 404, "info"),
+  MCA_ENCODING_UNSUPPORTED: row(status.UNIMPLEMENTED, 415, "info"),
   MCA_REQUEST_TIMEOUT: row(status.DEADLINE_EXCEEDED, 504, "info"),
   MCA_DEADLINE_EXCEEDED: row(status.DEADLINE_EXCEEDED, 504, "warn"),
   MCA_TRUST_DOMAIN_UNKNOWN: notFound,

@@ -78,9 +78,17 @@ describe("The import rule on fixtures", () => {
     ["a computed dynamic import", "src/tls/a.ts", "const n = 'x'; await import(n);", /computed/],
     ["an import of a test from src", "src/tls/a.ts", `import { x } from "../../test/support/x.ts";`, /outside src/],
     ["node:tls outside src/tls", "src/identity-api/a.ts", `import { connect } from "node:tls";`, /only src\/tls\/ may/],
+    ["node:http2, whoever asks", "src/proxy-tls/a.ts", `import { connect } from "node:http2";`, /only tests may/],
     ["node:tls without its prefix", "src/identity-client/a.ts", `import tls from "tls";`, /only src\/tls\/ may/],
     ["pg outside the store", "src/ca/ledger/a.ts", `import pg from "pg";`, /only src\/ca\/store\/ may/],
     ["a transport in ca", "src/ca/a.ts", `import { Server } from "@grpc/grpc-js";`, /must not know/],
+    ["a socket in the HTTP/2 engine", "src/http2/a.ts", `import { connect } from "node:net";`, /must not know/],
+    [
+      "a room above the HTTP/2 engine",
+      "src/http2/a.ts",
+      `import { x } from "../tls/index.ts";`,
+      /http2 must not import/,
+    ],
     ["files read in a pure room", "src/spiffe/a.ts", `import { readFileSync } from "node:fs";`, /is pure/],
     [
       "randomness of node:crypto",

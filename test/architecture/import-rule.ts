@@ -58,7 +58,7 @@ function judge(path: string, room: string, allowed: Room, item: Import): string 
   const name = item.target.startsWith("node:") || !isBuiltin(item.target) ? item.target : `node:${item.target}`;
   const owners = reservedModules.get(name);
   if (owners && !item.typeOnly && !owners.some((place) => path.startsWith(place))) {
-    return `imports ${name}, which only ${owners.join(", ")} may (types are free)`;
+    return `imports ${name}, which only ${owners.join(", ") || "tests"} may (types are free)`;
   }
   if (item.typeOnly) return undefined;
   const reserved = reservedNames.get(name);

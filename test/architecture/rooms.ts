@@ -19,12 +19,14 @@ export const rooms: ReadonlyMap<string, Room> = new Map<string, Room>([
   ["spiffe", { rooms: ["x509", "runtime"], onlyNode: ["node:crypto", "node:util"], never: ["pg", "pino"] }],
   ["proto", { rooms: [] }],
   ["tls", { rooms: ["spiffe", "x509", "runtime"], never: ["pg", "fastify"] }],
+  // A protocol engine: bytes in, events out. Whose connection it is, and how it is encrypted, is its callers' business.
+  ["http2", { rooms: ["runtime"], onlyNode: [], never: ["pg", "pino", ...TRANSPORT] }],
   // `ca` knows no transport. PostgreSQL's TLS options come as a parameter from the composition root.
   ["ca", { rooms: ["spiffe", "x509", "runtime"], never: TRANSPORT }],
-  ["identity-api", { rooms: ["ca", "tls", "proto", "spiffe", "x509", "runtime"], never: ["pg"] }],
+  ["identity-api", { rooms: ["ca", "http2", "tls", "proto", "spiffe", "x509", "runtime"], never: ["pg"] }],
   ["identity-client", { rooms: ["tls", "proto", "spiffe", "x509", "runtime"], never: ["pg", "fastify"] }],
   ["agent", { rooms: ["identity-client", "tls", "proto", "spiffe", "x509", "runtime"], never: ["pg", "fastify"] }],
-  ["proxy-tls", { rooms: ["identity-client", "tls", "proto", "spiffe", "x509", "runtime"], never: ["pg"] }],
+  ["proxy-tls", { rooms: ["http2", "identity-client", "tls", "proto", "spiffe", "x509", "runtime"], never: ["pg"] }],
   [
     "cli",
     {
@@ -38,6 +40,8 @@ export const rooms: ReadonlyMap<string, Room> = new Map<string, Room>([
 export const reservedModules: ReadonlyMap<string, readonly string[]> = new Map([
   // One module builds every TLS option (invariant 6).
   ["node:tls", ["src/tls/"]],
+  // HTTP/2 is src/http2's; Node's is what tests compare it with.
+  ["node:http2", []],
   // PostgreSQL has one door.
   ["pg", ["src/ca/store/"]],
 ]);

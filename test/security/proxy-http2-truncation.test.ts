@@ -1,6 +1,5 @@
-// What was cut off never looks complete. node:http2 ends a stream the same way whether END_STREAM came or not (RST_STREAM, GOAWAY, the end
-// of the connection in the middle of a body), and even completes what `stream.close()` was to abort. The oracle is in the bytes: frames
-// are written and read by hand here.
+// What was cut off never looks complete: by RST_STREAM, GOAWAY, or the end of the connection in the middle of a body. The oracle is in the
+// bytes: frames are written and read by hand here.
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { OPEN_BODY } from "../../src/proxy-tls/http/exchange.ts";

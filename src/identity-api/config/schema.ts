@@ -195,7 +195,7 @@ const limitsSchema = section("Bounds against overload.", {
   maxSessionMemoryMegabytes: integer(
     4,
     { minimum: 1, maximum: 1024, unit: "MB" },
-    "Memory that one HTTP/2 connection may hold.",
+    "Requests that are not whole and answers that are not read, of one connection; one message of the largest size always fits.",
   ),
   streamResetBurst: integer(
     200,

@@ -1,7 +1,6 @@
 // AuditService: the record of issued identities, asked. Answers whenever the database does, also while nothing is issued.
 import { type Database, getIssuance, type IssuanceQuery, type IssuanceRow, listIssuances } from "../../ca/index.ts";
 import {
-  type AuditServiceServer,
   AuditServiceService,
   type GetIssuanceRequest,
   type Issuance,
@@ -11,6 +10,7 @@ import { ApiError } from "../api-error.ts";
 import type { AccessGate } from "./access-gate.ts";
 import type { Calls } from "./calls.ts";
 import { textOf, timeField, timeOf } from "./convert.ts";
+import type { MethodsOf } from "./definition.ts";
 
 /** What the database's bigint holds. */
 const MAX_LOG_INDEX = 2n ** 63n - 1n;
@@ -21,15 +21,15 @@ export interface AuditServiceOptions {
   readonly database: Database;
 }
 
-export function auditService({ calls, gate, database }: AuditServiceOptions): AuditServiceServer {
+export function auditService({ calls, gate, database }: AuditServiceOptions): MethodsOf<typeof AuditServiceService> {
   const path = AuditServiceService;
   return {
-    listIssuances: calls.unary(path.listIssuances.path, async (request, call) => {
+    listIssuances: calls.unary(path.listIssuances, async (request, call) => {
       await gate.admit(call);
       const page = await listIssuances(database, queryOf(request));
       return { issuances: page.rows.map(issuanceMessage), nextCursor: page.nextCursor ?? "" };
     }),
-    getIssuance: calls.unary(path.getIssuance.path, async (request, call) => {
+    getIssuance: calls.unary(path.getIssuance, async (request, call) => {
       await gate.admit(call);
       const record = await getIssuance(database, keyOf(request));
       return {

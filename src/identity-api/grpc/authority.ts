@@ -12,11 +12,7 @@ import {
   type Upstream,
   UpstreamError,
 } from "../../ca/index.ts";
-import {
-  type AuthorityServiceServer,
-  AuthorityServiceService,
-  type ListAuthoritiesResponse,
-} from "../../proto/gen/meshca/identity/v1/authority.ts";
+import { AuthorityServiceService, type ListAuthoritiesResponse } from "../../proto/gen/meshca/identity/v1/authority.ts";
 import { nameToString, sha256Hex } from "../../x509/index.ts";
 import { ApiError } from "../api-error.ts";
 import { sheetOf } from "../ceremony.ts";
@@ -27,6 +23,7 @@ import type { AccessGate, AdmittedCaller } from "./access-gate.ts";
 import { authorityMessage, importMessage, laggingMessage, requestMessage } from "./authority-messages.ts";
 import type { Call, Calls } from "./calls.ts";
 import { timeField } from "./convert.ts";
+import type { MethodsOf } from "./definition.ts";
 import type { TrustWatchers } from "./trust-watchers.ts";
 
 export interface AuthorityServiceOptions {
@@ -44,7 +41,7 @@ const MAX_LISTED_WATCHERS = 100;
 const MAX_REASON = 500;
 const LEAST_DIGITS = 8;
 
-export function authorityService(options: AuthorityServiceOptions): AuthorityServiceServer {
+export function authorityService(options: AuthorityServiceOptions): MethodsOf<typeof AuthorityServiceService> {
   const { calls, gate, acting, authorities } = options;
   const path = AuthorityServiceService;
   /** For whoever may change: the cause, as it is recorded. */
@@ -55,11 +52,11 @@ export function authorityService(options: AuthorityServiceOptions): AuthoritySer
     return causeOf(call, caller);
   };
   return {
-    listAuthorities: calls.unary(path.listAuthorities.path, async (request, call) => {
+    listAuthorities: calls.unary(path.listAuthorities, async (request, call) => {
       await gate.admit(call);
       return await list(options, request.includeRemoved);
     }),
-    createAuthorityRequest: calls.unary(path.createAuthorityRequest.path, async (request, call) => {
+    createAuthorityRequest: calls.unary(path.createAuthorityRequest, async (request, call) => {
       const cause = await admitChange(call);
       const { renew, recover: recovery, changeUpstream } = request;
       const made = await authorities.request(cause, { renew, recovery, changeUpstream });
@@ -69,42 +66,42 @@ export function authorityService(options: AuthorityServiceOptions): AuthoritySer
         sheet: sheetOf(made, authorities.trustDomain, authoritySettings(options.config), request.csrFile),
       };
     }),
-    importAuthority: calls.unary(path.importAuthority.path, async (request, call) => {
+    importAuthority: calls.unary(path.importAuthority, async (request, call) => {
       const cause = await admitChange(call);
       const { dryRun, emergency, recover: recovery } = request;
       const files = request.files.map(({ name, content }) => ({ name, bytes: content }));
       const report = await importFiles(authorities, files, { cause, dryRun, emergency, recovery });
       return importMessage(report, dryRun);
     }),
-    prepareAuthority: calls.unary(path.prepareAuthority.path, async (request, call) => {
+    prepareAuthority: calls.unary(path.prepareAuthority, async (request, call) => {
       const cause = await admitChange(call);
       const { recover: recovery, changeUpstream } = request;
       return await authorities.prepare(cause, { recovery, changeUpstream });
     }),
-    activateAuthority: calls.unary(path.activateAuthority.path, async (request, call) => {
+    activateAuthority: calls.unary(path.activateAuthority, async (request, call) => {
       const cause = await admitChange(call);
       const spkiSha256 = findAuthority(authorities, request.authority);
       await authorities.activate(spkiSha256, { cause, emergency: request.emergency });
       return { spkiSha256 };
     }),
-    rotateAuthority: calls.unary(path.rotateAuthority.path, async (_request, call) => {
+    rotateAuthority: calls.unary(path.rotateAuthority, async (_request, call) => {
       const { spkiSha256, activatesAt } = await authorities.rotate(await admitChange(call));
       return { spkiSha256, activatesAt: timeField(activatesAt) };
     }),
-    taintAuthority: calls.unary(path.taintAuthority.path, async (request, call) => {
+    taintAuthority: calls.unary(path.taintAuthority, async (request, call) => {
       const cause = await admitChange(call);
       const spkiSha256 = findAuthority(authorities, request.authority);
       const { emergency, spreadSeconds } = request;
       await authorities.taint(spkiSha256, { cause, emergency, ...(spreadSeconds === 0 ? {} : { spreadSeconds }) });
       return { spkiSha256 };
     }),
-    revokeAuthority: calls.unary(path.revokeAuthority.path, async (request, call) => {
+    revokeAuthority: calls.unary(path.revokeAuthority, async (request, call) => {
       const cause = await admitChange(call);
       const spkiSha256 = findAuthority(authorities, request.authority);
       const done = await authorities.revoke(spkiSha256, { cause, emergency: request.emergency });
       return { spkiSha256, distrusted: done.distrusted, enterpriseRequest: done.enterpriseRequest ?? "" };
     }),
-    pruneAnchor: calls.unary(path.pruneAnchor.path, async (request, call) => {
+    pruneAnchor: calls.unary(path.pruneAnchor, async (request, call) => {
       const cause = await admitChange(call);
       const anchor = findAnchor(authorities, request.anchor);
       await authorities.pruneRoot(anchor.sha256, cause);

@@ -1,18 +1,19 @@
 // What all handlers share: who calls, the request's id, the error that the caller sees, the log lines of refused calls,
 // and the counts. A handler is a function from request and call to response; it throws what goes wrong.
-import type {
-  handleServerStreamingCall,
-  handleUnaryCall,
-  Metadata,
-  ServerUnaryCall,
-  ServerWritableStream,
-} from "@grpc/grpc-js";
 import type { BoundCounter, BoundHistogram, Clock, Logger, Metrics, RandomSource } from "../../runtime/index.ts";
 import type { Connection } from "../connection.ts";
-import { describeError, toServiceError } from "../errors.ts";
-import { unreadableMessage } from "./coded-status.ts";
-import type { DirectAnswer, DirectMethod } from "./direct-unary.ts";
+import { describeError } from "../errors.ts";
+import { statusFor } from "./coded-status.ts";
+import { type Definition, frameMessage, parseMessage } from "./definition.ts";
 import { RefusalLog } from "./refusal-log.ts";
+import type {
+  CallStatus,
+  IncomingCall,
+  OutgoingFrames,
+  StreamMethod,
+  UnaryAnswer,
+  UnaryMethod,
+} from "./wire/method.ts";
 
 /** One call, as a handler sees it. */
 export interface Call {
@@ -28,7 +29,6 @@ export interface Call {
 }
 
 export interface CallsOptions {
-  connectionOf(metadata: Metadata): Connection;
   readonly clock: Clock;
   readonly random: RandomSource;
   readonly logger: Logger;
@@ -36,17 +36,17 @@ export interface CallsOptions {
 }
 
 export type UnaryHandler<Request, Response> = (request: Request, call: Call) => Promise<Response>;
+/** Where the messages of a stream go. */
+export interface OutgoingStream<Response> extends Omit<OutgoingFrames, "write"> {
+  /** @returns false: wait for "drain" */
+  write(message: Response): boolean;
+}
+
 export type StreamHandler<Request, Response> = (
   request: Request,
   call: Call,
-  stream: ServerWritableStream<Request, Response>,
+  stream: OutgoingStream<Response>,
 ) => Promise<void>;
-
-/** As much of a generated method definition as is used here. */
-interface DirectDefinition<Request> {
-  readonly path: string;
-  readonly requestDeserialize: (bytes: Buffer) => Request;
-}
 
 const REQUEST_ID = /^[A-Za-z0-9._-]{1,64}$/;
 const CALL_BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
@@ -80,77 +80,52 @@ export class Calls {
     return this.#inFlight;
   }
 
+  /** A unary method. @param frame makes the frame of a response, where there is a faster way than its definition's */
   unary<Request, Response>(
-    method: string,
+    definition: Definition<Request, Response>,
     handler: UnaryHandler<Request, Response>,
-  ): handleUnaryCall<Request, Response> {
-    const duration = this.#duration.bind({ method });
-    return (grpcCall, respond) => {
-      const call = this.#describe(method, grpcCall);
-      this.#timed(duration, handler, grpcCall.request, call).then(
-        (response) => respond(null, response),
-        (error: unknown) => respond(this.#refuse(error, call)),
-      );
-    };
-  }
-
-  /** A unary method that is answered without grpc-js (direct-unary.ts). `frame` makes a response's frame. */
-  direct<Request, Response>(
-    { path: method, requestDeserialize: read }: DirectDefinition<Request>,
-    handler: UnaryHandler<Request, Response>,
-    frame: (response: Response) => Buffer,
-  ): DirectMethod {
-    const duration = this.#duration.bind({ method });
+    frame = (response: Response): Buffer => frameMessage(definition, response),
+  ): UnaryMethod {
+    const { path } = definition;
+    const duration = this.#duration.bind({ method: path });
     return {
-      path: method,
-      answer: async (message, from): Promise<DirectAnswer> => {
-        const call: Call = {
-          method,
-          connection: from.connection,
-          requestId: this.#requestId(from.header("x-request-id")),
-          header: (name) => from.header(name),
-          cancelled: () => from.cancelled(),
-        };
+      kind: "unary",
+      path,
+      answer: async (message, from): Promise<UnaryAnswer> => {
+        const call = this.#describe(path, from);
+        const startedAt = performance.now();
+        this.#inFlight++;
         try {
-          const response = await this.#timed(duration, handler, parse(read, message), call);
-          return { kind: "frame", frame: frame(response) };
+          return { kind: "frame", frame: frame(await handler(parseMessage(definition, message), call)) };
         } catch (error) {
-          const { code, details, metadata } = this.#refuse(error, call);
-          return { kind: "status", status: { code, details, metadata } };
+          return { kind: "status", status: this.#refuse(error, call) };
+        } finally {
+          this.#inFlight--;
+          duration.record((performance.now() - startedAt) / 1000);
         }
       },
     };
   }
 
-  async #timed<Request, Response>(
-    duration: BoundHistogram,
-    handler: UnaryHandler<Request, Response>,
-    request: Request,
-    call: Call,
-  ): Promise<Response> {
-    const startedAt = performance.now();
-    this.#inFlight++;
-    try {
-      return await handler(request, call);
-    } finally {
-      this.#inFlight--;
-      duration.record((performance.now() - startedAt) / 1000);
-    }
-  }
-
+  /** A method that is answered with a stream: it ends when the handler does. */
   stream<Request, Response>(
-    method: string,
+    definition: Definition<Request, Response>,
     handler: StreamHandler<Request, Response>,
-  ): handleServerStreamingCall<Request, Response> {
-    return (grpcCall) => {
-      const call = this.#describe(method, grpcCall);
-      grpcCall.on("error", (error: unknown) => {
-        this.#options.logger.debug({ event: "call.stream_error", method, error }, "a stream ended with an error");
-      });
-      handler(grpcCall.request, call, grpcCall).catch((error: unknown) => {
-        // grpc-js turns an "error" event into the status of the stream; destroy() would end it without one.
-        grpcCall.emit("error", this.#refuse(error, call));
-      });
+    frame = (response: Response): Buffer => frameMessage(definition, response),
+  ): StreamMethod {
+    const { path } = definition;
+    return {
+      kind: "stream",
+      path,
+      serve: async (message, from, out): Promise<CallStatus | undefined> => {
+        const call = this.#describe(path, from);
+        try {
+          await handler(parseMessage(definition, message), call, messagesInto(out, frame));
+          return undefined;
+        } catch (error) {
+          return this.#refuse(error, call);
+        }
+      },
     };
   }
 
@@ -160,29 +135,17 @@ export class Calls {
   }
 
   /** Counts and logs a call that never reached its handler. */
-  refusedEarly(refusal: { readonly method: string; readonly code: string; readonly connection: Connection }): void {
-    const { method, code, connection } = refusal;
+  refusedEarly(refusal: { readonly method: string; readonly error: unknown; readonly connection: Connection }): void {
+    const { method, error, connection } = refusal;
+    const { code, level } = describeError(error);
     this.#count(method, code);
     const { peerName: peer, address } = connection;
-    this.#refusals.write("warn", { method, code, peer, address }, "refused before it reached its handler");
+    const facts = { method, code, peer, address, ...(level === "error" ? { error } : {}) };
+    this.#refusals.write(level === "error" ? level : "warn", facts, "refused before it reached its handler");
   }
 
-  #describe<Request, Response>(
-    method: string,
-    grpcCall: ServerUnaryCall<Request, Response> | ServerWritableStream<Request, Response>,
-  ): Call {
-    const { metadata } = grpcCall;
-    const header = (name: string): string | undefined => {
-      const [value] = metadata.get(name);
-      return typeof value === "string" ? value : undefined;
-    };
-    return {
-      method,
-      connection: this.#options.connectionOf(metadata),
-      requestId: this.#requestId(header("x-request-id")),
-      header,
-      cancelled: () => grpcCall.cancelled,
-    };
+  #describe(method: string, from: IncomingCall): Call {
+    return new HandledCall(method, this.#requestId(from.header("x-request-id")), from);
   }
 
   #requestId(given: string | undefined): string {
@@ -190,7 +153,7 @@ export class Calls {
     return Buffer.from(this.#options.random.bytes(12)).toString("base64url");
   }
 
-  #refuse(error: unknown, call: Call): ReturnType<typeof toServiceError> {
+  #refuse(error: unknown, call: Call): CallStatus {
     const { code, level, sentence, details } = describeError(error);
     this.#count(call.method, code);
     const { connection, method, requestId } = call;
@@ -208,9 +171,9 @@ export class Calls {
       },
       sentence,
     );
-    const serviceError = toServiceError(error);
-    serviceError.metadata?.set("mca-request-id", requestId);
-    return serviceError;
+    const status = statusFor(error);
+    status.metadata.set("mca-request-id", requestId);
+    return status;
   }
 
   #count(method: string, code: string): void {
@@ -224,11 +187,36 @@ export class Calls {
   }
 }
 
-/** @throws ApiError MCA_REQUEST_INVALID */
-function parse<Request>(read: (bytes: Buffer) => Request, message: Buffer): Request {
-  try {
-    return read(message);
-  } catch (cause) {
-    throw unreadableMessage(cause instanceof Error ? cause.message : "unknown reason", cause);
+class HandledCall implements Call {
+  readonly method: string;
+  readonly requestId: string;
+  readonly #from: IncomingCall;
+
+  constructor(method: string, requestId: string, from: IncomingCall) {
+    this.method = method;
+    this.requestId = requestId;
+    this.#from = from;
   }
+
+  get connection(): Connection {
+    return this.#from.connection;
+  }
+
+  header(name: string): string | undefined {
+    return this.#from.header(name);
+  }
+
+  cancelled(): boolean {
+    return this.#from.cancelled();
+  }
+}
+
+function messagesInto<Response>(out: OutgoingFrames, frame: (response: Response) => Buffer): OutgoingStream<Response> {
+  return {
+    write: (message) => out.write(frame(message)),
+    get writableNeedDrain() {
+      return out.writableNeedDrain;
+    },
+    once: (event, listener) => out.once(event, listener),
+  };
 }

@@ -1,41 +1,52 @@
-// Every refused call carries a code, also where it is refused before a handler sees it: by grpc-js, or by what stands in its place.
-import { Metadata, type ServerInterceptingCallInterface, status as Status } from "@grpc/grpc-js";
+// Every refused call carries a code, also where it is refused before a handler sees it.
 import { ApiError } from "../api-error.ts";
 import { toServiceError } from "../errors.ts";
+import type { CallStatus } from "./wire/method.ts";
 
-export type PartialStatusObject = Parameters<ServerInterceptingCallInterface["sendStatus"]>[0];
-
-const CODE_TRAILER = "mca-code";
-
-/** The status with a code in its trailers; `added` is set where it had none. */
-export function codedStatus(status: PartialStatusObject): { status: PartialStatusObject; added?: string } {
-  if (status.code === Status.OK || (status.metadata?.get(CODE_TRAILER).length ?? 0) > 0) return { status };
-  const error = describeOwn(status);
-  return { status: statusFor(error), added: error.code };
-}
-
-/** An error of ours as the status of a call that no handler answers. */
-export function statusFor(error: ApiError): PartialStatusObject {
+/** An error as the status of a call. Of one that is none of ours nothing is told but that it was. */
+export function statusFor(error: unknown): CallStatus {
   const { code, details, metadata } = toServiceError(error);
-  return { code, details, metadata: metadata ?? new Metadata() };
+  return { code, details, metadata };
 }
 
-function describeOwn({ code, details }: PartialStatusObject): ApiError {
-  switch (code) {
-    case Status.RESOURCE_EXHAUSTED:
-      return new ApiError("MCA_MESSAGE_TOO_LARGE", `The message is larger than this server takes. ${details ?? ""}`);
-    case Status.NOT_FOUND:
-      return new ApiError("MCA_NOT_FOUND", `${details ?? "There is no such thing"}. Ask reflection what there is.`);
-    case Status.UNIMPLEMENTED:
-      return new ApiError(
-        "MCA_METHOD_UNKNOWN",
-        "This server has no such method. Compare the versions of client and server, or ask its reflection service.",
-      );
-    case Status.DEADLINE_EXCEEDED:
-      return deadlineExceeded();
-    default:
-      return unreadableMessage(details ?? "unknown reason");
-  }
+/** The caller's name of a method is none of ours. */
+export function methodUnknown(): ApiError {
+  return new ApiError(
+    "MCA_METHOD_UNKNOWN",
+    "This server has no such method. Compare the versions of client and server, or ask its reflection service.",
+  );
+}
+
+/** A request that is none of gRPC. */
+export function notGrpc(method: string): ApiError {
+  return method === "POST"
+    ? new ApiError("MCA_REQUEST_INVALID", "This port speaks gRPC: send content-type application/grpc.")
+    : new ApiError("MCA_METHOD_NOT_ALLOWED", "This port speaks gRPC: send POST.");
+}
+
+/** A request that breaks the rules of HTTP/2; its stream was reset. */
+export function malformedRequest(reason: string): ApiError {
+  return new ApiError("MCA_REQUEST_INVALID", `The request is malformed: ${reason}.`);
+}
+
+export function headTooLarge(): ApiError {
+  return new ApiError("MCA_HEADERS_TOO_LARGE", "The request's headers are larger than this server takes. Send fewer.");
+}
+
+/** A value of grpc-timeout that says nothing. */
+export function timeoutUnreadable(): ApiError {
+  return new ApiError(
+    "MCA_REQUEST_INVALID",
+    "grpc-timeout cannot be read. Send up to eight digits and one of H, M, S, m, u and n.",
+  );
+}
+
+/** A connection's requests and answers wait for their peer. */
+export function connectionHoldsTooMuch(): ApiError {
+  return new ApiError(
+    "MCA_OVERLOADED",
+    "This connection has too much under way that is not whole, or was not read. Read the answers, and send fewer at a time.",
+  );
 }
 
 /** A request whose rest has not come in time. */

@@ -1,11 +1,5 @@
 // All gRPC services on one transport, which the TLS port and the admin socket feed with connections.
 import type { AuthorityManager, Database, Ledger, TrustDomainRecord, Upstream } from "../../ca/index.ts";
-import {
-  AuditServiceService,
-  RegistryServiceService,
-  TokenServiceService,
-} from "../../proto/gen/meshca/identity/v1/admin.ts";
-import { AuthorityServiceService } from "../../proto/gen/meshca/identity/v1/authority.ts";
 import type { Clock, Logger, Metrics, RandomSource } from "../../runtime/index.ts";
 import type { Config } from "../config/index.ts";
 import type { Acting } from "../parts.ts";
@@ -15,8 +9,8 @@ import { auditService } from "./audit.ts";
 import { authorityService } from "./authority.ts";
 import { Calls } from "./calls.ts";
 import { Health } from "./health.ts";
-import { directIssuance, identityService, identityServiceDefinition } from "./identity.ts";
-import { addReflection } from "./reflection.ts";
+import { identityService } from "./identity.ts";
+import { reflectionService } from "./reflection.ts";
 import { registryService } from "./registry.ts";
 import { tokenService } from "./token.ts";
 import { GrpcTransport } from "./transport.ts";
@@ -50,14 +44,9 @@ export function startGrpcFront(options: GrpcFrontOptions): GrpcFront {
   const transport: GrpcTransport = new GrpcTransport({
     limits: config.limits,
     onRefused: (refusal) => calls.refusedEarly(refusal),
+    onFault: (error) => logger.error({ event: "connection.fault", error }, "a connection was closed: a fault of ours"),
   });
-  const calls: Calls = new Calls({
-    connectionOf: (metadata) => transport.connectionOf(metadata),
-    clock,
-    random,
-    logger,
-    metrics,
-  });
+  const calls: Calls = new Calls({ clock, random, logger, metrics });
   metrics.gauge("mesh_ca_requests_waiting", { description: "Calls whose request has not wholly come." }, () => [
     { value: transport.waiting },
   ]);
@@ -71,17 +60,15 @@ export function startGrpcFront(options: GrpcFrontOptions): GrpcFront {
   const feed = new TrustFeed(options.authorities, logger);
   const watchers = new TrustWatchers({ feed, maxWatchers: config.limits.maxWatchers, metrics, clock });
   const trustDomain = options.record.trustDomain;
-  const identity = { calls, gate, acting, feed, watchers, trustDomain };
-  transport.add(identityServiceDefinition, identityService(identity));
-  transport.addDirect(directIssuance(identity));
-  transport.add(RegistryServiceService, registryService({ calls, gate, acting }));
-  transport.add(TokenServiceService, tokenService({ calls, gate, acting }));
-  transport.add(AuditServiceService, auditService({ calls, gate, database: options.database }));
-  transport.add(AuthorityServiceService, authorityService({ ...options, calls, gate, watchers }));
+  transport.add(identityService({ calls, gate, acting, feed, watchers, trustDomain }));
+  transport.add(registryService({ calls, gate, acting }));
+  transport.add(tokenService({ calls, gate, acting }));
+  transport.add(auditService({ calls, gate, database: options.database }));
+  transport.add(authorityService({ ...options, calls, gate, watchers }));
   const { maxWatchers } = config.limits;
   const health = new Health({ calls, readiness: options.readiness, maxWatchers, logger });
-  health.addTo(transport.server);
-  addReflection(transport.server);
+  transport.add(health.methods);
+  transport.add(reflectionService());
 
   const close = async (graceMs: number): Promise<void> => {
     watchers.close();

@@ -1,17 +1,15 @@
 // The standard gRPC health service (grpc.health.v1), following readiness. Our own and not that of grpc-health-check, of which only the
 // definition is used: that one remembers every name that anybody ever watched, and bounds no watchers.
-import type { Server, ServerWritableStream } from "@grpc/grpc-js";
 import { service } from "grpc-health-check";
 import type { Logger } from "../../runtime/index.ts";
 import { ApiError } from "../api-error.ts";
 import type { Readiness } from "../readiness.ts";
-import type { Call, Calls } from "./calls.ts";
+import type { Call, Calls, OutgoingStream } from "./calls.ts";
+import type { Definition } from "./definition.ts";
 import { StreamShares, shuttingDown } from "./stream-shares.ts";
+import type { Method } from "./wire/method.ts";
 
 type Status = "SERVING" | "NOT_SERVING" | "SERVICE_UNKNOWN";
-interface HealthRequest {
-  readonly service: string;
-}
 interface HealthResponse {
   readonly status: Status;
 }
@@ -59,24 +57,23 @@ export class Health {
     });
   }
 
-  addTo(server: Server): void {
-    const path = (name: string) => service[name]?.path ?? name;
-    server.addService(service, {
-      check: this.#calls.unary<HealthRequest, HealthResponse>(path("check"), async ({ service: name }) => {
-        if (SERVICES.includes(name)) return { status: this.#status };
+  get methods(): Readonly<Record<string, Method>> {
+    return {
+      check: this.#calls.unary(definitionOf("Check"), async (request) => {
+        if (SERVICES.includes(nameIn(request))) return { status: this.#status };
         throw new ApiError("MCA_NOT_FOUND", "This server has no such service. Ask reflection what there is.");
       }),
-      list: this.#calls.unary(path("list"), async () => ({
+      list: this.#calls.unary(definitionOf("List"), async () => ({
         statuses: Object.fromEntries(SERVICES.map((name) => [name, { status: this.#status }])),
       })),
-      watch: this.#calls.stream<HealthRequest, HealthResponse>(path("watch"), (request, call, stream) =>
-        this.#watch(request.service, call, stream),
+      watch: this.#calls.stream(definitionOf("Watch"), (request, call, stream) =>
+        this.#watch(nameIn(request), call, stream),
       ),
-    });
+    };
   }
 
   /** What nobody has registered stays unknown, as the standard wants it: the stream is held open and told nothing more. */
-  #watch(name: string, call: Call, stream: ServerWritableStream<HealthRequest, HealthResponse>): Promise<void> {
+  #watch(name: string, call: Call, stream: OutgoingStream<HealthResponse>): Promise<void> {
     return new Promise((resolve, reject) => {
       if (this.#closed) throw shuttingDown();
       let last: Status | undefined;
@@ -123,4 +120,15 @@ export class Health {
     this.#status = status;
     for (const watcher of this.#watchers) watcher.tell();
   }
+}
+
+function definitionOf(name: string): Definition<object, object> {
+  const definition = service[name];
+  if (definition === undefined) throw new TypeError(`this version of grpc-health-check has no ${name}`);
+  return definition;
+}
+
+/** HealthCheckRequest.service. */
+function nameIn(request: object): string {
+  return "service" in request && typeof request.service === "string" ? request.service : "";
 }

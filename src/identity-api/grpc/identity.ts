@@ -2,7 +2,6 @@
 import {
   type ExplainIdentityRequest,
   type ExplainIdentityResponse,
-  type IdentityServiceServer,
   IdentityServiceService,
   type IssueX509SvidRequest,
   type IssueX509SvidResponse,
@@ -15,16 +14,10 @@ import type { Evidence } from "../svid-issuance.ts";
 import type { AccessGate } from "./access-gate.ts";
 import type { Call, Calls } from "./calls.ts";
 import { grantMessage, timeField } from "./convert.ts";
-import type { DirectMethod } from "./direct-unary.ts";
+import type { MethodsOf } from "./definition.ts";
 import { issuedFrame } from "./issued-frame.ts";
 import type { TrustFeed } from "./trust-feed.ts";
-import { serializeWatchResponse, type TrustWatchers } from "./trust-watchers.ts";
-
-/** The generated definition, but for WatchTrust, whose messages are encoded once for all watchers. */
-export const identityServiceDefinition = {
-  ...IdentityServiceService,
-  watchTrust: { ...IdentityServiceService.watchTrust, responseSerialize: serializeWatchResponse },
-} as const;
+import { frameOfWatchResponse, type TrustWatchers } from "./trust-watchers.ts";
 
 export interface IdentityServiceOptions {
   readonly calls: Calls;
@@ -35,37 +28,34 @@ export interface IdentityServiceOptions {
   readonly trustDomain: string;
 }
 
-export function identityService(options: IdentityServiceOptions): IdentityServiceServer {
+export function identityService(options: IdentityServiceOptions): MethodsOf<typeof IdentityServiceService> {
   const { calls, gate, acting, feed, watchers } = options;
   const path = IdentityServiceService;
   return {
-    issueX509Svid: calls.unary(path.issueX509Svid.path, async (request, call) => ({
-      ...(await issue(options, request, call)),
-      trust: feed.current.snapshot,
-    })),
-    watchTrust: calls.stream(path.watchTrust.path, async (request, call, stream) => {
-      gate.admitOpen(call);
-      requireOwnTrustDomain(request.trustDomain, options.trustDomain);
-      await watchers.serve(stream, call.connection);
-    }),
-    acknowledgeTrust: calls.unary(path.acknowledgeTrust.path, async ({ revision }, call) => {
+    // What is the same in all answers is encoded once.
+    issueX509Svid: calls.unary(
+      path.issueX509Svid,
+      (request, call) => issue(options, request, call),
+      (response) => issuedFrame(response, feed.current.encoded),
+    ),
+    watchTrust: calls.stream(
+      path.watchTrust,
+      async (request, call, stream) => {
+        gate.admitOpen(call);
+        requireOwnTrustDomain(request.trustDomain, options.trustDomain);
+        await watchers.serve(stream, call.connection);
+      },
+      frameOfWatchResponse,
+    ),
+    acknowledgeTrust: calls.unary(path.acknowledgeTrust, async ({ revision }, call) => {
       gate.admitOpen(call);
       watchers.acknowledge(call.connection, revision);
       return {};
     }),
-    explainIdentity: calls.unary(path.explainIdentity.path, async (request, call) =>
+    explainIdentity: calls.unary(path.explainIdentity, async (request, call) =>
       explain(requireParts(acting), gate, request, call),
     ),
   };
-}
-
-/** IssueX509Svid once more, as it is answered without grpc-js; what is the same in all answers is encoded once. */
-export function directIssuance(options: IdentityServiceOptions): DirectMethod {
-  return options.calls.direct(
-    IdentityServiceService.issueX509Svid,
-    (request, call) => issue(options, request, call),
-    (response) => issuedFrame(response, options.feed.current.encoded),
-  );
 }
 
 /** Everything of the answer but the trust. */
@@ -81,7 +71,7 @@ async function issue(
     ttlSeconds: request.ttlSeconds,
     connection: call.connection,
     requestId: call.requestId,
-    cancelled: call.cancelled,
+    cancelled: () => call.cancelled(),
   });
   return {
     certificateChain: [...issued.chain],

@@ -1,7 +1,7 @@
 // The answer to IssueX509Svid as one gRPC frame. What is the same in all answers, the trust, comes encoded.
 import { BinaryWriter } from "@bufbuild/protobuf/wire";
 import { IssueX509SvidResponse } from "../../proto/gen/meshca/identity/v1/identity.ts";
-import { frameOf } from "./direct-unary.ts";
+import { frameOf } from "./wire/message-reader.ts";
 
 /** Tag of IssueX509SvidResponse.trust: field 7, length-delimited. Fields may come in any order (Protocol Buffers encoding). */
 const TRUST_TAG = (7 << 3) | 2;

@@ -1,6 +1,5 @@
 // RegistryService: identity rules, read and changed. What a rule means is judged in ../registry.
 import {
-  type RegistryServiceServer,
   RegistryServiceService,
   type Rule as RuleMessage,
   type StoredRule as StoredRuleMessage,
@@ -9,6 +8,7 @@ import { type Acting, requireParts } from "../parts.ts";
 import type { StoredRule } from "../registry/index.ts";
 import type { AccessGate } from "./access-gate.ts";
 import type { Calls } from "./calls.ts";
+import type { MethodsOf } from "./definition.ts";
 
 export interface RegistryServiceOptions {
   readonly calls: Calls;
@@ -16,21 +16,25 @@ export interface RegistryServiceOptions {
   readonly acting: Acting;
 }
 
-export function registryService({ calls, gate, acting }: RegistryServiceOptions): RegistryServiceServer {
+export function registryService({
+  calls,
+  gate,
+  acting,
+}: RegistryServiceOptions): MethodsOf<typeof RegistryServiceService> {
   const path = RegistryServiceService;
   return {
-    listRules: calls.unary(path.listRules.path, async (_request, call) => {
+    listRules: calls.unary(path.listRules, async (_request, call) => {
       await gate.admit(call);
       const rules = requireParts(acting).registry.rules();
       return { rules: rules.rules.map(storedRuleMessage), revision: rules.revision };
     }),
-    applyRules: calls.unary(path.applyRules.path, async (request, call) => {
+    applyRules: calls.unary(path.applyRules, async (request, call) => {
       await gate.admit(call);
       const { registry } = requireParts(acting);
       const stored = await registry.apply(request.rules.map(ruleInput), call.connection.peerName);
       return { rules: stored.map(storedRuleMessage) };
     }),
-    deleteRule: calls.unary(path.deleteRule.path, async (request, call) => {
+    deleteRule: calls.unary(path.deleteRule, async (request, call) => {
       await gate.admit(call);
       await requireParts(acting).registry.delete(request.name, call.connection.peerName);
       return {};

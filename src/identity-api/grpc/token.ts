@@ -1,7 +1,6 @@
 // TokenService: join tokens. The secret leaves the server once, in the answer to CreateJoinToken, and is never logged.
 import {
   type JoinTokenInfo as JoinTokenMessage,
-  type TokenServiceServer,
   TokenServiceService,
 } from "../../proto/gen/meshca/identity/v1/admin.ts";
 import type { JoinTokenInfo } from "../attest/index.ts";
@@ -9,6 +8,7 @@ import { type Acting, requireParts } from "../parts.ts";
 import type { AccessGate } from "./access-gate.ts";
 import type { Calls } from "./calls.ts";
 import { grantMessage, timeField } from "./convert.ts";
+import type { MethodsOf } from "./definition.ts";
 
 export interface TokenServiceOptions {
   readonly calls: Calls;
@@ -16,10 +16,10 @@ export interface TokenServiceOptions {
   readonly acting: Acting;
 }
 
-export function tokenService({ calls, gate, acting }: TokenServiceOptions): TokenServiceServer {
+export function tokenService({ calls, gate, acting }: TokenServiceOptions): MethodsOf<typeof TokenServiceService> {
   const path = TokenServiceService;
   return {
-    createJoinToken: calls.unary(path.createJoinToken.path, async (request, call) => {
+    createJoinToken: calls.unary(path.createJoinToken, async (request, call) => {
       const caller = await gate.admit(call);
       const created = await requireParts(acting).tokens.create(
         {
@@ -37,12 +37,12 @@ export function tokenService({ calls, gate, acting }: TokenServiceOptions): Toke
         grant: created.grant === undefined ? undefined : grantMessage(created.grant),
       };
     }),
-    listJoinTokens: calls.unary(path.listJoinTokens.path, async (request, call) => {
+    listJoinTokens: calls.unary(path.listJoinTokens, async (request, call) => {
       await gate.admit(call);
       const page = await requireParts(acting).tokens.list(request);
       return { tokens: page.tokens.map(tokenMessage), nextCursor: page.nextCursor };
     }),
-    voidJoinToken: calls.unary(path.voidJoinToken.path, async (request, call) => {
+    voidJoinToken: calls.unary(path.voidJoinToken, async (request, call) => {
       await gate.admit(call);
       await requireParts(acting).tokens.void(request.tokenId, call.connection.peerName);
       return {};

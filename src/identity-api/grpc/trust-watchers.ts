@@ -2,9 +2,11 @@
 // each message is made and encoded once for all of them, heartbeats are spread over their interval, and a watcher that does
 // not read holds at most what is on its way: it misses deltas, gets one whole snapshot when it reads again, and is let go after
 // a while. Its state: reading -> behind (a write was not taken) -> reading (snapshot) | gone.
-import { WatchTrustResponse } from "../../proto/gen/meshca/identity/v1/identity.ts";
+import { IdentityServiceService, type WatchTrustResponse } from "../../proto/gen/meshca/identity/v1/identity.ts";
 import type { Clock, Metrics } from "../../runtime/index.ts";
 import { ApiError } from "../api-error.ts";
+import type { OutgoingStream } from "./calls.ts";
+import { frameMessage } from "./definition.ts";
 import { type StreamPeer, StreamShares, shuttingDown } from "./stream-shares.ts";
 import type { CurrentTrust, TrustFeed } from "./trust-feed.ts";
 
@@ -32,12 +34,7 @@ export interface LaggingWatcher {
   readonly since: number;
 }
 
-/** As much of a gRPC stream as is used here. */
-export interface WatchStream {
-  write(message: WatchTrustResponse): boolean;
-  readonly writableNeedDrain: boolean;
-  once(event: "drain" | "close", listener: () => void): unknown;
-}
+export type WatchStream = OutgoingStream<WatchTrustResponse>;
 
 interface Watcher {
   readonly stream: WatchStream;
@@ -62,16 +59,16 @@ export interface TrustWatchersOptions {
   readonly monotonicMs?: () => number;
 }
 
-const encodedMessages = new WeakMap<WatchTrustResponse, Buffer>();
+const frames = new WeakMap<WatchTrustResponse, Buffer>();
 
-/** Serializes a message of the stream; what goes to many watchers is encoded once. */
-export function serializeWatchResponse(message: WatchTrustResponse): Buffer {
-  let bytes = encodedMessages.get(message);
-  if (bytes === undefined) {
-    bytes = Buffer.from(WatchTrustResponse.encode(message).finish());
-    encodedMessages.set(message, bytes);
+/** A message of the stream as a gRPC frame; what goes to many watchers is encoded once. */
+export function frameOfWatchResponse(message: WatchTrustResponse): Buffer {
+  let frame = frames.get(message);
+  if (frame === undefined) {
+    frame = frameMessage(IdentityServiceService.watchTrust, message);
+    frames.set(message, frame);
   }
-  return bytes;
+  return frame;
 }
 
 export class TrustWatchers {

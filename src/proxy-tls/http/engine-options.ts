@@ -16,12 +16,21 @@ export interface EngineOptions {
   count(event: ObservedEvent): void;
 }
 
+export interface RefusedHead {
+  readonly refusal: HttpRefusal;
+  readonly protocol: "1.1" | "2";
+  /** Undefined: it could not be read. */
+  readonly raw: RawRequestHead | undefined;
+  /** The client sees the refusal; else its stream was reset. */
+  readonly answered: boolean;
+}
+
 export interface ServerEngineOptions extends EngineOptions {
   readonly handler: RequestHandler;
   /** The present rules: they change with the policies. */
   readonly rules: () => RequestRules;
   /** A head that was refused before there was an exchange. */
-  onRefused(refusal: HttpRefusal, raw: RawRequestHead | undefined): void;
+  onRefused(refused: RefusedHead): void;
   /** Policies have changed: whoever handles the exchanges ends those that are no longer allowed. */
   reconsider(): void;
 }

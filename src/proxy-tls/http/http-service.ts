@@ -127,7 +127,7 @@ export class HttpService {
     const engine: HttpServerConnection =
       protocol === "http/1.1"
         ? serveH1(socket, { ...options, allowHttp10: this.#listener.http.allowHttp10 }, first)
-        : serveH2(socket, { ...options, scheme, streams: config.limits.streams });
+        : serveH2(socket, { ...options, scheme, streams: config.limits.streams }, first);
     return engine;
   }
 

@@ -108,7 +108,7 @@ export class OutboundListener implements ProxyListener {
       prefaceMs: config.timeouts.prefaceMs,
       onProtocol: (protocol, first) => {
         const from = { peer: undefined, remoteAddress: socket.remoteAddress, port: socket.localPort };
-        const engine = http.serve(socket, protocol, from, protocol === "h2" ? undefined : first);
+        const engine = http.serve(socket, protocol, from, first);
         new HttpConnection(this.#runtime, this.name, socket, undefined).serve(engine);
       },
     });

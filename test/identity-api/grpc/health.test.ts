@@ -1,20 +1,16 @@
 // Health: watchers hear of changes, not of each reason more or less, and are bounded in number and in what they leave behind.
 import assert from "node:assert/strict";
+import { type AddressInfo, createServer } from "node:net";
 import { after, test } from "node:test";
-import {
-  Client,
-  type ClientReadableStream,
-  credentials,
-  Server,
-  ServerCredentials,
-  type ServiceError,
-} from "@grpc/grpc-js";
+import { Client, type ClientReadableStream, credentials, type ServiceError } from "@grpc/grpc-js";
 import { Connection } from "../../../src/identity-api/connection.ts";
 import { Calls } from "../../../src/identity-api/grpc/calls.ts";
 import { Health } from "../../../src/identity-api/grpc/health.ts";
+import { GrpcTransport } from "../../../src/identity-api/grpc/transport.ts";
 import { Readiness, type Reason } from "../../../src/identity-api/readiness.ts";
 import { silentLogger, silentMetrics, systemClock, systemRandom } from "../../../src/runtime/index.ts";
-import { until } from "../../e2e/fixture.ts";
+import { until } from "../../support/until.ts";
+import { limits } from "./transport-fixture.ts";
 
 const raw = (value: Buffer) => value;
 /** HealthCheckResponse.status, field 1, is the second byte: 1 SERVING, 2 NOT_SERVING, 3 SERVICE_UNKNOWN. */
@@ -27,36 +23,42 @@ after(() => {
   for (const close of open) close();
 });
 
-/** A bare server with the health service; `connection`: who calls. */
-async function startHealth(maxWatchers = 100, connection = () => stranger) {
+/** A bare server with the health service, whose callers are all strangers. */
+async function startHealth(maxWatchers = 100) {
   const reasons: Reason[] = [];
   const readiness = new Readiness();
   for (const n of [0, 1]) readiness.add(() => reasons[n]);
-  const server = new Server();
-  const calls = new Calls({
-    connectionOf: connection,
-    clock: systemClock,
-    random: systemRandom,
-    logger: silentLogger,
-    metrics: silentMetrics,
-  });
+  const calls = new Calls({ clock: systemClock, random: systemRandom, logger: silentLogger, metrics: silentMetrics });
+  const transport = new GrpcTransport({ limits, onRefused: () => {}, onFault: (error) => assert.fail(String(error)) });
   const health = new Health({ calls, readiness, maxWatchers, logger: silentLogger });
-  health.addTo(server);
-  const port = await new Promise<number>((resolve, reject) =>
-    server.bindAsync("127.0.0.1:0", ServerCredentials.createInsecure(), (error, bound) =>
-      error === null ? resolve(bound) : reject(error),
-    ),
-  );
-  const client = new Client(`127.0.0.1:${port}`, credentials.createInsecure());
+  transport.add(health.methods);
+  const server = createServer((socket) => {
+    socket.on("error", () => {});
+    transport.accept(socket, new Connection({ kind: "anonymous" }, "192.0.2.66", 0));
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  const connect = () => {
+    const client = new Client(`127.0.0.1:${port}`, credentials.createInsecure(), {
+      "grpc.use_local_subchannel_pool": 1,
+    });
+    open.push(() => client.close());
+    return client;
+  };
+  const own = connect();
   open.push(() => {
-    client.close();
-    server.forceShutdown();
+    server.close();
+    transport.drain(0);
     calls.close();
   });
-  return { reasons, readiness, health, watch: (service = "") => new Watching(client, service) };
+  return {
+    reasons,
+    readiness,
+    health,
+    watch: (service = "") => new Watching(own, service),
+    watchElsewhere: () => new Watching(connect(), ""),
+  };
 }
-
-const stranger = new Connection({ kind: "anonymous" }, "192.0.2.66", 0);
 
 /** One Watch: what it was told, and how it ended. */
 class Watching {
@@ -104,8 +106,12 @@ test("one connection holds sixteen Watch streams and no more; a place is free ag
 });
 
 test("strangers on connections of their own hold a quarter of all, and the oldest makes room", async () => {
-  const { watch } = await startHealth(8, () => new Connection({ kind: "anonymous" }, "192.0.2.66", 0));
-  const [first, second, third] = [watch(), watch(), watch()];
+  const { watchElsewhere } = await startHealth(8);
+  const first = watchElsewhere();
+  await until(() => first.seen.length === 1, "the first is served");
+  const second = watchElsewhere();
+  await until(() => second.seen.length === 1, "the second is served");
+  const third = watchElsewhere();
   await until(() => third.seen.length === 1 && first.code !== undefined, "the third is served, the first is not");
   assert.equal(first.code, "MCA_OVERLOADED");
   assert.equal(second.code, undefined);

@@ -4,9 +4,9 @@ import { connect as connectHttp2 } from "node:http2";
 import { type AddressInfo, createServer, type Socket } from "node:net";
 import { credentials } from "@grpc/grpc-js";
 import { Connection } from "../../../src/identity-api/connection.ts";
-import type { Call } from "../../../src/identity-api/grpc/calls.ts";
+import type { Call, OutgoingStream } from "../../../src/identity-api/grpc/calls.ts";
 import { Calls } from "../../../src/identity-api/grpc/calls.ts";
-import { frameOf } from "../../../src/identity-api/grpc/direct-unary.ts";
+import { reflectionService } from "../../../src/identity-api/grpc/reflection.ts";
 import { GrpcTransport, type TransportLimits } from "../../../src/identity-api/grpc/transport.ts";
 import {
   IdentityServiceClient,
@@ -41,6 +41,8 @@ export interface Fixture {
   readonly calls: Calls;
   readonly port: number;
   readonly lines: LogFields[];
+  /** What was broken in a connection. */
+  readonly faults: unknown[];
   client(): IdentityServiceClient;
   http2(): ReturnType<typeof connectHttp2>;
   close(): Promise<void>;
@@ -49,44 +51,34 @@ export interface Fixture {
 export async function startFixture(
   issue: (request: IssueX509SvidRequest, call: Call) => Promise<Partial<IssueX509SvidResponse>>,
   changed: Partial<TransportLimits> = {},
+  watch: (stream: OutgoingStream<WatchTrustResponse>, call: Call) => Promise<void> = async () => {},
 ): Promise<Fixture> {
   const lines: LogFields[] = [];
+  const faults: unknown[] = [];
   const note = (fields: LogFields): void => void lines.push(fields);
   const logger: Logger = { ...silentLogger, info: note, warn: note, error: note, child: () => logger };
   const transport: GrpcTransport = new GrpcTransport({
     limits: { ...limits, ...changed },
     onRefused: (refusal) => calls.refusedEarly(refusal),
+    onFault: (error) => faults.push(error),
   });
   const calls: Calls = new Calls({
-    connectionOf: (metadata) => transport.connectionOf(metadata),
     clock: systemClock,
     random: systemRandom,
     logger,
     metrics: silentMetrics,
   });
   const { issueX509Svid, watchTrust, explainIdentity } = IdentityServiceService;
-  transport.add(IdentityServiceService, {
-    issueX509Svid: calls.unary(issueX509Svid.path, async (request: IssueX509SvidRequest, call) =>
+  transport.add({
+    issue: calls.unary(issueX509Svid, async (request: IssueX509SvidRequest, call) =>
       IssueX509SvidResponse.fromPartial(await issue(request, call)),
     ),
-    watchTrust: calls.stream<unknown, WatchTrustResponse>(watchTrust.path, async () => {}),
-    explainIdentity: calls.unary(explainIdentity.path, async () => {
+    watch: calls.stream(watchTrust, async (_request, call, stream) => await watch(stream, call)),
+    explain: calls.unary(explainIdentity, async () => {
       throw new Error("a secret inside");
     }),
   });
-  // The method is answered without grpc-js, as in the server; what is unusual still goes there.
-  transport.addDirect(
-    calls.direct(
-      issueX509Svid,
-      async (request: IssueX509SvidRequest, call) => IssueX509SvidResponse.fromPartial(await issue(request, call)),
-      (response) => {
-        const bytes = IssueX509SvidResponse.encode(response).finish();
-        const { frame, message } = frameOf(bytes.length);
-        message.set(bytes);
-        return frame;
-      },
-    ),
-  );
+  transport.add(reflectionService());
   let accepted = 0;
   const server = createServer((socket: Socket) => {
     socket.on("error", () => {});
@@ -101,6 +93,7 @@ export async function startFixture(
     calls,
     port,
     lines,
+    faults,
     client() {
       const client = new IdentityServiceClient(`127.0.0.1:${port}`, credentials.createInsecure(), {
         "grpc.use_local_subchannel_pool": 1,

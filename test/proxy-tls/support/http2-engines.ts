@@ -56,24 +56,25 @@ export async function startServerEngine(
       wheel,
       idleMs: 60_000,
       prefaceMs: 60_000,
-      onProtocol: (protocol) => {
+      onProtocol: (protocol, first) => {
         if (protocol !== "h2") {
           socket.destroy();
           return;
         }
-        const connection = serveH2(socket, {
+        const options = {
           handler,
           rules: () => rules,
           scheme: "http",
           streams: 100,
           timeouts: LONG_TIMEOUTS,
           wheel,
-          onRefused: (refusal) => refused.push(refusal),
+          onRefused: ({ refusal }) => refused.push(refusal),
           reconsider: () => {},
           onFault: (error) => faults.push(error),
           count: (event) => counted.push(event),
           ...overrides,
-        });
+        } satisfies H2ServerOptions;
+        const connection = serveH2(socket, options, first);
         connections.add(connection);
         socket.on("close", () => connections.delete(connection));
       },

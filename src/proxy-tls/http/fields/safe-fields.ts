@@ -1,5 +1,5 @@
 // The one validator of what is written: every field, what we add included, goes through checkField before either writer takes it. The
-// writers accept only the branded list. node:http2 validates nothing that we send, and a latin1 writer cuts U+010A down to LF, so
+// writers accept only the branded list. A latin1 writer cuts U+010A down to LF, so
 // nothing beyond the tables is let through: above U+00FF throws like a control character. Each field is looked at once: what the screens
 // have checked and kept is decided on, and is written as it is.
 import type { FieldList } from "../exchange.ts";

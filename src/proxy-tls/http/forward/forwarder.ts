@@ -2,10 +2,9 @@
 // same for all of them (the peer, the narrowed policies, the forwarded-client-cert element) is kept here.
 import type { ProxyPeer } from "../../identity/peer.ts";
 import type { ConnectionDecider, Decision } from "../../policy/decision.ts";
+import type { RefusedHead } from "../engine-options.ts";
 import type { RequestHandler, RequestHead } from "../exchange.ts";
 import { NO_SAFE_FIELDS, type SafeFields, safe, xfccElement } from "../fields/index.ts";
-import type { RawRequestHead } from "../raw-head.ts";
-import type { HttpRefusal } from "../refusal.ts";
 import { Roster } from "../roster.ts";
 import { ForwardedExchange } from "./exchange.ts";
 import type { ForwardRoute } from "./route.ts";
@@ -82,17 +81,17 @@ export class Forwarder {
   }
 
   /** For the server engine: a head that never became an exchange. */
-  readonly refusedHead = (refusal: HttpRefusal, raw: RawRequestHead | undefined): void => {
+  readonly refusedHead = ({ refusal, protocol, raw, answered }: RefusedHead): void => {
     const { route, from } = this;
     route.observer.exchange({
       listener: route.listener,
       startedAt: route.clock.now(),
       durationMs: 0,
-      protocol: raw?.version ?? "1.1",
+      protocol: raw?.version ?? protocol,
       method: raw?.method,
       authority: raw?.authority,
       target: raw?.target,
-      status: refusal.status,
+      status: answered ? refusal.status : undefined,
       requestBytes: 0,
       responseBytes: 0,
       peer: from.peer?.idText,

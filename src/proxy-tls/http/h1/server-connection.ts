@@ -323,7 +323,7 @@ class H1ServerConnection implements HttpServerConnection, ExchangeConnection {
     const exchange = new H1ServerExchange(this, undefined);
     this.#exchange = exchange;
     exchange.refuse(refusal, NO_SAFE_FIELDS);
-    this.#options.onRefused(refusal, raw);
+    this.#options.onRefused({ refusal, protocol: "1.1", raw, answered: true });
   }
 
   // Ends.
@@ -363,8 +363,8 @@ class H1ServerConnection implements HttpServerConnection, ExchangeConnection {
     this.#state = "closed";
     this.#parser.stop();
     this.#ahead.forget();
-    this.#reading.clear();
-    this.#stall.clear();
+    this.#reading.release();
+    this.#stall.release();
     this.writer.discard();
     if (how === "reset") resetConnection(this.#socket);
     else this.#socket.destroy();

@@ -1,16 +1,27 @@
-// The client's side of an HTTP/2 connection to a target, on node:http2, over a socket that was connected and verified before. One broken
-// answer ends the session and every exchange on it, so that it is not to be shared by callers who must not hurt each other.
-import { type ClientHttp2Session, connect } from "node:http2";
+// The client's side of an HTTP/2 connection to a target, over a socket that was connected and verified before. The frames are src/http2's. A
+// malformed answer ends its own stream; what breaks the connection's framing ends every exchange on it, so that it is not to be shared by
+// callers who must not hurt each other.
+//
+//   open -> draining (no new exchanges) -> finishing (the end is written) -> closed
 import type { Socket } from "node:net";
+import {
+  type ConnectionEvents,
+  type ConnectionFault,
+  ENHANCE_YOUR_CALM,
+  Http2Client,
+  NO_ERROR,
+} from "../../../http2/index.ts";
 import type { ClientEngineOptions } from "../engine-options.ts";
 import type { AbortCause, ClientEvents, ClientExchange, HttpClientConnection, RequestHead } from "../exchange.ts";
+import { badResponse } from "../refusal.ts";
 import { Roster } from "../roster.ts";
 import { LINGER_MS } from "../timeouts.ts";
 import { H2ClientExchange } from "./client-exchange.ts";
-import { closeSession } from "./ending.ts";
-import { type Scheme, writeRequestList } from "./heads.ts";
-import { SessionWatch } from "./session-watch.ts";
-import { clientSessionOptions, MAX_UPSTREAM_STREAMS } from "./settings.ts";
+import type { Scheme } from "./heads.ts";
+import { destroyBehindLastWords, Sweep, WriteStall } from "./sweep.ts";
+
+/** Streams that we open at a time on one connection, whatever the target allows. */
+const MAX_STREAMS = 100;
 
 export interface H2ClientOptions extends ClientEngineOptions {
   /** https over TLS. */
@@ -20,36 +31,28 @@ export interface H2ClientOptions extends ClientEngineOptions {
 }
 
 /** An HTTP/2 client on a connected and verified socket. Nothing else may read from or write to the socket afterwards. */
-export class H2ClientConnection implements HttpClientConnection {
+export class H2ClientConnection implements HttpClientConnection, ConnectionEvents {
   readonly protocol = "h2";
   readonly options: H2ClientOptions;
-  readonly watch: SessionWatch;
+  readonly sweep: Sweep;
   readonly #socket: Socket;
-  readonly #session: ClientHttp2Session;
+  readonly #http2: Http2Client;
   readonly #exchanges = new Roster<H2ClientExchange>();
-  #allowed = MAX_UPSTREAM_STREAMS;
-  #state: "open" | "draining" | "closed" = "open";
-  #idleSince = performance.now();
-  /** The last stream that the target says it may have processed. */
-  #lastProcessed: number | undefined;
+  readonly #stall: WriteStall;
+  #state: "open" | "draining" | "finishing" | "closed" = "open";
+  #finishedAt = 0;
 
   constructor(socket: Socket, options: H2ClientOptions) {
     this.options = options;
     this.#socket = socket;
+    this.#stall = new WriteStall(socket);
     const { streamIdleMs, writeStallMs } = options.timeouts;
-    this.watch = new SessionWatch(socket, options, [streamIdleMs, writeStallMs], {
-      onFlood: () => this.#end({ kind: "closed", reason: "flood" }),
-      onSweep: (now) => this.#onSweep(now),
-    });
-    // The authority is a placeholder: every request names its own.
-    const session = connect("https://target", { ...clientSessionOptions(), createConnection: () => socket });
-    this.#session = session;
-    session.on("error", () => {});
-    session.on("ping", () => this.watch.ping());
-    session.on("remoteSettings", ({ maxConcurrentStreams }) => this.#onSettings(maxConcurrentStreams));
-    session.on("goaway", (_code, lastStream) => this.#onGoaway(lastStream));
-    // A push, which was forbidden.
-    session.on("stream", () => this.#end({ kind: "peer-gone" }));
+    this.sweep = new Sweep(options.wheel, [streamIdleMs, writeStallMs], (elapsedMs) =>
+      this.#guard(() => this.#onSweep(elapsedMs)),
+    );
+    this.#http2 = new Http2Client(socket, this, MAX_STREAMS);
+    socket.on("data", (chunk: Buffer) => this.#receive(chunk));
+    socket.on("drain", () => this.#guard(() => this.#http2.drained()));
     socket.on("error", () => {});
     socket.on("end", () => this.#end({ kind: "peer-gone" }));
     socket.on("close", () => this.#end({ kind: "peer-gone" }));
@@ -58,8 +61,8 @@ export class H2ClientConnection implements HttpClientConnection {
   }
 
   get capacity(): number {
-    if (this.#state !== "open" || this.#session.closed || this.#session.destroyed) return 0;
-    return Math.max(0, this.#allowed - this.#exchanges.size);
+    if (this.#state !== "open") return 0;
+    return this.#http2.capacity;
   }
 
   get active(): number {
@@ -68,27 +71,17 @@ export class H2ClientConnection implements HttpClientConnection {
 
   request(head: RequestHead, events: ClientEvents): ClientExchange {
     if (this.capacity === 0) throw new TypeError("a connection without capacity was given a request");
-    const { scheme, requestTrailers } = this.options;
-    const { body } = head;
-    const endStream = body.kind === "none" || (body.kind === "length" && body.bytes === 0);
-    const list = writeRequestList(head, scheme);
-    const stream = this.#session.request(list, {
-      endStream,
-      waitForTrailers: requestTrailers && body.kind === "open",
-    });
-    // node keeps it with the stream.
-    list.length = 0;
-    const exchange = new H2ClientExchange(this, stream, head, events, endStream);
-    if (requestTrailers && body.kind === "open") stream.once("wantTrailers", () => exchange.sendTrailers());
+    const exchange = new H2ClientExchange(this, head, events);
     this.#exchanges.add(exchange);
+    exchange.begin(this.#http2);
     return exchange;
   }
 
   drain(): void {
     if (this.#state !== "open") return;
     this.#state = "draining";
-    this.#idleSince = performance.now();
-    closeSession(this.#session);
+    this.#http2.drain();
+    this.#finishIfDone();
   }
 
   destroy(reason: string): void {
@@ -99,8 +92,8 @@ export class H2ClientConnection implements HttpClientConnection {
 
   left(exchange: H2ClientExchange): void {
     this.#exchanges.delete(exchange);
-    if (this.#exchanges.size === 0) this.#idleSince = performance.now();
     if (this.capacity > 0) this.options.onIdle();
+    else this.#finishIfDone();
   }
 
   /** A fault of ours ends this connection, not the process. */
@@ -109,38 +102,83 @@ export class H2ClientConnection implements HttpClientConnection {
     this.#end({ kind: "closed", reason: "fault" });
   }
 
-  isBeyondGoaway(stream: number): boolean {
-    return this.#lastProcessed !== undefined && stream > this.#lastProcessed;
-  }
+  // ConnectionEvents.
 
-  // What the session tells.
-
-  #onSettings(maxConcurrentStreams = MAX_UPSTREAM_STREAMS): void {
-    this.#allowed = Math.min(maxConcurrentStreams, MAX_UPSTREAM_STREAMS);
-    this.watch.settings();
+  onSettings(): void {
     if (this.capacity > 0) this.options.onIdle();
   }
 
-  /** Told before node acts on it: behind an error it ends every stream at once. */
-  #onGoaway(lastStream: number): void {
-    this.#lastProcessed = Math.min(lastStream, this.#lastProcessed ?? lastStream);
+  onGoaway(code: number): void {
     if (this.#state === "open") this.#state = "draining";
-    this.#idleSince = performance.now();
+    // What it still had to say would have come before.
+    if (code !== NO_ERROR) this.#end({ kind: "peer-gone" });
   }
 
-  #onSweep(now: number): void {
+  onFault({ code }: ConnectionFault): void {
+    const flood = code === ENHANCE_YOUR_CALM;
+    if (flood) this.options.count("h2-flood");
+    this.#cut(
+      flood ? { kind: "closed", reason: "flood" } : { kind: "malformed", refusal: badResponse("http2-protocol") },
+    );
+    this.#finish();
+  }
+
+  #receive(chunk: Buffer): void {
+    try {
+      this.#http2.receive(chunk);
+    } catch (error) {
+      this.fault(error);
+      return;
+    }
+    if (this.#state === "draining") this.#finishIfDone();
+  }
+
+  #onSweep(elapsedMs: number): void {
+    const { now } = this.sweep;
+    if (this.#state === "finishing") {
+      if (now - this.#finishedAt > LINGER_MS) this.#end({ kind: "peer-gone" });
+      return;
+    }
+    this.#http2.tick(elapsedMs);
+    const { writeStallMs } = this.options.timeouts;
     for (const exchange of this.#exchanges.all()) exchange.checkDeadlines(now);
-    const ending = this.#state === "draining" || this.#session.destroyed;
-    if (ending && this.#exchanges.size === 0 && now - this.#idleSince > LINGER_MS) this.#end({ kind: "peer-gone" });
+    if (writeStallMs > 0 && this.#stall.lastsMs(now) > writeStallMs) {
+      this.#end({ kind: "timeout", deadline: "write-stall" });
+    }
+  }
+
+  #finishIfDone(): void {
+    if (this.#state === "draining" && this.#exchanges.size === 0) this.#finish();
+  }
+
+  #finish(): void {
+    if (this.#state === "finishing" || this.#state === "closed") return;
+    this.#state = "finishing";
+    this.#finishedAt = performance.now();
+    this.#http2.stop();
+    this.#socket.end();
+  }
+
+  #cut(cause: AbortCause): void {
+    for (const exchange of this.#exchanges.all()) exchange.cut(cause);
   }
 
   #end(cause: AbortCause): void {
     if (this.#state === "closed") return;
     this.#state = "closed";
-    this.watch.stop();
-    for (const exchange of this.#exchanges.all()) exchange.cut(cause);
-    this.#session.destroy();
-    this.#socket.destroy();
+    this.sweep.stop();
+    this.#cut(cause);
+    this.#http2.stop();
+    destroyBehindLastWords(this.#socket);
     this.options.onClosed();
+  }
+
+  /** What the other side's engine throws ends this connection. */
+  #guard(act: () => void): void {
+    try {
+      act();
+    } catch (error) {
+      this.fault(error);
+    }
   }
 }

@@ -1,13 +1,15 @@
 // One request to a target and its response on a stream of an HTTP/2 client connection.
-import { type ClientHttp2Stream, constants } from "node:http2";
 import {
-  type AbortCause,
-  type ClientEvents,
-  type ClientExchange,
+  CANCEL,
   type FieldList,
-  NO_FIELDS,
-  type RequestHead,
-} from "../exchange.ts";
+  type Http2Client,
+  type Http2Stream,
+  PROTOCOL_ERROR,
+  REFUSED_STREAM,
+  type StreamOwner,
+  type StreamReset,
+} from "../../../http2/index.ts";
+import { type AbortCause, type ClientEvents, type ClientExchange, NO_FIELDS, type RequestHead } from "../exchange.ts";
 import { checkHeadSize } from "../fields/head-size.ts";
 import { NO_SAFE_FIELDS, type SafeFields } from "../fields/safe-fields.ts";
 import { screenInterim, screenResponse } from "../fields/screen-response.ts";
@@ -16,24 +18,19 @@ import { endsAtHead } from "../h1/framing.ts";
 import { badResponse, type HttpRefusal, RefusedError } from "../refusal.ts";
 import type { Listed } from "../roster.ts";
 import type { H2ClientConnection } from "./client-connection.ts";
-import { cancelStream } from "./ending.ts";
-import { fieldObject, readResponseHead, sizeOf } from "./heads.ts";
-import { type BodySink, type BrokenBody, IncomingBody } from "./incoming-body.ts";
-import { linkClientStream, type RequestOwner, unlinkStream } from "./stream-link.ts";
+import { readResponseHead, writeRequestList } from "./heads.ts";
 
-const { NGHTTP2_FLAG_END_STREAM, NGHTTP2_REFUSED_STREAM, NGHTTP2_PROTOCOL_ERROR } = constants;
 const MAX_INTERIM_HEADS = 8;
 const NOT_SET = Number.POSITIVE_INFINITY;
+const UNKNOWN = -1;
 
-export class H2ClientExchange implements ClientExchange, BodySink, RequestOwner, Listed {
+export class H2ClientExchange implements ClientExchange, StreamOwner, Listed {
   place = -1;
   readonly #connection: H2ClientConnection;
-  readonly #stream: ClientHttp2Stream;
-  readonly #method: string;
+  readonly #head: RequestHead;
   readonly #events: ClientEvents;
-  readonly #body: IncomingBody;
-  #requestEnded: boolean;
-  #trailers: SafeFields = NO_SAFE_FIELDS;
+  #stream: Http2Stream | undefined;
+  #requestEnded = false;
   /** Bytes that the announced content-length still asks for; undefined: none was announced. */
   #left: number | undefined;
   #received = false;
@@ -41,27 +38,26 @@ export class H2ClientExchange implements ClientExchange, BodySink, RequestOwner,
   #interims = 0;
   /** Of the response's head, as they came. */
   #fields: FieldList = NO_FIELDS;
-  #responseTrailers: FieldList = NO_FIELDS;
+  /** Bytes of the response's body that were announced, and that came. */
+  #expected = UNKNOWN;
+  #bytes = 0;
   #over = false;
   #idleSince = NOT_SET;
   #stalledSince = NOT_SET;
 
-  /** @param requestEnded END_STREAM goes with the head */
-  constructor(
-    connection: H2ClientConnection,
-    stream: ClientHttp2Stream,
-    { method, body }: RequestHead,
-    events: ClientEvents,
-    requestEnded: boolean,
-  ) {
+  constructor(connection: H2ClientConnection, head: RequestHead, events: ClientEvents) {
     this.#connection = connection;
-    this.#stream = stream;
-    this.#method = method;
+    this.#head = head;
     this.#events = events;
-    this.#requestEnded = requestEnded;
+  }
+
+  /** Sends the head. */
+  begin(http2: Http2Client): void {
+    const { body } = this.#head;
+    this.#requestEnded = body.kind === "none" || (body.kind === "length" && body.bytes === 0);
     this.#left = body.kind === "length" ? body.bytes : undefined;
-    this.#body = new IncomingBody(stream, this, connection.watch.budget);
-    linkClientStream(stream, this);
+    const list = writeRequestList(this.#head, this.#connection.options.scheme);
+    this.#stream = http2.request(list, this.#requestEnded, this);
   }
 
   // ClientExchange.
@@ -72,13 +68,9 @@ export class H2ClientExchange implements ClientExchange, BodySink, RequestOwner,
       if (chunk.length > this.#left) throw new TypeError("a body longer than its content-length");
       this.#left -= chunk.length;
     }
-    this.#connection.watch.budget.sent(chunk.length);
-    if (this.#stream.write(chunk)) return true;
-    // What was under way when the taker said stop may still come: one listener, and the time counts from the first.
-    if (this.#stalledSince === NOT_SET) {
-      this.#stalledSince = this.#connection.watch.now;
-      this.#stream.once("drain", () => this.#guard(() => this.#onDrain()));
-    }
+    if (this.#stream?.write(chunk) !== false) return true;
+    // What was under way when the taker said stop may still come: the time counts from the first.
+    if (this.#stalledSince === NOT_SET) this.#stalledSince = this.#connection.sweep.now;
     return false;
   }
 
@@ -89,38 +81,29 @@ export class H2ClientExchange implements ClientExchange, BodySink, RequestOwner,
       return;
     }
     this.#requestEnded = true;
-    this.#trailers = trailers;
-    if (this.#stream.writableLength > 0) this.#stalledSince = this.#connection.watch.now;
-    this.#stream.end();
+    this.#stalledSince = this.#connection.sweep.now;
+    const takesTrailers = this.#connection.options.requestTrailers && this.#head.body.kind === "open";
+    this.#stream?.end(takesTrailers ? trailers : NO_SAFE_FIELDS);
   }
 
   abort(): void {
     if (this.#over) return;
+    this.#stream?.reset(CANCEL);
     this.#leave();
-    cancelStream(this.#stream);
   }
 
   pauseBody(): void {
     this.#idleSince = NOT_SET;
-    this.#body.pause();
+    this.#stream?.pause();
   }
 
   resumeBody(): void {
     if (this.#over || !this.#answered) return;
-    this.#idleSince = this.#connection.watch.now;
-    this.#body.resume();
+    this.#idleSince = this.#connection.sweep.now;
+    this.#stream?.resume();
   }
 
   // What the connection calls.
-
-  /** node asks for trailers, where they were announced to it. */
-  sendTrailers(): void {
-    try {
-      this.#stream.sendTrailers(fieldObject(this.#trailers));
-    } catch {
-      this.#fail({ kind: "peer-gone" });
-    }
-  }
 
   checkDeadlines(now: number): void {
     const { streamIdleMs, writeStallMs } = this.#connection.options.timeouts;
@@ -134,30 +117,20 @@ export class H2ClientExchange implements ClientExchange, BodySink, RequestOwner,
   /** The connection ends. */
   cut(cause: AbortCause): void {
     // Whole, and not yet taken.
-    if (cause.kind === "peer-gone" && this.#body.ended) return;
+    if (cause.kind === "peer-gone" && this.#stream?.received === true) return;
     this.#fail(cause);
   }
 
-  // RequestOwner: what the stream tells.
+  // StreamOwner.
 
-  streamTrailers(raw: FieldList): void {
-    this.#responseTrailers = raw;
-  }
-
-  fault(error: unknown): void {
-    this.#connection.fault(error);
-  }
-
-  streamInterim(raw: FieldList): void {
-    if (this.#over) return;
+  onInterim(raw: FieldList): void {
     this.#received = true;
-    this.#connection.watch.budget.head(sizeOf(raw));
     this.#interims += 1;
     if (this.#interims > MAX_INTERIM_HEADS) {
       this.#malformed(badResponse("too-many-interim"));
       return;
     }
-    const head = this.#reading(() => readResponseHead(raw, false, this.#method));
+    const head = this.#reading(() => readResponseHead(raw, false, this.#head.method));
     const fields =
       head === undefined ? undefined : this.#reading(() => screenInterim(head, this.#connection.options.rules));
     if (fields === undefined) return;
@@ -165,23 +138,72 @@ export class H2ClientExchange implements ClientExchange, BodySink, RequestOwner,
     else if (head?.status === 103) this.#events.interim(103, fields);
   }
 
-  streamResponse(flags: number, raw: FieldList): void {
-    if (this.#over) return;
+  onHead(raw: FieldList, endStream: boolean): void {
     this.#received = true;
-    this.#connection.watch.budget.head(sizeOf(raw));
-    const endStream = (flags & NGHTTP2_FLAG_END_STREAM) !== 0;
+    const { method } = this.#head;
     const head = this.#reading(() => {
-      const received = readResponseHead(raw, endStream, this.#method);
+      const received = readResponseHead(raw, endStream, method);
       this.#fields = received.fields;
       return screenResponse(received, this.#connection.options.rules);
     });
     if (head === undefined) return;
-    this.#answered = true;
-    this.#idleSince = this.#connection.watch.now;
-    this.#events.head(head);
-    if (this.#over) return;
     const { body, status } = head;
-    this.#body.begin(endsAtHead(this.#method, status) ? 0 : body.kind === "length" ? body.bytes : undefined);
+    if (endsAtHead(method, status)) this.#expected = 0;
+    else if (body.kind === "length") this.#expected = body.bytes;
+    this.#answered = true;
+    this.#idleSince = this.#connection.sweep.now;
+    this.#events.head(head);
+  }
+
+  onData(piece: Uint8Array): void {
+    this.#bytes += piece.length;
+    if (this.#expected !== UNKNOWN && this.#bytes > this.#expected) {
+      this.#malformed(badResponse("body-longer-than-length"));
+      return;
+    }
+    if (this.#idleSince !== NOT_SET) this.#idleSince = this.#connection.sweep.now;
+    this.#events.data(piece);
+  }
+
+  onEnd(raw: FieldList): void {
+    if (this.#expected !== UNKNOWN && this.#bytes !== this.#expected) {
+      this.#malformed(badResponse("body-shorter-than-length"));
+      return;
+    }
+    const trailers = raw.length === 0 ? NO_SAFE_FIELDS : this.#reading(() => this.#readTrailers(raw));
+    if (trailers === undefined) return;
+    // Where the rest of the request is not wanted.
+    this.#stream?.reset(CANCEL);
+    this.#leave();
+    this.#events.end(trailers);
+  }
+
+  onWritable(): void {
+    this.#stalledSince = NOT_SET;
+    this.#events.writable();
+  }
+
+  onSent(): void {
+    this.#stalledSince = NOT_SET;
+  }
+
+  onReset(why: StreamReset): void {
+    // A whole response that is not yet taken stays one, whatever became of the stream.
+    if (this.#stream?.received === true) return;
+    if (why.kind === "malformed") {
+      // It has answered, if badly: nobody may ask again.
+      this.#received = true;
+      this.#malformed(badResponse("http2-protocol"));
+    } else {
+      const unprocessed = why.kind === "unprocessed" || (why.kind === "peer" && why.code === REFUSED_STREAM);
+      this.#fail({ kind: "peer-gone" }, unprocessed);
+    }
+  }
+
+  #readTrailers(raw: FieldList): SafeFields {
+    // They count into the head's limits.
+    checkHeadSize(0, this.#fields, raw, badResponse);
+    return screenTrailers(raw, this.#connection.options.rules);
   }
 
   /** What the screens refuse ends the exchange. */
@@ -195,89 +217,20 @@ export class H2ClientExchange implements ClientExchange, BodySink, RequestOwner,
     }
   }
 
-  // BodySink.
-
-  data(chunk: Uint8Array): void {
-    if (this.#idleSince !== NOT_SET) this.#idleSince = this.#connection.watch.now;
-    try {
-      this.#events.data(chunk);
-    } catch (error) {
-      this.fault(error);
-    }
-  }
-
-  complete(): void {
-    try {
-      this.#onResponseEnd();
-    } catch (error) {
-      this.fault(error);
-    }
-  }
-
-  broken(why: BrokenBody): void {
-    this.#guard(() => this.#onBroken(why));
-  }
-
-  #onResponseEnd(): void {
-    const raw = this.#responseTrailers;
-    const trailers = this.#reading(() => {
-      // They count into the head's limits.
-      checkHeadSize(0, this.#fields, raw, badResponse);
-      return screenTrailers(raw, this.#connection.options.rules);
-    });
-    if (trailers === undefined) return;
-    const requestEnded = this.#requestEnded;
-    this.#leave();
-    // The rest of the request is not wanted.
-    if (!requestEnded) cancelStream(this.#stream);
-    this.#events.end(trailers);
-  }
-
-  #onBroken(why: BrokenBody): void {
-    if (why === "truncated") this.#fail(this.#causeOfClose());
-    else this.#malformed(badResponse(why));
-  }
-
-  streamClosed(): void {
-    // A whole response that is not yet taken stays one, whatever became of the stream.
-    if (!this.#body.ended) this.#fail(this.#causeOfClose());
-  }
-
-  #onDrain(): void {
-    this.#stalledSince = NOT_SET;
-    if (!this.#over && !this.#requestEnded) this.#events.writable();
-  }
-
-  /** What the other side's engine throws ends this connection. */
-  #guard(tell: () => void): void {
-    try {
-      tell();
-    } catch (error) {
-      this.fault(error);
-    }
-  }
-
   // Ends.
 
-  #causeOfClose(): AbortCause {
-    if (this.#stream.rstCode === NGHTTP2_PROTOCOL_ERROR || isProtocolError(this.#stream.errored)) {
-      return { kind: "malformed", refusal: badResponse("http2-protocol") };
-    }
-    return { kind: "peer-gone" };
-  }
-
   #malformed(refusal: HttpRefusal): void {
-    this.#fail({ kind: "malformed", refusal });
+    if (this.#over) return;
+    this.#stream?.reset(PROTOCOL_ERROR);
+    this.#leave();
+    this.#events.failed({ cause: { kind: "malformed", refusal }, received: this.#received, unprocessed: false });
   }
 
-  #fail(cause: AbortCause): void {
+  #fail(cause: AbortCause, refused = false): void {
     if (this.#over) return;
-    const { id, rstCode } = this.#stream;
-    const unprocessed =
-      !this.#received &&
-      (id === undefined || rstCode === NGHTTP2_REFUSED_STREAM || this.#connection.isBeyondGoaway(id));
+    const unprocessed = refused && !this.#received;
+    this.#stream?.reset(CANCEL);
     this.#leave();
-    cancelStream(this.#stream);
     this.#events.failed({ cause, received: this.#received, unprocessed });
   }
 
@@ -285,13 +238,6 @@ export class H2ClientExchange implements ClientExchange, BodySink, RequestOwner,
     this.#over = true;
     this.#idleSince = NOT_SET;
     this.#stalledSince = NOT_SET;
-    this.#body.stop();
-    unlinkStream(this.#stream);
     this.#connection.left(this);
   }
-}
-
-/** What node:http2 gives streams of a session that broke the protocol. */
-function isProtocolError(error: unknown): boolean {
-  return error instanceof Error && "code" in error && error.code === "ERR_HTTP2_ERROR";
 }

@@ -1,6 +1,5 @@
-// Heads of HTTP/2 (RFC 9113 section 8.3) between node:http2's flat lists and ours. Only the raw list is read: the object that node makes
-// of it joins and drops fields. What is written is made from the parsed head and from checked fields, framing from `body`.
-import type { OutgoingHttpHeaders } from "node:http2";
+// Heads of HTTP/2 (RFC 9113 section 8.3) between the flat lists of src/http2 and ours. What is written is made from the parsed head and from
+// checked fields, framing from `body`.
 import {
   type BodyFraming,
   type FieldList,
@@ -21,7 +20,7 @@ export type Scheme = "http" | "https";
 const COLON = 0x3a;
 
 /**
- * Reads a request's head. nghttp2 has seen to it that pseudo-fields come first, once, and that connection-specific fields do not come.
+ * Reads a request's head. src/http2 has seen to it that pseudo-fields come first, once, and that connection-specific fields do not come.
  * @param endStream nothing follows the head
  * @throws RefusedError 400, 405
  */
@@ -91,13 +90,6 @@ export function readRequestTrailers(head: RawRequestHead, trailers: FieldList, r
   return screenTrailers(trailers, rules);
 }
 
-/** The size of a list as RFC 9113 section 6.5.2 counts it. */
-export function sizeOf(raw: FieldList): number {
-  let size = raw.length * 16;
-  for (let index = 0; index < raw.length; index += 1) size += raw[index]?.length ?? 0;
-  return size;
-}
-
 function framingOf(fields: FieldList, endStream: boolean): BodyFraming {
   return declaredLength(fields, badRequest) ?? (endStream ? NO_BODY : OPEN_BODY);
 }
@@ -110,14 +102,14 @@ function responseFraming(fields: FieldList, endStream: boolean, method: string, 
   return declared ?? (endStream ? NO_BODY : OPEN_BODY);
 }
 
-/** What content-length says, if it is there. It is compared with what comes, by nghttp2 and by IncomingBody. */
+/** What content-length says, if it is there. It is compared with what comes, by the exchanges. */
 function declaredLength(fields: FieldList, refuse: (reason: string) => HttpRefusal): BodyFraming | undefined {
   const { failure, framing } = declaredFraming(fields, 1);
   if (failure !== undefined) throw new RefusedError(refuse(failure));
   return framing;
 }
 
-/** A request's head as node:http2 takes it. */
+/** A request's head as it is sent. */
 export function writeRequestList(head: RequestHead, scheme: Scheme): string[] {
   const { fields } = head;
   const list = [":method", head.method, ":scheme", scheme, ":authority", head.authority, ":path", head.target];
@@ -127,24 +119,11 @@ export function writeRequestList(head: RequestHead, scheme: Scheme): string[] {
   return list;
 }
 
-/** A final response's head as node:http2 takes it. */
+/** A final response's head as it is sent. */
 export function writeResponseList(head: ResponseHead): string[] {
   const { fields } = head;
   const list = [":status", `${head.status}`];
   for (let index = 0; index < fields.length; index += 1) list.push(fields[index] ?? "");
   if (head.body.kind === "length") list.push("content-length", `${head.body.bytes}`);
   return list;
-}
-
-/** Fields where node:http2 takes no list: interim heads and trailers. */
-export function fieldObject(fields: SafeFields): OutgoingHttpHeaders {
-  const object: Record<string, string[]> = Object.create(null);
-  for (let index = 0; index < fields.length; index += 2) {
-    const name = fields[index] ?? "";
-    const value = fields[index + 1] ?? "";
-    const values = object[name];
-    if (values === undefined) object[name] = [value];
-    else values.push(value);
-  }
-  return object;
 }

@@ -1,9 +1,8 @@
 // HTTP/2 in plaintext with prior knowledge (RFC 9113 section 3.3): only where all 24 bytes of the preface come first. A connection whose
 // bytes differ in one place speaks HTTP/1.1, whose parser then judges every one of them.
 import type { Socket } from "node:net";
+import { PREFACE } from "../../../http2/index.ts";
 import { Deadline, type DeadlineWheel } from "../deadlines.ts";
-
-const PREFACE = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "latin1");
 
 export type PlaintextProtocol = "h2" | "http/1.1";
 
@@ -13,7 +12,7 @@ export interface PrefaceOptions {
   readonly idleMs: number;
   /** How long a preface may take that has begun. 0: for ever. */
   readonly prefaceMs: number;
-  /** @param first what was read, for HTTP/1.1; for HTTP/2 it is back in the socket */
+  /** @param first what was read: it is the engine's */
   onProtocol(protocol: PlaintextProtocol, first: Uint8Array): void;
 }
 
@@ -24,7 +23,7 @@ export interface PrefaceOptions {
 export function detectPreface(socket: Socket, options: PrefaceOptions): void {
   let seen: Buffer = Buffer.alloc(0);
   const settle = (protocol: PlaintextProtocol | undefined): void => {
-    deadline.clear();
+    deadline.release();
     socket.off("readable", read);
     socket.off("end", left);
     socket.off("close", left);
@@ -32,7 +31,6 @@ export function detectPreface(socket: Socket, options: PrefaceOptions): void {
       socket.destroy();
       return;
     }
-    if (protocol === "h2") socket.unshift(seen);
     options.onProtocol(protocol, seen);
   };
   const read = (): void => {

@@ -1,24 +1,30 @@
-// The server's side of an HTTP/2 connection, on node:http2: settings, new streams, what is refused before there is an exchange, deadlines,
-// floods, the way it ends. Each session has its own 'stream' listener, so that whatever was found about the peer is in the handler's
-// closure and cannot be another connection's.
+// The server's side of an HTTP/2 connection: new streams, what is refused before there is an exchange, deadlines, the way it ends. The frames are
+// src/http2's. Whatever was found about the peer is in the handler's closure and cannot be another connection's.
 //
-//   open -> closing (GOAWAY: no new streams) -> closed
-import { constants, performServerHandshake, type ServerHttp2Session, type ServerHttp2Stream } from "node:http2";
+//   open -> closing (no new streams) -> finishing (all is written; what still comes is dropped) -> closed
 import type { Socket } from "node:net";
+import {
+  type ConnectionFault,
+  ENHANCE_YOUR_CALM,
+  type FieldList,
+  Http2Server,
+  type Http2Stream,
+  NO_ERROR,
+  type ServerEvents,
+  UnfinishedTime,
+} from "../../../http2/index.ts";
 import type { ServerEngineOptions } from "../engine-options.ts";
-import type { AbortCause, FieldList, HttpServerConnection, RequestHead } from "../exchange.ts";
+import type { AbortCause, HttpServerConnection, RequestHead } from "../exchange.ts";
+import { headTooLarge } from "../fields/head-size.ts";
 import { screenRequest } from "../fields/index.ts";
 import type { RawRequestHead } from "../raw-head.ts";
-import { RefusedError } from "../refusal.ts";
+import { badRequest, type HttpRefusal, RefusedError } from "../refusal.ts";
 import { Roster } from "../roster.ts";
 import { LINGER_MS } from "../timeouts.ts";
-import { closeSession } from "./ending.ts";
-import { readRequestHead, type Scheme, sizeOf } from "./heads.ts";
-import { refuseStream } from "./refuse-stream.ts";
+import { readRequestHead, type Scheme } from "./heads.ts";
+import { RefusedStream } from "./refused-stream.ts";
 import { H2ServerExchange } from "./server-exchange.ts";
-import { SessionWatch } from "./session-watch.ts";
-import { serverSessionOptions } from "./settings.ts";
-import { ignore } from "./stream-link.ts";
+import { destroyBehindLastWords, Sweep, WriteStall } from "./sweep.ts";
 
 export interface H2ServerOptions extends ServerEngineOptions {
   /** What `:scheme` must say. */
@@ -28,55 +34,47 @@ export interface H2ServerOptions extends ServerEngineOptions {
 }
 
 /**
- * Serves HTTP/2 on a socket whose error handler is set: over TLS with ALPN h2, or in plaintext when the preface was seen and put back
- * (detectPreface). Nothing else may read from or write to the socket afterwards.
+ * Serves HTTP/2 on a socket whose error handler is set: over TLS with ALPN h2, or in plaintext when the preface was seen. Nothing else may
+ * read from or write to the socket afterwards.
+ * @param first bytes that were read from it before
  */
-export function serveH2(socket: Socket, options: H2ServerOptions): HttpServerConnection {
-  return new H2ServerConnection(socket, options);
+export function serveH2(socket: Socket, options: H2ServerOptions, first?: Uint8Array): HttpServerConnection {
+  return new H2ServerConnection(socket, options, first);
 }
 
-export class H2ServerConnection implements HttpServerConnection {
+export class H2ServerConnection implements HttpServerConnection, ServerEvents {
   readonly options: H2ServerOptions;
-  readonly watch: SessionWatch;
+  readonly sweep: Sweep;
   readonly #socket: Socket;
-  readonly #session: ServerHttp2Session;
+  readonly #http2: Http2Server;
+  readonly #unfinished: UnfinishedTime;
   readonly #exchanges = new Roster<H2ServerExchange>();
-  #state: "open" | "closing" | "closed" = "open";
-  /** When it began to close, or became idle. */
+  readonly #stall: WriteStall;
+  #state: "open" | "closing" | "finishing" | "closed" = "open";
+  /** When it began to close or to finish, or became idle. */
   #since = performance.now();
   #spoke = false;
-  #lastStream = 0;
-  /** A stream whose head has begun and not ended, and since when. */
-  #begun = 0;
-  #begunAt = 0;
+  #clientLeaves = false;
 
-  constructor(socket: Socket, options: H2ServerOptions) {
+  constructor(socket: Socket, options: H2ServerOptions, first: Uint8Array | undefined) {
     this.options = options;
     this.#socket = socket;
+    this.#stall = new WriteStall(socket);
     const { headMs, bodyIdleMs, writeStallMs, keepAliveMs } = options.timeouts;
-    this.watch = new SessionWatch(socket, options, [headMs, bodyIdleMs, writeStallMs, keepAliveMs], {
-      onFlood: () => this.#end({ kind: "closed", reason: "flood" }),
-      onSweep: (now) => this.#onSweep(now),
-    });
-    const session = performServerHandshake(socket, serverSessionOptions(options.streams));
-    this.#session = session;
-    session.on("error", () => {});
-    session.on("stream", (stream, _headers, flags, raw) => {
-      stream.on("error", ignore);
-      try {
-        this.#onStream(stream, flags, raw);
-      } catch (error) {
-        this.fault(error);
-      }
-    });
-    session.on("ping", () => this.watch.ping());
-    session.on("remoteSettings", () => this.#onSettings());
-    session.on("goaway", () => this.#onGoaway());
+    this.sweep = new Sweep(options.wheel, [headMs, bodyIdleMs, writeStallMs, keepAliveMs], (elapsedMs) =>
+      this.#guard(() => this.#onSweep(elapsedMs)),
+    );
+    this.#http2 = new Http2Server(socket, this, options.streams);
+    this.#unfinished = new UnfinishedTime(this.#http2);
+    socket.on("data", (chunk: Buffer) => this.#receive(chunk));
+    socket.on("drain", () => this.#guard(() => this.#http2.drained()));
     socket.on("error", () => {});
     socket.on("end", () => this.#end({ kind: "peer-gone" }));
     socket.on("close", () => this.#end({ kind: "peer-gone" }));
     // Gone before we listened: no event will tell.
     if (socket.destroyed || socket.readableEnded) process.nextTick(() => this.#end({ kind: "peer-gone" }));
+    if (first !== undefined && first.length > 0)
+      this.#receive(Buffer.from(first.buffer, first.byteOffset, first.length));
   }
 
   get active(): number {
@@ -86,7 +84,7 @@ export class H2ServerConnection implements HttpServerConnection {
   drain(): void {
     if (this.#state !== "open") return;
     this.#beginClosing();
-    closeSession(this.#session);
+    this.#http2.drain();
   }
 
   reconsider(): void {
@@ -101,7 +99,9 @@ export class H2ServerConnection implements HttpServerConnection {
 
   left(exchange: H2ServerExchange): void {
     this.#exchanges.delete(exchange);
-    if (this.#exchanges.size === 0) this.#since = performance.now();
+    if (this.#exchanges.size > 0) return;
+    this.#since = performance.now();
+    this.#finishIfDone();
   }
 
   /** A fault of ours ends this connection, not the process. */
@@ -110,69 +110,95 @@ export class H2ServerConnection implements HttpServerConnection {
     this.#end({ kind: "closed", reason: "fault" });
   }
 
-  // What the session tells.
+  // ServerEvents.
 
-  #onStream(stream: ServerHttp2Stream, flags: number, raw: FieldList): void {
+  onRequest(stream: Http2Stream, fields: FieldList, endStream: boolean): void {
     this.#spoke = true;
-    this.#lastStream = stream.id ?? 0;
-    this.watch.budget.head(sizeOf(raw));
-    const endStream = (flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0;
-    let rawHead: RawRequestHead | undefined;
+    let raw: RawRequestHead | undefined;
     let head: RequestHead;
     try {
-      rawHead = readRequestHead(raw, endStream, this.options.scheme);
-      head = screenRequest(rawHead, this.options.rules());
+      raw = readRequestHead(fields, endStream, this.options.scheme);
+      head = screenRequest(raw, this.options.rules());
     } catch (error) {
       if (!(error instanceof RefusedError)) throw error;
-      if (!endStream) this.watch.budget.unwanted();
-      refuseStream(stream, error.refusal, endStream);
-      this.options.onRefused(error.refusal, rawHead);
+      this.#refuse(stream, error.refusal, raw);
       return;
     }
-    const exchange = new H2ServerExchange(this, stream, head, rawHead, endStream);
+    const exchange = new H2ServerExchange(this, stream, head, raw);
     this.#exchanges.add(exchange);
     exchange.begin(this.options.handler(exchange));
   }
 
-  #onSettings(): void {
+  onTooLarge(stream: Http2Stream): void {
     this.#spoke = true;
-    this.watch.settings();
+    this.#refuse(stream, headTooLarge("head-too-large"), undefined);
+  }
+
+  onMalformed(): void {
+    this.#spoke = true;
+    const refusal = badRequest("http2-protocol");
+    this.options.onRefused({ refusal, protocol: "2", raw: undefined, answered: false });
+  }
+
+  onSettings(): void {
+    this.#spoke = true;
   }
 
   /** The client says that it will open no more streams. */
-  #onGoaway(): void {
+  onGoaway(code: number): void {
+    this.#clientLeaves = true;
     if (this.#state === "open") this.#beginClosing();
+    if (code === NO_ERROR) this.#finishIfDone();
+    else this.#end({ kind: "peer-gone" });
+  }
+
+  onFault({ code }: ConnectionFault): void {
+    if (code === ENHANCE_YOUR_CALM) this.options.count("h2-flood");
+    this.#cut(code === ENHANCE_YOUR_CALM ? { kind: "closed", reason: "flood" } : { kind: "peer-gone" });
+    this.#finish();
+  }
+
+  #receive(chunk: Buffer): void {
+    try {
+      this.#http2.receive(chunk);
+    } catch (error) {
+      this.fault(error);
+      return;
+    }
+    this.#finishIfDone();
+  }
+
+  #refuse(stream: Http2Stream, refusal: HttpRefusal, raw: RawRequestHead | undefined): void {
+    new RefusedStream(stream).answer(refusal, raw?.method);
+    this.options.onRefused({ refusal, protocol: "2", raw, answered: true });
   }
 
   // Deadlines.
 
-  #onSweep(now: number): void {
-    // node ended it, for a broken protocol; the socket may hang on what the client does not take.
-    if (this.#session.destroyed && this.#state === "open") this.#beginClosing();
+  #onSweep(elapsedMs: number): void {
+    const { now } = this.sweep;
+    this.#http2.tick(elapsedMs);
+    const { headMs, writeStallMs } = this.options.timeouts;
+    if (this.#state === "finishing") {
+      if (now - this.#since > LINGER_MS) this.#end({ kind: "timeout", deadline: "keep-alive" });
+      return;
+    }
     for (const exchange of this.#exchanges.all()) exchange.checkDeadlines(now);
-    if (this.#exchanges.size === 0) this.#checkIdle(now);
+    if (writeStallMs > 0 && this.#stall.lastsMs(now) > writeStallMs) {
+      this.#end({ kind: "timeout", deadline: "write-stall" });
+    } else if (headMs > 0 && this.#unfinished.lastsMs(now) > headMs) {
+      this.#end({ kind: "timeout", deadline: this.#spoke ? "head" : "preface" });
+    } else if (this.#exchanges.size === 0) this.#checkIdle(now);
   }
 
   #checkIdle(now: number): void {
     const { headMs, keepAliveMs } = this.options.timeouts;
     const idleMs = now - this.#since;
     if (this.#state === "closing") {
+      this.#finishIfDone();
       if (idleMs > LINGER_MS) this.#end({ kind: "timeout", deadline: "keep-alive" });
     } else if (!this.#spoke && headMs > 0 && idleMs > headMs) this.#end({ kind: "timeout", deadline: "preface" });
-    else if (headMs > 0 && this.#isInHead(now) && now - this.#begunAt > headMs) {
-      this.#end({ kind: "timeout", deadline: "head" });
-    } else if (keepAliveMs > 0 && idleMs > keepAliveMs) this.drain();
-  }
-
-  /** Whether the head of a stream has begun that was never told whole. */
-  #isInHead(now: number): boolean {
-    const begun = this.#session.state.lastProcStreamID ?? 0;
-    if (begun <= this.#lastStream) return false;
-    if (begun !== this.#begun) {
-      this.#begun = begun;
-      this.#begunAt = now;
-    }
-    return true;
+    else if (keepAliveMs > 0 && idleMs > keepAliveMs) this.drain();
   }
 
   // Ends.
@@ -182,13 +208,40 @@ export class H2ServerConnection implements HttpServerConnection {
     this.#since = performance.now();
   }
 
+  #finishIfDone(): void {
+    if (this.#state !== "closing" || this.#exchanges.size > 0 || this.#http2.active > 0) return;
+    if (this.#http2.saidFarewell || this.#clientLeaves) this.#finish();
+  }
+
+  /** Writes the end. The client may take its time to read what is before it. */
+  #finish(): void {
+    if (this.#state === "finishing" || this.#state === "closed") return;
+    this.#state = "finishing";
+    this.#since = performance.now();
+    this.#http2.stop();
+    this.#socket.end();
+  }
+
+  #cut(cause: AbortCause): void {
+    for (const exchange of this.#exchanges.all()) exchange.cut(cause);
+  }
+
   #end(cause: AbortCause): void {
     if (this.#state === "closed") return;
     this.#state = "closed";
-    this.watch.stop();
-    // First the streams: what a session closes by itself ends without an error, and would look complete.
-    for (const exchange of this.#exchanges.all()) exchange.cut(cause);
-    this.#session.destroy();
-    this.#socket.destroy();
+    this.sweep.stop();
+    // First the streams: what ended with its connection alone could look complete.
+    this.#cut(cause);
+    this.#http2.stop();
+    destroyBehindLastWords(this.#socket);
+  }
+
+  /** What the handler's side throws ends this connection. */
+  #guard(act: () => void): void {
+    try {
+      act();
+    } catch (error) {
+      this.fault(error);
+    }
   }
 }

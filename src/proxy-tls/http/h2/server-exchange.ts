@@ -1,47 +1,40 @@
 // One request and its response on a stream of an HTTP/2 server connection.
-import type { ServerHttp2Stream } from "node:http2";
 import {
-  type AbortCause,
   type FieldList,
-  NO_FIELDS,
-  type RequestHead,
-  type ResponseHead,
-  type ServerEvents,
-  type ServerExchange,
-} from "../exchange.ts";
+  type Http2Stream,
+  INTERNAL_ERROR,
+  NO_ERROR,
+  PROTOCOL_ERROR,
+  type StreamOwner,
+  type StreamReset,
+} from "../../../http2/index.ts";
+import type { AbortCause, RequestHead, ResponseHead, ServerEvents, ServerExchange } from "../exchange.ts";
 import { NO_SAFE_FIELDS, type SafeFields } from "../fields/safe-fields.ts";
 import { endsAtHead } from "../h1/framing.ts";
 import type { RawRequestHead } from "../raw-head.ts";
 import { BODY_IDLE, badRequest, type HttpRefusal, RefusedError } from "../refusal.ts";
 import type { Listed } from "../roster.ts";
-import { abortStream, closeEndedStream } from "./ending.ts";
-import { fieldObject, readRequestTrailers, writeResponseList } from "./heads.ts";
-import { type BodySink, type BrokenBody, IncomingBody } from "./incoming-body.ts";
-import { refuseStream, WITH_BODY, WITH_TRAILERS, WITHOUT_BODY } from "./refuse-stream.ts";
+import { readRequestTrailers, writeResponseList } from "./heads.ts";
+import { writeRefusal } from "./refused-stream.ts";
 import type { H2ServerConnection } from "./server-connection.ts";
-import { linkServerStream, type StreamOwner, unlinkStream } from "./stream-link.ts";
 
 const NOT_SET = Number.POSITIVE_INFINITY;
 
-export class H2ServerExchange implements ServerExchange, BodySink, StreamOwner, Listed {
+export class H2ServerExchange implements ServerExchange, StreamOwner, Listed {
   place = -1;
   readonly request: RequestHead;
   readonly #connection: H2ServerConnection;
-  readonly #stream: ServerHttp2Stream;
-  /** Undefined: nothing followed the head. */
-  readonly #body: IncomingBody | undefined;
+  readonly #stream: Http2Stream;
   #events: ServerEvents | undefined;
   #requestEnded: boolean;
   /** As it came: trailers count into its limits. */
   readonly #head: RawRequestHead;
-  #requestTrailers: FieldList = NO_FIELDS;
+  /** Of the request's body. */
+  #received = 0;
   #continued = false;
-  /** The first byte of the request's body has come: nobody waits for 100 any more. */
-  #bodyBegun = false;
   #responded = false;
   #responseEnded = false;
-  #waitsForTrailers = false;
-  #trailers: SafeFields = NO_SAFE_FIELDS;
+  #takesTrailers = false;
   /** Bytes that the announced content-length still asks for; undefined: none was announced. */
   #left: number | undefined;
   /** Nothing is told or done any more. */
@@ -50,57 +43,43 @@ export class H2ServerExchange implements ServerExchange, BodySink, StreamOwner, 
   #idleSince = NOT_SET;
   #stalledSince = NOT_SET;
 
-  constructor(
-    connection: H2ServerConnection,
-    stream: ServerHttp2Stream,
-    request: RequestHead,
-    head: RawRequestHead,
-    endStream: boolean,
-  ) {
+  constructor(connection: H2ServerConnection, stream: Http2Stream, request: RequestHead, head: RawRequestHead) {
+    this.#requestEnded = stream.received;
     this.#connection = connection;
     this.#stream = stream;
     this.request = request;
-    this.#requestEnded = endStream;
     this.#head = head;
-    linkServerStream(stream, this, !endStream);
-    if (!endStream) this.#body = new IncomingBody(stream, this, connection.watch.budget);
+    stream.owner = this;
   }
 
   /** Starts telling, when the handler has taken the request. */
   begin(events: ServerEvents): void {
+    if (this.#over) return;
     this.#events = events;
-    const { body } = this.request;
-    if (this.#body === undefined) {
-      // So that node tells the end: as resume() does, without its tick.
-      this.#stream.read(0);
-      if (!this.#over) events.end(NO_SAFE_FIELDS);
-      return;
-    }
-    if (!this.#over && !this.#body.paused) this.#idleSince = this.#connection.watch.now;
-    this.#body.takeEarlier();
-    this.#body.begin(body.kind === "length" ? body.bytes : undefined);
+    if (!this.#requestEnded && !this.#stream.paused) this.#idleSince = this.#connection.sweep.now;
   }
 
   // ServerExchange.
 
   pauseBody(): void {
     this.#idleSince = NOT_SET;
-    this.#body?.pause();
+    this.#stream.pause();
   }
 
   resumeBody(): void {
-    if (this.#over || this.#body === undefined || this.#requestEnded) return;
-    this.#idleSince = this.#connection.watch.now;
-    this.#body.resume();
+    if (this.#over || this.#requestEnded || this.#responseEnded) return;
+    this.#idleSince = this.#connection.sweep.now;
+    this.#stream.resume();
   }
 
   interim(status: 100 | 103, fields: SafeFields): void {
     if (this.#over || this.#responded) return;
     if (status === 100) {
-      if (!this.request.expectsContinue || this.#continued || this.#bodyBegun) return;
+      // The first byte of the request's body has come: nobody waits any more.
+      if (!this.request.expectsContinue || this.#continued || this.#received > 0) return;
       this.#continued = true;
     }
-    this.#attempt(() => this.#stream.additionalHeaders({ ...fieldObject(fields), ":status": status }));
+    this.#stream.sendHead([":status", `${status}`, ...fields], false);
   }
 
   respond(head: ResponseHead): void {
@@ -111,14 +90,9 @@ export class H2ServerExchange implements ServerExchange, BodySink, StreamOwner, 
     const withBody =
       !endsAtHead(method, status) && body.kind !== "none" && !(body.kind === "length" && body.bytes === 0);
     this.#left = body.kind === "length" && withBody ? body.bytes : withBody ? undefined : 0;
-    this.#waitsForTrailers = withBody && acceptsTrailers && body.kind === "open";
-    const stream = this.#stream;
-    if (this.#waitsForTrailers) stream.once("wantTrailers", () => this.#sendTrailers());
-    const list = writeResponseList(head);
-    const options = !withBody ? WITHOUT_BODY : this.#waitsForTrailers ? WITH_TRAILERS : WITH_BODY;
-    this.#attempt(() => stream.respond(list, options));
-    // node keeps the list with the stream.
-    list.length = 0;
+    this.#takesTrailers = withBody && acceptsTrailers && body.kind === "open";
+    // END_STREAM is set by `end`, while the frame is still here.
+    this.#stream.sendHead(writeResponseList(head), false);
   }
 
   write(chunk: Uint8Array): boolean {
@@ -130,14 +104,10 @@ export class H2ServerExchange implements ServerExchange, BodySink, StreamOwner, 
       }
       this.#left -= chunk.length;
     }
-    this.#connection.watch.budget.sent(chunk.length);
-    if (this.#idleSince !== NOT_SET) this.#idleSince = this.#connection.watch.now;
+    if (this.#idleSince !== NOT_SET) this.#idleSince = this.#connection.sweep.now;
     if (this.#stream.write(chunk)) return true;
-    // What was under way when the taker said stop may still come: one listener, and the time counts from the first.
-    if (this.#stalledSince === NOT_SET) {
-      this.#stalledSince = this.#connection.watch.now;
-      this.#stream.once("drain", () => this.#guard(() => this.#onDrain()));
-    }
+    // What was under way when the taker said stop may still come: the time counts from the first.
+    if (this.#stalledSince === NOT_SET) this.#stalledSince = this.#connection.sweep.now;
     return false;
   }
 
@@ -148,17 +118,14 @@ export class H2ServerExchange implements ServerExchange, BodySink, StreamOwner, 
       this.abort();
       return;
     }
-    this.#responseEnded = true;
-    this.#trailers = trailers;
-    if (this.#stream.writableLength > 0) this.#stalledSince = this.#connection.watch.now;
-    this.#stream.end();
-    if (!this.#requestEnded) this.#dropRequest();
+    this.#finish();
+    this.#stream.end(this.#takesTrailers ? trailers : NO_SAFE_FIELDS);
   }
 
   abort(): void {
     if (this.#over) return;
+    this.#stream.reset(INTERNAL_ERROR);
     this.#leave();
-    abortStream(this.#stream);
   }
 
   refuse(refusal: HttpRefusal, fields: SafeFields): void {
@@ -169,12 +136,9 @@ export class H2ServerExchange implements ServerExchange, BodySink, StreamOwner, 
     }
     // The request is over; the stream lives until the answer is out.
     this.#responded = true;
-    this.#responseEnded = true;
     this.#events = undefined;
-    this.#body?.stop();
-    this.#idleSince = NOT_SET;
-    this.#stalledSince = this.#connection.watch.now;
-    refuseStream(this.#stream, refusal, this.#requestEnded, this.request.method, fields);
+    this.#finish();
+    writeRefusal(this.#stream, refusal, this.request.method, fields);
   }
 
   // What the connection calls.
@@ -196,94 +160,78 @@ export class H2ServerExchange implements ServerExchange, BodySink, StreamOwner, 
     this.#fail(cause);
   }
 
-  // StreamOwner and BodySink: what the stream tells.
+  // StreamOwner.
 
-  streamTrailers(raw: FieldList): void {
-    this.#requestTrailers = raw;
-  }
+  onInterim(): void {}
 
-  fault(error: unknown): void {
-    this.#connection.fault(error);
-  }
+  onHead(): void {}
 
-  data(chunk: Uint8Array): void {
-    this.#bodyBegun = true;
-    if (this.#idleSince !== NOT_SET) this.#idleSince = this.#connection.watch.now;
-    try {
-      this.#events?.data(chunk);
-    } catch (error) {
-      this.fault(error);
+  onData(piece: Uint8Array): void {
+    this.#received += piece.length;
+    const { body } = this.request;
+    if (body.kind === "length" && this.#received > body.bytes) {
+      this.#malformed(badRequest("body-longer-than-length"));
+      return;
     }
+    if (this.#idleSince !== NOT_SET) this.#idleSince = this.#connection.sweep.now;
+    this.#events?.data(piece);
   }
 
-  complete(): void {
-    try {
-      this.#onRequestEnd(this.#requestTrailers);
-    } catch (error) {
-      this.fault(error);
-    }
-  }
-
-  broken(why: BrokenBody): void {
-    this.#guard(() => this.#onBroken(why));
-  }
-
-  #onRequestEnd(raw: FieldList): void {
+  onEnd(raw: FieldList): void {
+    if (this.#over) return;
     this.#idleSince = NOT_SET;
     this.#requestEnded = true;
+    const { body } = this.request;
+    if (body.kind === "length" && this.#received !== body.bytes) {
+      this.#malformed(badRequest("body-shorter-than-length"));
+      return;
+    }
     let trailers: SafeFields;
     try {
       trailers = readRequestTrailers(this.#head, raw, this.#connection.options.rules());
     } catch (error) {
       if (!(error instanceof RefusedError)) throw error;
-      this.#refuseAndTell(error.refusal);
+      const events = this.#events;
+      this.refuse(error.refusal, NO_SAFE_FIELDS);
+      events?.aborted({ kind: "malformed", refusal: error.refusal });
       return;
     }
     this.#events?.end(trailers);
   }
 
-  #onBroken(why: BrokenBody): void {
-    if (why === "truncated") this.#fail({ kind: "peer-gone" });
-    else this.#refuseAndTell(badRequest(why));
-  }
-
-  #refuseAndTell(refusal: HttpRefusal): void {
-    const events = this.#events;
-    this.refuse(refusal, NO_SAFE_FIELDS);
-    events?.aborted({ kind: "malformed", refusal });
-  }
-
-  #onDrain(): void {
+  onWritable(): void {
     this.#stalledSince = NOT_SET;
-    if (!this.#responseEnded) this.#events?.writable();
+    this.#events?.writable();
   }
 
-  #sendTrailers(): void {
-    this.#waitsForTrailers = false;
-    const stream = this.#stream;
-    this.#attempt(() => stream.sendTrailers(fieldObject(this.#trailers)));
-    // node sends them in an immediate of its own, before this one.
-    if (!this.#requestEnded) setImmediate(() => closeEndedStream(stream));
+  /** Behind an early response the client is told to stop (RFC 9113 section 8.1). */
+  onSent(): void {
+    this.#stream.reset(NO_ERROR);
+    this.#leave();
   }
 
-  /** Whatever ended the stream: only a response that is wholly out ended well. */
-  streamClosed(): void {
-    const { rstCode, writableFinished } = this.#stream;
-    const sent = this.#responseEnded && writableFinished && !this.#waitsForTrailers && rstCode === 0;
-    if (sent) this.#leave();
-    else this.#fail({ kind: "peer-gone" });
+  onReset(why: StreamReset): void {
+    this.#fail(
+      why.kind === "malformed" ? { kind: "malformed", refusal: badRequest("http2-protocol") } : { kind: "peer-gone" },
+    );
   }
 
   // Ends.
 
-  /** An early response: when it is out, the client is told to stop; what it still sends is dropped by nghttp2. */
-  #dropRequest(): void {
-    const stream = this.#stream;
-    this.#body?.stop();
+  /** Nothing more is written. What the request still brings is dropped when the answer is out. */
+  #finish(): void {
+    this.#responseEnded = true;
     this.#idleSince = NOT_SET;
-    if (this.#waitsForTrailers) return;
-    if (stream.writableFinished) closeEndedStream(stream);
-    else stream.once("finish", () => closeEndedStream(stream));
+    this.#stalledSince = this.#connection.sweep.now;
+    if (!this.#requestEnded) this.#stream.pause();
+  }
+
+  /** The body is not what the head said: a stream error (RFC 9113 section 8.1.1). */
+  #malformed(refusal: HttpRefusal): void {
+    const events = this.#events;
+    this.#stream.reset(PROTOCOL_ERROR);
+    this.#leave();
+    events?.aborted({ kind: "malformed", refusal });
   }
 
   #fail(cause: AbortCause): void {
@@ -298,27 +246,7 @@ export class H2ServerExchange implements ServerExchange, BodySink, StreamOwner, 
     this.#over = true;
     this.#idleSince = NOT_SET;
     this.#stalledSince = NOT_SET;
-    this.#body?.stop();
     this.#events = undefined;
-    unlinkStream(this.#stream);
     this.#connection.left(this);
-  }
-
-  /** What the handler's side throws ends the connection. */
-  #guard(tell: () => void): void {
-    try {
-      tell();
-    } catch (error) {
-      this.fault(error);
-    }
-  }
-
-  /** node:http2 throws where a stream ended in this very turn, and where a field is not to its liking. Neither may end the process. */
-  #attempt(act: () => void): void {
-    try {
-      act();
-    } catch {
-      this.#fail({ kind: "peer-gone" });
-    }
   }
 }

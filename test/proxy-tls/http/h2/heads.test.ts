@@ -1,4 +1,4 @@
-// Heads of HTTP/2 as lists: what is refused here although nghttp2 refuses it before, and where a response ends.
+// Heads of HTTP/2 as lists: what is refused here although src/http2 refuses it before, and where a response ends.
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { readRequestHead, readResponseHead } from "../../../../src/proxy-tls/http/h2/heads.ts";

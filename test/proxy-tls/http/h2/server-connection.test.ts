@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { connect } from "node:net";
 import { describe, test } from "node:test";
-import { OPEN_BODY } from "../../../../src/proxy-tls/http/exchange.ts";
+import { NO_BODY, OPEN_BODY } from "../../../../src/proxy-tls/http/exchange.ts";
 import { NO_SAFE_FIELDS, safe } from "../../../../src/proxy-tls/http/fields/index.ts";
 import type { HttpTimeouts } from "../../../../src/proxy-tls/http/timeouts.ts";
 import { LONG_TIMEOUTS, startServerEngine } from "../../support/http2-engines.ts";
@@ -42,7 +42,6 @@ describe("an HTTP/2 server connection", () => {
     const { payload } = await peer.frames.find(({ type, flags }) => type === SETTINGS && (flags & ACK) === 0);
     const said = new Map<number, number>();
     for (let at = 0; at < payload.length; at += 6) said.set(payload.readUInt16BE(at), payload.readUInt32BE(at + 2));
-    assert.equal(said.get(2), 0, "enable push");
     assert.equal(said.get(3), 17, "concurrent streams");
     assert.equal(said.get(6), 32_768, "header list");
     assert.equal(said.get(8) ?? 0, 0, "extended CONNECT");
@@ -192,7 +191,7 @@ describe("an HTTP/2 server connection", () => {
     while (!told.told.includes("writable")) await new Promise((resolve) => setImmediate(resolve));
   });
 
-  test("drains: says which streams it took, finishes those, and closes with the last", async () => {
+  test("drains in two steps: announces it and takes what was under way, says which was the last, and closes with it", async () => {
     const recorder = recordingHandler();
     using server = await startServerEngine(recorder.handler);
     const peer = await openRawClient(server.port, request(1, 0, "POST", "/"));
@@ -202,17 +201,25 @@ describe("an HTTP/2 server connection", () => {
       connection.drain();
     }
     const { payload } = await peer.frames.find(isGoaway);
-    assert.deepEqual([payload.readUInt32BE(0), payload.readUInt32BE(4)], [1, 0]);
-    peer.socket.write(request(3, END_STREAM, "GET", "/too-late"));
+    assert.deepEqual([payload.readUInt32BE(0), payload.readUInt32BE(4)], [2 ** 31 - 1, 0], "nothing is refused yet");
+    peer.socket.write(request(3, END_STREAM, "GET", "/under-way"));
+    const { exchange } = await recorder.exchange(1);
+    exchange.respond({ status: 204, fields: NO_SAFE_FIELDS, body: NO_BODY, close: false });
+    exchange.end(NO_SAFE_FIELDS);
+    const ping = await peer.frames.find(({ type, flags }) => type === PING && (flags & ACK) === 0);
+    peer.socket.write(frame(PING, ACK, 0, ping.payload));
+    const final = await peer.frames.find((got) => isGoaway(got) && got.payload.readUInt32BE(0) !== 2 ** 31 - 1);
+    assert.deepEqual([final.payload.readUInt32BE(0), final.payload.readUInt32BE(4)], [3, 0]);
+    peer.socket.write(request(5, END_STREAM, "GET", "/too-late"));
     peer.socket.write(data(1, END_STREAM, "rest"));
     assert.equal(await told.ended.promise, "end");
     told.exchange.respond({ status: 200, fields: NO_SAFE_FIELDS, body: OPEN_BODY, close: false });
     told.exchange.write(Buffer.from("body"));
     told.exchange.end(NO_SAFE_FIELDS);
     await peer.frames.closed();
-    assert.equal(recorder.exchanges.length, 1);
+    assert.equal(recorder.exchanges.length, 2);
     assert.ok(peer.frames.of(1).some(({ flags, type }) => type === DATA && (flags & END_STREAM) !== 0));
-    assert.equal(peer.frames.of(3).length, 0);
+    assert.equal(peer.frames.of(5).length, 0);
   });
 
   test("drains where the client does not close its end", async () => {

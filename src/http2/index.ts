@@ -1,0 +1,18 @@
+// HTTP/2 as this project speaks it (RFC 9113, RFC 7541): the rooms that have sockets use this. No socket and no timer in here.
+export { Http2Client } from "./client.ts";
+export type { ConnectionEvents } from "./connection.ts";
+export { ConnectionFault } from "./fault.ts";
+export type { ResetAllowance } from "./flood-budget.ts";
+export {
+  CANCEL,
+  ENHANCE_YOUR_CALM,
+  INTERNAL_ERROR,
+  NO_ERROR,
+  PREFACE,
+  PROTOCOL_ERROR,
+  REFUSED_STREAM,
+} from "./protocol.ts";
+export { Http2Server, type ServerEvents } from "./server.ts";
+export type { ByteSink } from "./sink.ts";
+export type { FieldList, Http2Stream, StreamOwner, StreamReset } from "./stream.ts";
+export { UnfinishedTime } from "./unfinished-time.ts";
