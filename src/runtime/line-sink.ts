@@ -41,6 +41,8 @@ export interface LineSinkOptions {
 /** Lines of which `text` is still to be written. */
 interface Piece {
   text: string;
+  /** So many lost lines it tells of; 0: it is of lines that were given. */
+  readonly tells: number;
 }
 
 export class LineSink {
@@ -107,8 +109,12 @@ export class LineSink {
 
   #endPiece(): void {
     if (this.#piece === "") return;
-    const piece = { text: this.#piece };
+    const text = this.#piece;
     this.#piece = "";
+    this.#writeOrHold({ text, tells: 0 });
+  }
+
+  #writeOrHold(piece: Piece): void {
     if (this.#again === undefined && this.#try(piece)) return;
     this.#held.push(piece);
     this.#heldBytes += piece.text.length;
@@ -149,7 +155,8 @@ export class LineSink {
         return false;
       }
       this.#torn ||= piece.text.length < length;
-      this.#leaveOut(piece.text.split("\n").length - 1);
+      if (piece.tells > 0) this.#untold += piece.tells;
+      else this.#leaveOut(piece.text.split("\n").length - 1);
     }
     return true;
   }
@@ -160,9 +167,11 @@ export class LineSink {
   }
 
   #tellLost(): void {
-    if (this.#untold === 0) return;
-    this.#piece = this.#options.lost(this.#untold) + this.#piece;
+    const lines = this.#untold;
+    if (lines === 0) return;
     this.#untold = 0;
+    // A piece of its own: together with others it could be more than a pipe takes whole.
+    this.#writeOrHold({ text: this.#options.lost(lines), tells: lines });
   }
 }
 

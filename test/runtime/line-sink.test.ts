@@ -117,7 +117,25 @@ test("a write that fails for good loses its lines, counts them, and throws nothi
   state.fault = undefined;
   sink.line("three\n");
   sink.close();
-  assert.deepEqual(state.pieces, ["lost 2\nthree\n"]);
+  assert.deepEqual(state.pieces, ["lost 2\n", "three\n"]);
+});
+
+test("lost lines are told of when that can be written: a write that fails meanwhile forgets none and counts none twice", async () => {
+  const { state, sink } = fakeWriter();
+  state.fault = "ENOSPC";
+  sink.line("one\n");
+  sink.line("two\n");
+  await until(() => sink.lost === 2);
+  sink.line("three\n");
+  await until(() => sink.lost === 3);
+  state.fault = undefined;
+  sink.line(`${"x".repeat(PIPE_PIECE_BYTES - 1)}\n`);
+  sink.close();
+  assert.deepEqual(
+    state.pieces.map(({ length }) => length),
+    ["lost 3\n".length, PIPE_PIECE_BYTES],
+  );
+  assert.equal(sink.lost, 3);
 });
 
 test("of a line that is taken in parts each octet is written once, also where the rest has to wait", async () => {
