@@ -134,9 +134,19 @@ function causeText(cause: AbortCause): string {
   }
 }
 
-/** Microseconds are as fine as these times are true. */
-function milliseconds(value: number): number {
-  return Math.round(value * 1_000) / 1_000;
+/** What stands behind the whole milliseconds, for each number of microseconds. */
+const FRACTIONS: readonly string[] = Array.from({ length: 1_000 }, (_, microseconds) =>
+  microseconds === 0 ? "" : `.${String(microseconds).padStart(3, "0").replace(/0+$/, "")}`,
+);
+
+/**
+ * Milliseconds as JSON, to the microsecond: that is as fine as these times are true. From whole numbers: V8 remembers the text of each number
+ * that it has written, and times are hardly ever the same, so that its memory of fractions filled the old generation.
+ */
+function milliseconds(value: number): string {
+  const microseconds = Math.round(Math.max(0, value) * 1_000);
+  const whole = Math.floor(microseconds / 1_000);
+  return `${whole}${FRACTIONS[microseconds - whole * 1_000]}`;
 }
 
 /** The second that was written last, and its text up to the full stop: the calendar is worked out once a second. */

@@ -115,3 +115,21 @@ test("the time of a line is right at the edges of a second, forwards and backwar
     assert.equal(JSON.parse(lostLine(time, 1)).time, new Date(time).toISOString());
   }
 });
+
+test("times are told to the microsecond, as JSON writes them", () => {
+  for (const [value, text] of [
+    [0, "0"],
+    [0.0004, "0"],
+    [0.001, "0.001"],
+    [0.01, "0.01"],
+    [0.1, "0.1"],
+    [0.9996, "1"],
+    [1.5, "1.5"],
+    [1_234.567_8, "1234.568"],
+    [86_400_000.25, "86400000.25"],
+    [-0.3, "0"],
+  ] as const) {
+    const line = exchangeLine(exchangeRecord({ durationMs: value, addedMs: value }));
+    assert.ok(line.includes(`"durationMs":${text},"addedMs":${text},`), line);
+  }
+});
