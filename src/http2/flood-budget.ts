@@ -16,6 +16,12 @@ export interface ResetAllowance {
   readonly perSecond: number;
 }
 
+/**
+ * What a stream adds that both sides carried to its end. Clients with short deadlines or hedged calls cancel a share of what they ask for, however
+ * much that is in a second: up to a third of their streams is their business, and cannot cost us more than the answers they waited for.
+ */
+const RESETS_PER_COMPLETED = 1 / 2;
+
 const RESETS: ResetAllowance = { burst: 50, perSecond: 10 };
 
 /** A SETTINGS frame costs far more than its bytes. */
@@ -51,6 +57,11 @@ export class FloodBudget {
   /** A piece of a body was sent: its taker may say so. */
   sent(bytes: number): void {
     this.#spent = Math.max(0, this.#spent - bytes / SENT_BYTES_PER_BYTE - PER_SENT_PIECE);
+  }
+
+  /** A stream was carried to its end by both sides. */
+  completed(): void {
+    this.#resets = Math.min(this.#allowance.burst, this.#resets + RESETS_PER_COMPLETED);
   }
 
   /**

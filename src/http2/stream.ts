@@ -204,7 +204,7 @@ export class Http2Stream implements FlagsPlace {
   receiveEnd(trailers: FieldList): void {
     if (this.#closed) return;
     this.#trailers = trailers;
-    if (this.#sent) this.close(false);
+    if (this.#sent) this.#complete();
     if (!this.#paused && this.#held === undefined) this.#tellEnd();
   }
 
@@ -244,6 +244,11 @@ export class Http2Stream implements FlagsPlace {
     // What came whole may still be taken.
     if (this.#trailers === undefined) this.#drop();
     this.#connection.forget(this, dropsBody);
+  }
+
+  #complete(): void {
+    this.#connection.budget.completed();
+    this.close(false);
   }
 
   /** It ended before its time. */
@@ -326,7 +331,7 @@ export class Http2Stream implements FlagsPlace {
 
   #ended(): void {
     this.#sent = true;
-    if (this.#trailers !== undefined) this.close(false);
+    if (this.#trailers !== undefined) this.#complete();
     this.owner?.onSent();
   }
 }

@@ -177,6 +177,24 @@ describe("a flood ends its connection", () => {
     assert.ok(sent < 8_000, `${sent} bytes`);
   });
 
+  test("requests that are reset among some that are answered: more of them than half of the others", () => {
+    const server = openServer();
+    server.told.take = ({ stream }) => {
+      if (stream.id % 4 === 1) stream.sendHead([":status", "200"], true);
+    };
+    const sent = flood(server, {
+      next: (round) =>
+        Buffer.concat([
+          request(2 * even(round) - 1, END_STREAM, "GET", "/"),
+          request(2 * even(round) + 1, END_STREAM, "GET", "/"),
+          reset(2 * even(round) + 1, 8),
+        ]),
+      within: 0,
+    });
+    assert.equal(server.code, CALM);
+    assert.ok(sent < 20_000, `${sent} bytes`);
+  });
+
   test("streams beyond the limit, of a client that never says that it knows it", () => {
     const server = openServer();
     const sent = flood(server, { next: (round) => request(even(round), END_STREAM, "GET", "/"), within: 0 });
@@ -220,6 +238,22 @@ describe("what is no flood", () => {
         server.connection.output.flush();
         server.sink.take();
       }
+    }
+    assert.equal(server.code, undefined, server.told.fault?.message);
+    assert.equal(server.connection.active, 0);
+  });
+
+  test("a client that cancels every third call, for an hour at any rate", () => {
+    const server = openServer();
+    server.told.take = ({ stream }) => {
+      if (server.told.taken.length < 3) stream.sendHead([":status", "200"], true);
+      else server.told.taken.length = 0;
+    };
+    for (let round = 0; round < 30_000; round += 1) {
+      const id = 2 * round + 1;
+      server.connection.receive(request(id, END_STREAM, "GET", "/"));
+      if (round % 3 === 2) server.connection.receive(reset(id, 8));
+      if (round % 100 === 0) server.frames();
     }
     assert.equal(server.code, undefined, server.told.fault?.message);
     assert.equal(server.connection.active, 0);
