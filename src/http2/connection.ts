@@ -35,6 +35,11 @@ const MAX_BACKLOG_BYTES = 256 * 1024;
 /** Bodies that the connection's window has room for: twice what it takes before it tells at least, and never more memory than this for one peer. */
 const MIN_BODIES = 8;
 const MAX_BODIES = 100;
+/**
+ * Beyond that, for bodies whose takers keep up: over a distance a stream carries no more than its window in a round trip. It is in the connection's
+ * window from the start, so that a body that is large and then taken no more stops no other.
+ */
+const SPARE_BYTES = 1024 * 1024;
 const RESETS_REMEMBERED = 128;
 const ENDS_REMEMBERED = 16;
 
@@ -69,6 +74,7 @@ export abstract class Http2Connection implements FrameTarget {
   #reading = true;
   #receiveWindow: number;
   #uncredited = 0;
+  #spare = SPARE_BYTES;
   readonly #waiting = new WaitingStreams();
 
   /**
@@ -88,7 +94,7 @@ export abstract class Http2Connection implements FrameTarget {
     this.#sink = sink;
     this.#events = events;
     this.#isClient = isClient;
-    this.#receiveWindow = Math.min(Math.max(maxStreams, MIN_BODIES), MAX_BODIES) * DEFAULT_WINDOW_BYTES;
+    this.#receiveWindow = Math.min(Math.max(maxStreams, MIN_BODIES), MAX_BODIES) * DEFAULT_WINDOW_BYTES + SPARE_BYTES;
     this.output = new Output(sink);
     this.#incoming = new IncomingFrames(this, isClient, MARKS);
     this.begin();
@@ -209,6 +215,18 @@ export abstract class Http2Connection implements FrameTarget {
     this.#uncredited = 0;
   }
 
+  /** A stream's body is taken as fast as it comes. @returns by how much its window may grow: `wanted` at most */
+  lend(wanted: number): number {
+    const lent = Math.min(wanted, this.#spare);
+    this.#spare -= lent;
+    return lent;
+  }
+
+  /** @param lent what a stream has no use for any more */
+  giveBack(lent: number): void {
+    this.#spare += lent;
+  }
+
   /** A stream has ended. @param dropsBody what of it still comes is not wanted */
   forget(stream: Http2Stream, dropsBody: boolean): void {
     this.streams.delete(stream);
@@ -218,7 +236,7 @@ export abstract class Http2Connection implements FrameTarget {
       return;
     }
     this.resets.add(stream.id);
-    if (!stream.received) this.budget.stopsBody();
+    if (!stream.received) this.budget.stopsBody(stream.windowBytes);
   }
 
   // FrameTarget.

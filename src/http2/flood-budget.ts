@@ -84,8 +84,8 @@ export class FloodBudget {
   }
 
   /** We stop a body: its sender has a window of it under way until it hears so. */
-  stopsBody(): void {
-    this.#unwanted += DEFAULT_WINDOW_BYTES;
+  stopsBody(windowBytes = DEFAULT_WINDOW_BYTES): void {
+    this.#unwanted += windowBytes;
   }
 
   /**

@@ -64,6 +64,10 @@ export class Http2Stream implements FlagsPlace {
   /** The final head of a response has come. */
   answered = false;
   readonly #connection: Http2Connection;
+  #windowBytes = DEFAULT_WINDOW_BYTES;
+  /** Of it, what is the connection's to lend. */
+  #lent = 0;
+  /** What is left of it. */
   #receiveWindow = DEFAULT_WINDOW_BYTES;
   #uncredited = 0;
   #paused = false;
@@ -106,6 +110,11 @@ export class Http2Stream implements FlagsPlace {
   /** Bytes that wait for the peer's windows, or for the connection. */
   get queued(): number {
     return this.#queued;
+  }
+
+  /** What the peer may send of the body before we take any of it. */
+  get windowBytes(): number {
+    return this.#windowBytes;
   }
 
   get paused(): boolean {
@@ -194,9 +203,13 @@ export class Http2Stream implements FlagsPlace {
     if (this.#trailers !== undefined || this.#closed) return;
     this.#uncredited += bytes;
     // Half a window: a WINDOW_UPDATE costs both sides.
-    if (this.#uncredited < DEFAULT_WINDOW_BYTES / 2) return;
-    this.#receiveWindow += this.#uncredited;
-    writeWindowUpdate(this.#connection.output, this.id, this.#uncredited);
+    if (this.#uncredited < this.#windowBytes / 2) return;
+    const isTaken = !this.#paused && this.#held === undefined;
+    const lent = isTaken ? this.#connection.lend(this.#windowBytes) : 0;
+    this.#lent += lent;
+    this.#windowBytes += lent;
+    this.#receiveWindow += this.#uncredited + lent;
+    writeWindowUpdate(this.#connection.output, this.id, this.#uncredited + lent);
     this.#uncredited = 0;
   }
 
@@ -243,6 +256,7 @@ export class Http2Stream implements FlagsPlace {
     this.#queued = 0;
     // What came whole may still be taken.
     if (this.#trailers === undefined) this.#drop();
+    if (this.#held === undefined) this.#giveBack();
     this.#connection.forget(this, dropsBody);
   }
 
@@ -283,11 +297,19 @@ export class Http2Stream implements FlagsPlace {
     const held = this.#held;
     this.#held = undefined;
     if (held !== undefined) this.#connection.credit(held.clear());
+    this.#giveBack();
+  }
+
+  /** Nothing more comes, and nothing of it waits. */
+  #giveBack(): void {
+    this.#connection.giveBack(this.#lent);
+    this.#lent = 0;
   }
 
   #tellEnd(): void {
     if (this.#told) return;
     this.#told = true;
+    this.#giveBack();
     this.owner?.onEnd(this.#trailers ?? NO_FIELDS);
   }
 

@@ -19,6 +19,9 @@ import type { Taken } from "./support/told.ts";
 
 const FIRST_WINDOW = 65_535;
 const STREAMS = 100;
+/** What streams may borrow together. */
+const SPARE = 1024 * 1024;
+const WHOLE = STREAMS * FIRST_WINDOW + SPARE;
 /** Behind so many bytes the connection's window is given back. */
 const CREDIT = 256 * 1024;
 
@@ -29,7 +32,7 @@ function padded(id: number, flags: number, body: Buffer, padding: number): Buffe
 /** A client that keeps to what it was given. */
 class Client {
   readonly server: DrivenServer = openServer(STREAMS);
-  window = STREAMS * FIRST_WINDOW;
+  window = WHOLE;
   sent = 0;
   /** Of open streams that it may send on. */
   readonly windows = new Map<number, number>();
@@ -72,15 +75,17 @@ class Client {
       if (stream === 0) this.window += bytes;
       else if (this.windows.has(stream)) this.windows.set(stream, (this.windows.get(stream) ?? 0) + bytes);
     }
-    assert.ok(this.window <= STREAMS * FIRST_WINDOW, "more was given back than came");
-    for (const bytes of this.windows.values()) assert.ok(bytes <= FIRST_WINDOW, "more was given back than came");
+    assert.ok(this.window <= WHOLE, "more was given back than came");
+    let borrowed = 0;
+    for (const bytes of this.windows.values()) borrowed += Math.max(0, bytes - FIRST_WINDOW);
+    assert.ok(borrowed <= SPARE, "more was given back than came, or lent than there is");
     assert.equal(this.server.code, undefined, this.server.told.fault?.message);
   }
 
   /** Every byte that came has been given back, or is counted: the window comes back whole at the very byte at which it should. */
   checkNothingLeaked(): void {
     assert.equal(this.server.connection.active, 0, "streams are left");
-    const owed = STREAMS * FIRST_WINDOW - this.window;
+    const owed = WHOLE - this.window;
     assert.ok(owed < CREDIT, `${owed} bytes are owed`);
     let left = CREDIT - owed;
     const id = this.open(0);
@@ -89,10 +94,10 @@ class Client {
       this.data(id, Math.min(left - 1, 10_000), 0, 0);
       assert.ok(this.sent > before, "the stream is stuck");
       left -= this.sent - before;
-      assert.ok(this.window < STREAMS * FIRST_WINDOW, "more was given back than came");
+      assert.ok(this.window < WHOLE, "more was given back than came");
     }
     this.data(id, 1, 0, 0);
-    assert.equal(this.window, STREAMS * FIRST_WINDOW, "less was given back than came");
+    assert.equal(this.window, WHOLE, "less was given back than came");
   }
 }
 
@@ -269,7 +274,7 @@ describe("a stream that is paused", () => {
     const updates = server.frames().filter(({ type }) => type === WINDOW_UPDATE);
     assert.deepEqual(
       updates.map(({ stream, payload }) => [stream, payload.readUInt32BE(0)]),
-      [[3, 39_321]],
+      [[3, 39_321 + FIRST_WINDOW]],
     );
     const { stream, told } = server.request(0);
     stream.resume();
@@ -293,6 +298,110 @@ describe("a stream that is paused", () => {
     }
     stream.resume();
     assert.deepEqual(told.log.slice(2), ["data 3000", "end"]);
+  });
+});
+
+describe("the window of a stream whose body is taken as it comes", () => {
+  /** Sends until the window has stopped growing. @returns the largest that it was */
+  const widen = (client: Client, id: number): number => {
+    let most = 0;
+    for (let sent = client.sent; client.sent < sent + 4 * SPARE; ) {
+      client.data(id, 16_384, 0, 0);
+      most = Math.max(most, client.windows.get(id) ?? 0);
+    }
+    return most;
+  };
+  const whole = (most: number): void => assert.ok(most > SPARE, `${most} bytes were the most`);
+  const narrow = (most: number): void => assert.ok(most <= FIRST_WINDOW, `${most} bytes were the most`);
+
+  test("grows to what a connection has to spare, and no further; another one's does not then, and goes on", () => {
+    const client = new Client();
+    const most = widen(client, client.open(0));
+    assert.ok(most <= FIRST_WINDOW + SPARE);
+    whole(most);
+    narrow(widen(client, client.open(0)));
+  });
+
+  test("is for others once the body has come, or is wanted no more, whoever says so", () => {
+    const ends: readonly ((client: Client, id: number, stream: Http2Stream) => void)[] = [
+      (client, id) => client.data(id, 0, 0, END_STREAM),
+      (client, id, stream) => {
+        stream.pause();
+        client.data(id, 9_000, 0, END_STREAM);
+        narrow(widen(client, client.open(0)));
+        stream.resume();
+      },
+      (client, id, stream) => {
+        stream.pause();
+        client.data(id, 9_000, 0, END_STREAM);
+        stream.sendHead([":status", "200"], true);
+        narrow(widen(client, client.open(0)));
+        stream.reset(8);
+      },
+      (client, id) => {
+        client.windows.delete(id);
+        client.server.send(reset(id, 8));
+      },
+      (client, id, stream) => {
+        stream.pause();
+        client.data(id, 0, 0, END_STREAM);
+        client.server.send(reset(id, 8));
+      },
+      (_client, _id, stream) => stream.reset(8),
+      (client, id, stream) => {
+        stream.pause();
+        client.data(id, 9_000, 0, 0);
+        stream.reset(8);
+      },
+    ];
+    const client = new Client();
+    for (const end of ends) {
+      const id = client.open(0);
+      whole(widen(client, id));
+      const { stream } = client.server.request(client.server.taken.length - 1);
+      end(client, id, stream);
+      client.read();
+    }
+    whole(widen(client, client.open(0)));
+  });
+
+  test("does not grow while the body waits", () => {
+    const client = new Client();
+    const id = client.open(0);
+    const { stream, told } = client.server.request(0);
+    told.act = () => stream.pause();
+    for (let piece = 0; piece < 300; piece += 1) {
+      client.data(id, 16_384, 0, 0);
+      stream.resume();
+      client.read();
+      assert.ok((client.windows.get(id) ?? 0) <= FIRST_WINDOW);
+    }
+  });
+
+  test("may be full of what nobody takes: every other stream has its own still", () => {
+    const client = new Client();
+    const id = client.open(0);
+    widen(client, id);
+    client.server.request(0).stream.pause();
+    while ((client.windows.get(id) ?? 0) > 0) client.data(id, 16_384, 0, 0);
+    client.server.told.take = ({ stream }) => stream.pause();
+    for (let other = 1; other < STREAMS; other += 1) {
+      const before = client.sent;
+      const of = client.open(0);
+      while ((client.windows.get(of) ?? 0) > 0 && client.window > 0) client.data(of, 16_384, 0, 0);
+      // What the connection has taken and not yet said so is all that may lack.
+      assert.ok(client.sent - before === FIRST_WINDOW || other > STREAMS - CREDIT / FIRST_WINDOW - 1);
+    }
+  });
+
+  test("and that is cancelled may still be under way whole: that is nobody's fault", () => {
+    const client = new Client();
+    const id = client.open(0);
+    widen(client, id);
+    const window = client.windows.get(id) ?? 0;
+    client.server.request(0).stream.reset(8);
+    for (let sent = 0; sent + 16_384 <= window; sent += 16_384) client.server.send(data(id, 0, Buffer.alloc(16_384)));
+    assert.equal(client.server.code, undefined, client.server.told.fault?.message);
   });
 });
 

@@ -24,6 +24,7 @@ import {
   reset,
   SETTINGS,
   settings,
+  WINDOW_UPDATE,
   windowUpdate,
 } from "../proxy-tls/support/http2-frames.ts";
 import { DrivenServer, openServer } from "./support/driven.ts";
@@ -226,15 +227,33 @@ describe("a stream of a server ends alone (RFC 9113)", () => {
 
   test("6.9.1: more DATA than the connection's window ends all, and a byte less does not", () => {
     const server = openServer(8);
-    server.told.take = ({ stream }) => stream.pause();
-    const piece = Buffer.alloc(13_107);
-    for (let id = 1; id < 16; id += 2) {
-      server.send(request(id, 0, "POST", "/"), ...Array.from({ length: 5 }, () => data(id, 0, piece)));
+    let left = 8 * 65_535 + 1024 * 1024;
+    let wide = 65_535;
+    const send = (id: number, bytes: number): void => {
+      server.send(data(id, 0, Buffer.alloc(bytes)));
+      left -= bytes;
+    };
+    // The first takes what comes, until its window is more than the others' together.
+    server.send(POST);
+    while (wide < 1024 * 1024) {
+      send(1, 13_107);
+      wide -= 13_107;
+      for (const { type, stream, payload } of server.frames()) {
+        if (type !== WINDOW_UPDATE) continue;
+        if (stream === 0) left += payload.readUInt32BE(0);
+        else wide += payload.readUInt32BE(0);
+      }
     }
-    // A ninth, which is refused: what of it is under way counts.
-    server.send(request(17, 0, "POST", "/"), data(17, 0, ""));
+    server.request(0).stream.pause();
+    server.told.take = ({ stream }) => stream.pause();
+    for (let id = 3; id < 15; id += 2) {
+      server.send(request(id, 0, "POST", "/"));
+      for (let piece = 0; piece < 5; piece += 1) send(id, 13_107);
+    }
+    server.send(request(15, 0, "POST", "/"));
+    while (left > 0) send(1, Math.min(left, 16_384));
     assert.equal(server.code, undefined, server.told.fault?.message);
-    server.send(data(17, 0, "x"));
+    server.send(data(15, 0, "x"));
     assert.equal(server.code, FLOW_CONTROL);
   });
 
