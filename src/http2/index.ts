@@ -2,6 +2,7 @@
 export { Http2Client } from "./client.ts";
 export type { ConnectionEvents } from "./connection.ts";
 export { ConnectionFault } from "./fault.ts";
+export { characterTable, NAME_CHARACTERS, VALUE_CHARACTERS } from "./field-characters.ts";
 export type { ResetAllowance } from "./flood-budget.ts";
 export {
   CANCEL,

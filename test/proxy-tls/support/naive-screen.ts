@@ -1,4 +1,5 @@
 // The rules of request fields once more, slow and in the words of the specification: what http/fields is compared with.
+import { FIELD_NAME } from "../../http2/support/field-grammar.ts";
 
 const asVariable = (name: string): string => name.toLowerCase().replace(/[^a-z0-9]/g, "-");
 const PROTECTED =
@@ -39,7 +40,7 @@ export function naiveFields(pairs: readonly Pair[], options: NaiveOptions): read
   const tokens = values("connection").flatMap((value) => value.split(",").map((token) => token.trim().toLowerCase()));
   const nominated = tokens.filter((token) => token !== "");
   for (const token of nominated) {
-    if (!/^[!#$%&'*+.^_`|~0-9a-z-]+$/.test(token)) return undefined;
+    if (!FIELD_NAME.test(token)) return undefined;
     if (!KNOWN_IN_CONNECTION.test(token) && means(asVariable(token))) return undefined;
   }
 
