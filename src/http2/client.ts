@@ -1,6 +1,7 @@
 // The client's side of a connection: the streams that it opens, and what their answers are.
 import { type ConnectionEvents, Http2Connection } from "./connection.ts";
 import { ConnectionFault } from "./fault.ts";
+import type { FieldList } from "./field-list.ts";
 import { HEAD_CHARGE } from "./flood-budget.ts";
 import type { FieldFault } from "./hpack/decoder.ts";
 import { isInterim, responseFault } from "./messages.ts";
@@ -14,7 +15,7 @@ import {
   STREAM_CLOSED,
 } from "./protocol.ts";
 import type { ByteSink } from "./sink.ts";
-import { type FieldList, Http2Stream, type StreamOwner } from "./stream.ts";
+import { Http2Stream, type StreamOwner } from "./stream.ts";
 
 export class Http2Client extends Http2Connection {
   readonly #maxStreams: number;

@@ -2,11 +2,11 @@
 // them. It is given bytes and gives bytes; its owner has the socket and the time. What the peer may send for nothing is bounded
 // (flood-budget.ts), and so is everything that is kept for it. Neither push, nor priorities, nor extended CONNECT.
 import { ConnectionFault } from "./fault.ts";
+import type { FieldList } from "./field-list.ts";
 import { FloodBudget, type ResetAllowance } from "./flood-budget.ts";
 import { writeGoaway, writeReset, writeSettings, writeSettingsAck, writeWindowUpdate } from "./frame-writer.ts";
 import type { FieldFault } from "./hpack/decoder.ts";
 import { HpackEncoder } from "./hpack/encoder.ts";
-import { MarkedNames } from "./hpack/marked-names.ts";
 import { type FrameTarget, IncomingFrames, MAX_HEADER_LIST_BYTES } from "./incoming.ts";
 import { trailersFault } from "./messages.ts";
 import { Output } from "./output.ts";
@@ -22,12 +22,10 @@ import {
 } from "./protocol.ts";
 import { RecentIds } from "./recent-ids.ts";
 import type { ByteSink } from "./sink.ts";
-import type { FieldList, Http2Stream } from "./stream.ts";
+import type { Http2Stream } from "./stream.ts";
 import { StreamTable } from "./stream-table.ts";
 import { WaitingStreams } from "./waiting-streams.ts";
 
-/** Of all connections: what comes on one goes on by another. */
-const MARKS = new MarkedNames();
 /** How much of bodies is taken before the peer is told. */
 const CREDIT_BYTES = 256 * 1024;
 /** What may wait for a peer that does not read, before we stop reading what it sends. */
@@ -55,7 +53,7 @@ export interface ConnectionEvents {
 
 export abstract class Http2Connection implements FrameTarget {
   readonly output: Output;
-  readonly encoder = new HpackEncoder(MARKS);
+  readonly encoder = new HpackEncoder();
   readonly budget: FloodBudget;
   /** How much we may send over the whole connection. */
   sendWindow = DEFAULT_WINDOW_BYTES;
@@ -96,7 +94,7 @@ export abstract class Http2Connection implements FrameTarget {
     this.#isClient = isClient;
     this.#receiveWindow = Math.min(Math.max(maxStreams, MIN_BODIES), MAX_BODIES) * DEFAULT_WINDOW_BYTES + SPARE_BYTES;
     this.output = new Output(sink);
-    this.#incoming = new IncomingFrames(this, isClient, MARKS);
+    this.#incoming = new IncomingFrames(this, isClient);
     this.begin();
     writeSettings(this.output, [...settings, SETTINGS_MAX_HEADER_LIST_SIZE, MAX_HEADER_LIST_BYTES]);
     writeWindowUpdate(this.output, 0, this.#receiveWindow - DEFAULT_WINDOW_BYTES);

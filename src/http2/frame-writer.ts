@@ -1,4 +1,5 @@
 // Writes frames (RFC 9113 section 6) into an Output.
+import type { FieldList } from "./field-list.ts";
 import type { HpackEncoder } from "./hpack/encoder.ts";
 import type { Output } from "./output.ts";
 import {
@@ -121,7 +122,7 @@ export function writeHeaders(
   encoder: HpackEncoder,
   stream: number,
   flags: number,
-  fields: readonly string[],
+  fields: FieldList,
 ): void {
   const bound = encoder.bound(fields);
   place.flagsEpoch = NO_EPOCH;
@@ -142,7 +143,7 @@ function writeLongHeaders(
   encoder: HpackEncoder,
   stream: number,
   flags: number,
-  fields: readonly string[],
+  fields: FieldList,
   bound: number,
 ): void {
   const block = Buffer.allocUnsafe(bound);

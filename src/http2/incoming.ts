@@ -1,12 +1,12 @@
 // What frames mean that come (RFC 9113 section 6): their order, their lengths, the streams that they may name. What follows from them is the
 // connection's to do.
 import { ConnectionFault } from "./fault.ts";
+import type { FieldList } from "./field-list.ts";
 import { type FloodBudget, FRAME_CHARGE, PING_CHARGE, SETTINGS_CHARGE } from "./flood-budget.ts";
 import { type FrameHandler, FrameReader } from "./frame-reader.ts";
 import { writePing } from "./frame-writer.ts";
 import { HeaderBlock } from "./header-block.ts";
 import { type FieldFault, HpackDecoder, HpackError } from "./hpack/decoder.ts";
-import type { MarkedNames } from "./hpack/marked-names.ts";
 import type { Output } from "./output.ts";
 import {
   ACK,
@@ -30,7 +30,7 @@ import {
   STREAM_CLOSED,
   WINDOW_UPDATE,
 } from "./protocol.ts";
-import type { FieldList, Http2Stream } from "./stream.ts";
+import type { Http2Stream } from "./stream.ts";
 
 /** Bytes of a header list as RFC 9113 section 6.5.2 counts them. */
 export const MAX_HEADER_LIST_BYTES = 32_768;
@@ -76,12 +76,11 @@ export class IncomingFrames implements FrameHandler {
   /** Whose DATA is being read; undefined: nobody's, or nobody's any more. */
   #dataStream: Http2Stream | undefined;
 
-  /** @param marks is told of fields that are never to be indexed */
-  constructor(target: FrameTarget, isClient: boolean, marks: MarkedNames) {
+  constructor(target: FrameTarget, isClient: boolean) {
     this.#target = target;
     this.#isClient = isClient;
     this.#reader = new FrameReader(this, !isClient);
-    this.#decoder = new HpackDecoder(LIMITS, marks);
+    this.#decoder = new HpackDecoder(LIMITS);
   }
 
   /** Names what has begun to come and is not whole: a header block, or a frame; 0: nothing has. Bodies do not count. */
@@ -216,7 +215,7 @@ export class IncomingFrames implements FrameHandler {
   }
 
   #onBlock(id: number, endStream: boolean, buffer: Buffer, start: number, end: number): void {
-    let fields: string[];
+    let fields: FieldList;
     try {
       fields = this.#decoder.decode(buffer, start, end);
     } catch (error) {

@@ -3,6 +3,7 @@ export { Http2Client } from "./client.ts";
 export type { ConnectionEvents } from "./connection.ts";
 export { ConnectionFault } from "./fault.ts";
 export { characterTable, NAME_CHARACTERS, VALUE_CHARACTERS } from "./field-characters.ts";
+export { type FieldList, keepMarks } from "./field-list.ts";
 export type { ResetAllowance } from "./flood-budget.ts";
 export {
   CANCEL,
@@ -15,5 +16,5 @@ export {
 } from "./protocol.ts";
 export { Http2Server, type ServerEvents } from "./server.ts";
 export type { ByteSink } from "./sink.ts";
-export type { FieldList, Http2Stream, StreamOwner, StreamReset } from "./stream.ts";
+export type { Http2Stream, StreamOwner, StreamReset } from "./stream.ts";
 export { UnfinishedTime } from "./unfinished-time.ts";

@@ -3,6 +3,7 @@
 //   open -> announced (GOAWAY that refuses nothing, and a PING) -> final (GOAWAY with the last stream; newer ones are ignored)
 import { type ConnectionEvents, Http2Connection } from "./connection.ts";
 import { ConnectionFault } from "./fault.ts";
+import type { FieldList } from "./field-list.ts";
 import { HEAD_CHARGE, type ResetAllowance } from "./flood-budget.ts";
 import { writeGoaway, writePing, writeReset } from "./frame-writer.ts";
 import type { FieldFault } from "./hpack/decoder.ts";
@@ -16,7 +17,7 @@ import {
   STREAM_CLOSED,
 } from "./protocol.ts";
 import type { ByteSink } from "./sink.ts";
-import { type FieldList, Http2Stream } from "./stream.ts";
+import { Http2Stream } from "./stream.ts";
 
 /** How long the client may take to answer the farewell's PING. */
 const FAREWELL_MS = 1_000;

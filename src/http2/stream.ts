@@ -4,6 +4,7 @@
 //
 // Nothing is repaired: a stream that was cut off is told as reset, never as ended.
 import type { Http2Connection } from "./connection.ts";
+import type { FieldList } from "./field-list.ts";
 import {
   type FlagsPlace,
   markEnd,
@@ -15,9 +16,6 @@ import {
 } from "./frame-writer.ts";
 import { HeldPieces } from "./held-pieces.ts";
 import { DEFAULT_WINDOW_BYTES, END_STREAM, MAX_FRAME_BYTES, PROTOCOL_ERROR } from "./protocol.ts";
-
-/** Header fields: name, value, name, value ... Names in lower case, values latin1. */
-export type FieldList = readonly string[];
 
 const NO_FIELDS: FieldList = Object.freeze([]);
 const NOTHING: Uint8Array = new Uint8Array(0);

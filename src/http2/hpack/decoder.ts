@@ -3,11 +3,12 @@
 // Work is bounded by the octets of the block: every step of the loop eats at least one, and a field that is found in the table is neither
 // copied nor looked at again. A large value that is named a thousand times costs a thousand pointers at most, and no more than the limits let
 // through: behind them fields are counted and not kept.
+import type { FieldList, GrowingFieldList } from "../field-list.ts";
 import { DecodedField, DecodingTable } from "./decoding-table.ts";
 import { INITIAL_TABLE_BYTES } from "./dynamic-table.ts";
+import { CREDENTIALS } from "./encoding-rules.ts";
 import { isFieldName, isFieldValue } from "./field-octets.ts";
 import { decodeHuffman, huffmanBound } from "./huffman.ts";
-import { MarkedNames } from "./marked-names.ts";
 
 /** What makes a decoded list malformed (RFC 9113 section 8.2.1), or larger than we take. */
 export type FieldFault = "field-name" | "field-value" | "list-too-large";
@@ -33,7 +34,6 @@ export class HpackDecoder {
   readonly #maxTableBytes: number;
   readonly #maxListBytes: number;
   readonly #maxFields: number;
-  readonly #marks: MarkedNames;
   readonly #table = new DecodingTable();
   #fault: FieldFault | undefined;
   #listBytes = 0;
@@ -42,12 +42,8 @@ export class HpackDecoder {
   /** Whether the string that was read last is not what its place allows. */
   #textIsBad = false;
 
-  /**
-   * @param marks is told of names that are never to be indexed
-   * @throws TypeError for a table below 4096: the peer may use that much before it knows our settings, and we do not follow when it does
-   */
-  constructor(limits: DecoderLimits, marks = new MarkedNames()) {
-    this.#marks = marks;
+  /** @throws TypeError for a table below 4096: the peer may use that much before it knows our settings, and we do not follow when it does */
+  constructor(limits: DecoderLimits) {
     if (limits.maxTableBytes < INITIAL_TABLE_BYTES) throw new TypeError("maxTableBytes must be 4096 or more");
     this.#maxTableBytes = limits.maxTableBytes;
     this.#maxListBytes = limits.maxListBytes;
@@ -66,11 +62,12 @@ export class HpackDecoder {
 
   /**
    * Decodes one whole header block, block[start..end).
-   * @returns name, value, name, value ... in latin1, without the fields beyond the limits; look at `fault` before use
+   * @returns name, value, name, value ... in latin1, with its marks, without the fields beyond the limits; look at `fault` before use
    * @throws HpackError when the block cannot be decoded; the decoder is of no use after it
    */
-  decode(block: Buffer, start = 0, end: number = block.length): string[] {
-    const fields: string[] = [];
+  decode(block: Buffer, start = 0, end: number = block.length): FieldList {
+    const fields: GrowingFieldList = [];
+    let marked: Set<string> | undefined;
     const table = this.#table;
     this.#fault = undefined;
     this.#at = start;
@@ -90,7 +87,11 @@ export class HpackDecoder {
       } else if (first < 0x20) {
         // Without indexing, or (with 0x10) never indexed.
         field = this.#readLiteral(block, first & 0x0f, 0x0f);
-        if (first >= 0x10) this.#marks.add(field.name);
+        // Behind a fault nobody passes the list on: what is kept of it stays within the limits.
+        if (first >= 0x10 && this.#fault === undefined && !CREDENTIALS.has(field.name)) {
+          marked ??= new Set();
+          marked.add(field.name);
+        }
       } else {
         throw new HpackError("a size update stands behind a field or is the third");
       }
@@ -101,6 +102,7 @@ export class HpackDecoder {
       else fields.push(field.name, field.value);
     }
     this.#listBytes = listBytes;
+    if (marked !== undefined) fields.neverIndexed = marked;
     return fields;
   }
 

@@ -1,11 +1,12 @@
 // Writes header blocks (RFC 7541) of one direction of one connection. Strings are never Huffman-coded: the standard leaves that to us, and on
 // a mesh's links the third that it saves of the few octets that are not in the table is worth less than the time both ends spend on it.
-// Credentials are never in the table, and are marked so that nobody behind us puts them into one (encoding-rules.ts).
+// Credentials are never in the table, and are marked so that nobody behind us puts them into one (encoding-rules.ts); so is what came marked.
 // Writes names and values as they are: callers have checked them. What it must never do is to cut a character to its low octet, which could be a
 // line break; so characters above U+00FF are a TypeError.
+import type { FieldList } from "../field-list.ts";
 import { INITIAL_TABLE_BYTES } from "./dynamic-table.ts";
+import { NAME_RULES } from "./encoding-rules.ts";
 import { EncodingTable } from "./encoding-table.ts";
-import { MarkedNames } from "./marked-names.ts";
 
 /** First octets of the representations (section 6), and what their prefixes hold. */
 const INDEXED = 0x80;
@@ -26,15 +27,9 @@ const LOOP_CHARACTERS = 32;
 const BEYOND_LATIN1 = /[\u0100-\uffff]/;
 
 export class HpackEncoder {
-  readonly #marks: MarkedNames;
   readonly #table = new EncodingTable();
   /** The smallest size since the last block, where a size update is due (section 4.2). */
   #smallest = -1;
-
-  /** @param marks names that are never to be indexed, besides those of credentials */
-  constructor(marks = new MarkedNames()) {
-    this.#marks = marks;
-  }
 
   /** The peer's SETTINGS_HEADER_TABLE_SIZE, in bytes; we use at most 4096 of it. A size update goes out with the next block. */
   setPeerTableBytes(bytes: number): void {
@@ -43,7 +38,7 @@ export class HpackEncoder {
   }
 
   /** An upper bound of what encode() writes for these fields, in bytes. */
-  bound(fields: readonly string[]): number {
+  bound(fields: FieldList): number {
     let bytes = 2 * INTEGER_BYTES;
     for (let index = 0; index < fields.length; index += 1) bytes += (fields[index] ?? "").length + INTEGER_BYTES;
     return bytes + (fields.length >> 1) * INTEGER_BYTES;
@@ -54,24 +49,32 @@ export class HpackEncoder {
    * @returns the offset behind it
    * @throws TypeError when a character is above U+00FF: the caller's bug. The block must not be sent; the next one is right again
    */
-  encode(target: Buffer, offset: number, fields: readonly string[]): number {
+  encode(target: Buffer, offset: number, fields: FieldList): number {
+    const { neverIndexed } = fields;
     let at = this.#smallest < 0 ? offset : this.#writeSizeUpdates(target, offset);
     for (let index = 0; index + 1 < fields.length; index += 2) {
-      at = this.#writeField(target, at, fields[index] ?? "", fields[index + 1] ?? "");
+      const name = fields[index] ?? "";
+      const value = fields[index + 1] ?? "";
+      at =
+        neverIndexed?.has(name) === true
+          ? this.#writeNeverIndexed(target, at, name, value)
+          : this.#writeField(target, at, name, value);
     }
     return at;
   }
 
+  #writeNeverIndexed(target: Buffer, at: number, name: string, value: string): number {
+    const nameIndex = NAME_RULES.get(name)?.staticIndex ?? 0;
+    return this.#writeLiteral(target, at, NEVER_INDEXED, nameIndex, name, value);
+  }
+
   #writeField(target: Buffer, at: number, name: string, value: string): number {
     const known = this.#table.find(name);
-    if (this.#marks.has(name)) {
-      return this.#writeLiteral(target, at, NEVER_INDEXED, known?.rule.staticIndex ?? 0, name, value);
-    }
     if (known === undefined) {
       return this.#writeLiteral(target, at, this.#table.takes(name, value) ? ADDED : NOT_ADDED, 0, name, value);
     }
     const { rule } = known;
-    if (rule.writing === "never") return this.#writeLiteral(target, at, NEVER_INDEXED, rule.staticIndex, name, value);
+    if (rule.writing === "never") return this.#writeNeverIndexed(target, at, name, value);
     for (let entry = 0; entry < rule.staticValues.length; entry += 1) {
       if (rule.staticValues[entry] === value) return writeIndexed(target, at, rule.staticIndex + entry);
     }

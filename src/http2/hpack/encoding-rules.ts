@@ -8,7 +8,10 @@ import { STATIC_ENTRIES, STATIC_FIELDS } from "./static-table.ts";
  */
 export type Writing = "indexed" | "plain" | "never";
 
-const NEVER = new Set(["authorization", "proxy-authorization", "cookie", "set-cookie"]);
+/** Names of credentials, which are marked whoever sends them and however. */
+export const CREDENTIALS: ReadonlySet<string> = new Set([
+  ...["authorization", "proxy-authorization", "cookie", "set-cookie"],
+]);
 
 const PLAIN = new Set([
   ...[":path", "age", "content-length", "date", "etag", "last-modified"],
@@ -38,8 +41,8 @@ export const NAME_RULES: ReadonlyMap<string, NameRule> = nameRules();
 
 function nameRules(): Map<string, NameRule> {
   const rules = new Map<string, NameRule>();
-  const writing = (name: string): Writing => (NEVER.has(name) ? "never" : PLAIN.has(name) ? "plain" : "indexed");
-  for (const name of [...NEVER, ...PLAIN]) {
+  const writing = (name: string): Writing => (CREDENTIALS.has(name) ? "never" : PLAIN.has(name) ? "plain" : "indexed");
+  for (const name of [...CREDENTIALS, ...PLAIN]) {
     rules.set(name, { writing: writing(name), staticIndex: 0, staticValues: [] });
   }
   for (let entry = STATIC_ENTRIES; entry >= 1; entry -= 1) {

@@ -3,14 +3,16 @@
 // engines carry a request to a target and report to ClientEvents. No engine decides anything about identity or policy.
 //
 // An exchange ends when both directions have ended, or when it is aborted. After the end no method has an effect and no event comes.
+import type { FieldList } from "../../http2/index.ts";
 import type { SafeFields } from "./fields/safe-fields.ts";
 import type { HttpRefusal } from "./refusal.ts";
 
 /**
  * Header fields in order: name, value, name, value ... Names are lower-case tokens, values latin1 without surrounding white space.
- * Nothing is joined: two lines of one name are two pairs. Immutable once made: what was decided on is what is written.
+ * Nothing is joined: two lines of one name are two pairs. Immutable once made: what was decided on is what is written. What came marked as never
+ * to be indexed, over HTTP/2, is marked in every list that is made from it.
  */
-export type FieldList = readonly string[];
+export type { FieldList };
 
 export const NO_FIELDS: FieldList = Object.freeze([]);
 

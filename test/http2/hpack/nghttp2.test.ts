@@ -114,7 +114,7 @@ async function readFromNode(requests: readonly Record<string, string>[], tableBy
           const one = frames.frames[seen] ?? assert.fail();
           if (one.type !== h2.HEADERS) continue;
           assert.equal(one.flags & (h2.END_HEADERS | h2.PADDED), h2.END_HEADERS, "the test expects whole heads");
-          read.push(decoder.decode(one.payload, (one.flags & PRIORITY_FLAG) === 0 ? 0 : PRIORITY_BYTES));
+          read.push([...decoder.decode(one.payload, (one.flags & PRIORITY_FLAG) === 0 ? 0 : PRIORITY_BYTES)]);
           assert.equal(decoder.fault, undefined);
           socket.write(h2.headers(one.stream, h2.END_STREAM, ":status", "204"));
         }

@@ -75,7 +75,7 @@ abstract class Driven {
   }
 
   fields(block: Buffer): string[] {
-    return this.#decoder.decode(block);
+    return [...this.#decoder.decode(block)];
   }
 
   /** @returns the code that it ended with; undefined: it lives */

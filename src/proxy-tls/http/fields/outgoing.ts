@@ -1,5 +1,6 @@
 // The fields of a request as they are written: those that were decided on, then our own. Host, framing and connection fields are not among
 // them: the engines write those from parsed state. What a response says is written as it was screened: nothing is added.
+import { keepMarks } from "../../../http2/index.ts";
 import type { RequestHead } from "../exchange.ts";
 import { badRequest, RefusedError } from "../refusal.ts";
 import type { Correlation } from "./correlation.ts";
@@ -24,6 +25,7 @@ const UNSAFE_REQUEST = badRequest("unsafe-field");
 export function outgoingRequest(head: RequestHead, { correlation, clientCert, via }: RequestAdditions): RequestHead {
   const { version, method, target, path, authority, body, expectsContinue, acceptsTrailers, close } = head;
   const fields = head.fields.slice();
+  keepMarks(fields, head.fields);
   const { added } = correlation;
   for (let index = 0; index < added.length; index += 2) add(fields, added[index] ?? "", added[index + 1] ?? "");
   for (let index = 0; index < clientCert.length; index += 1) fields.push(clientCert[index] ?? "");

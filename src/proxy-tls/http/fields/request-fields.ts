@@ -2,6 +2,7 @@
 //
 // HTTP/2's cookie crumbs are joined here (RFC 9113 section 8.2.3), whatever the target speaks, so that policies see the very field that
 // is written. Expect stays among the fields, for the target to answer.
+import { keepMarks } from "../../../http2/index.ts";
 import type { FieldList } from "../exchange.ts";
 import { badRequest, type HttpRefusal, RefusedError } from "../refusal.ts";
 import { ConnectionField, forEachElement } from "./connection-field.ts";
@@ -38,6 +39,7 @@ export class RequestFields {
   /** @throws RefusedError */
   take(fields: FieldList): void {
     const kept = this.#kept;
+    keepMarks(kept, fields);
     const fieldRoles = this.#rules.roles;
     const http2 = this.#version === "2";
     for (let index = 0; index < fields.length; index += 2) {

@@ -1,5 +1,6 @@
 // From a response as it was parsed to what the caller may see: end-to-end fields only, none that is ours to say. What a target may not
 // say is 502.
+import { keepMarks } from "../../../http2/index.ts";
 import { NO_FIELDS, type ResponseHead } from "../exchange.ts";
 import type { RawResponseHead } from "../raw-head.ts";
 import { badResponse, RefusedError } from "../refusal.ts";
@@ -36,6 +37,7 @@ function screenFields(raw: RawResponseHead, rules: ResponseRules, connection: Co
   const http2 = raw.version === "2";
   if (http2) checkHeadSize(0, raw.fields, NO_FIELDS, badResponse);
   const kept: string[] = [];
+  keepMarks(kept, raw.fields);
   for (let index = 0; index < raw.fields.length; index += 2) {
     const name = raw.fields[index] ?? "";
     const value = raw.fields[index + 1] ?? "";

@@ -1,5 +1,6 @@
 // Trailers pass by an allow-list: they come after everything was decided, and many programs merge them into the head. Others are dropped
 // and counted; those that are ours to say are refused.
+import { keepMarks } from "../../../http2/index.ts";
 import type { FieldList } from "../exchange.ts";
 import { RefusedError } from "../refusal.ts";
 import * as roles from "./roles.ts";
@@ -13,6 +14,7 @@ import { checkField, markChecked, NO_SAFE_FIELDS, type SafeFields } from "./safe
 export function screenTrailers(trailers: FieldList, rules: TrailerRules): SafeFields {
   if (trailers.length === 0) return NO_SAFE_FIELDS;
   const kept: string[] = [];
+  keepMarks(kept, trailers);
   for (let index = 0; index < trailers.length; index += 2) {
     const name = trailers[index] ?? "";
     const value = trailers[index + 1] ?? "";

@@ -1,5 +1,6 @@
 // Heads of HTTP/2 (RFC 9113 section 8.3) between the flat lists of src/http2 and ours. What is written is made from the parsed head and from
 // checked fields, framing from `body`.
+import { keepMarks } from "../../../http2/index.ts";
 import {
   type BodyFraming,
   type FieldList,
@@ -51,7 +52,7 @@ export function readRequestHead(raw: FieldList, endStream: boolean, scheme: Sche
   }
   // CONNECT has neither scheme nor path; the screens refuse it by its method.
   if (theirs !== scheme && method !== "CONNECT") throw new RefusedError(badRequest("scheme"));
-  const fields = raw.slice(start);
+  const fields = fieldsFrom(raw, start);
   return { version: "2", method, target, authority, fields, framing: framingOf(fields, endStream) };
 }
 
@@ -70,7 +71,7 @@ export function readResponseHead(raw: FieldList, endStream: boolean, method: str
     status = status * 10 + digit;
   }
   if (status < 100 || status > 599) throw new RefusedError(badResponse("status"));
-  const fields = raw.slice(2);
+  const fields = fieldsFrom(raw, 2);
   return {
     version: "2",
     status,
@@ -88,6 +89,13 @@ export function readRequestTrailers(head: RawRequestHead, trailers: FieldList, r
   if (trailers.length === 0) return NO_SAFE_FIELDS;
   checkHeadSize(startBytes(head), head.fields, trailers, headTooLarge);
   return screenTrailers(trailers, rules);
+}
+
+/** What stands behind the pseudo-fields, which are before `start`. */
+function fieldsFrom(raw: FieldList, start: number): FieldList {
+  const fields = raw.slice(start);
+  keepMarks(fields, raw);
+  return fields;
 }
 
 function framingOf(fields: FieldList, endStream: boolean): BodyFraming {
@@ -110,20 +118,27 @@ function declaredLength(fields: FieldList, refuse: (reason: string) => HttpRefus
 }
 
 /** A request's head as it is sent. */
-export function writeRequestList(head: RequestHead, scheme: Scheme): string[] {
+export function writeRequestList(head: RequestHead, scheme: Scheme): FieldList {
   const { fields } = head;
   const list = [":method", head.method, ":scheme", scheme, ":authority", head.authority, ":path", head.target];
+  keepMarks(list, fields);
   for (let index = 0; index < fields.length; index += 1) list.push(fields[index] ?? "");
   if (head.body.kind === "length") list.push("content-length", `${head.body.bytes}`);
   if (head.acceptsTrailers) list.push("te", "trailers");
   return list;
 }
 
-/** A final response's head as it is sent. */
-export function writeResponseList(head: ResponseHead): string[] {
-  const { fields } = head;
-  const list = [":status", `${head.status}`];
+/** An interim response's head as it is sent. */
+export function writeInterimList(status: number, fields: SafeFields): string[] {
+  const list = [":status", `${status}`];
+  keepMarks(list, fields);
   for (let index = 0; index < fields.length; index += 1) list.push(fields[index] ?? "");
-  if (head.body.kind === "length") list.push("content-length", `${head.body.bytes}`);
+  return list;
+}
+
+/** A final response's head as it is sent. */
+export function writeResponseList({ status, fields, body }: ResponseHead): FieldList {
+  const list = writeInterimList(status, fields);
+  if (body.kind === "length") list.push("content-length", `${body.bytes}`);
   return list;
 }

@@ -14,7 +14,7 @@ import { endsAtHead } from "../h1/framing.ts";
 import type { RawRequestHead } from "../raw-head.ts";
 import { BODY_IDLE, badRequest, type HttpRefusal, RefusedError } from "../refusal.ts";
 import type { Listed } from "../roster.ts";
-import { readRequestTrailers, writeResponseList } from "./heads.ts";
+import { readRequestTrailers, writeInterimList, writeResponseList } from "./heads.ts";
 import { writeRefusal } from "./refused-stream.ts";
 import type { H2ServerConnection } from "./server-connection.ts";
 
@@ -79,7 +79,7 @@ export class H2ServerExchange implements ServerExchange, StreamOwner, Listed {
       if (!this.request.expectsContinue || this.#continued || this.#received > 0) return;
       this.#continued = true;
     }
-    this.#stream.sendHead([":status", `${status}`, ...fields], false);
+    this.#stream.sendHead(writeInterimList(status, fields), false);
   }
 
   respond(head: ResponseHead): void {

@@ -1,6 +1,7 @@
 // Header blocks by hand: every representation of RFC 7541 section 6 from its parts, and what our own decoder and encoder make of blocks.
 import { type DecoderLimits, HpackDecoder } from "../../../../src/http2/hpack/decoder.ts";
 import type { HpackEncoder } from "../../../../src/http2/hpack/encoder.ts";
+import type { FieldList } from "../../../../src/http2/index.ts";
 import { huffman } from "./huffman-code.ts";
 
 export const WIDE: DecoderLimits = { maxTableBytes: 4096, maxListBytes: 1_000_000, maxFields: 10_000 };
@@ -49,8 +50,13 @@ export function sizeUpdate(bytes: number): Buffer {
   return integer(0x20, 5, bytes);
 }
 
+/** A list in which the fields of these names are marked as never to be indexed. */
+export function marked(fields: readonly string[], ...names: string[]): FieldList {
+  return names.length === 0 ? [...fields] : Object.assign([...fields], { neverIndexed: new Set(names) });
+}
+
 /** What the encoder writes; asserts that it keeps within its own bound and does not write behind its end. */
-export function encoded(encoder: HpackEncoder, fields: readonly string[]): Buffer {
+export function encoded(encoder: HpackEncoder, fields: FieldList): Buffer {
   const bound = encoder.bound(fields);
   const target = Buffer.alloc(bound + 6, 0xee);
   const end = encoder.encode(target, 3, fields);

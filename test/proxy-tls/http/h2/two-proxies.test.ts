@@ -20,10 +20,9 @@ import {
   type ServiceError,
   status,
 } from "@grpc/grpc-js";
-import { inboundHttp } from "../../support/http.ts";
-import { ALLOW_ALL, startProxy, type TestProxy } from "../../support/proxy.ts";
+import { ALLOW_ALL } from "../../support/proxy.ts";
+import { AUTHORITY, startPair } from "../../support/proxy-pair.ts";
 
-const AUTHORITY = "echo.test";
 const plain = { requestSerialize: keep, requestDeserialize: keep, responseSerialize: keep, responseDeserialize: keep };
 const SERVICE = {
   unary: { path: "/test.Echo/Unary", requestStream: false, responseStream: false, ...plain },
@@ -34,29 +33,6 @@ const SERVICE = {
 
 function keep(bytes: Buffer): Buffer {
   return bytes;
-}
-
-/** An outbound and an inbound proxy before an application. */
-async function startPair(
-  targetPort: number,
-  http: object,
-): Promise<{ readonly proxies: TestProxy[]; readonly port: number }> {
-  const inbound = await startProxy({
-    listeners: [inboundHttp(targetPort, http)],
-    policies: [ALLOW_ALL],
-    id: "/server",
-  });
-  const outbound = await startProxy({
-    listeners: [
-      {
-        ...{ direction: "outbound", name: "out", protocol: "http", listen: { port: 0 }, authorities: [AUTHORITY] },
-        targets: [{ host: "127.0.0.1", port: inbound.port("in") }],
-        expect: ["spiffe://example.test/server"],
-      },
-    ],
-    id: "/client",
-  });
-  return { proxies: [inbound, outbound], port: outbound.port("out") };
 }
 
 describe("gRPC through two proxies", () => {
