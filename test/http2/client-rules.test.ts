@@ -19,9 +19,10 @@ import {
   reset,
   SETTINGS,
   settings,
+  takeFrames,
   windowUpdate,
 } from "../proxy-tls/support/http2-frames.ts";
-import { cutFrames, DrivenClient, openClient } from "./support/driven.ts";
+import { DrivenClient, openClient } from "./support/driven.ts";
 
 const [PROTOCOL, STREAM_CLOSED, COMPRESSION] = [1, 5, 9];
 const OK = headers(1, 0, ":status", "200");
@@ -109,7 +110,7 @@ describe("a client lets pass (RFC 9113)", () => {
     client.connection.output.flush();
     const { bytes } = client.sink.take();
     assert.ok(bytes.subarray(0, PREFACE.length).equals(PREFACE));
-    const { frames } = cutFrames(bytes.subarray(PREFACE.length));
+    const { frames } = takeFrames(bytes.subarray(PREFACE.length));
     assert.equal(frames[0]?.type, SETTINGS);
     assert.equal(frames[0].payload.toString("hex").slice(0, 24), "000200000000000300000000");
     assert.equal(frames.at(-1)?.type, HEADERS);

@@ -3,8 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
 import { Http2Server } from "../../src/http2/index.ts";
-import { WINDOW_UPDATE } from "../proxy-tls/support/http2-frames.ts";
-import { cutFrames } from "./support/driven.ts";
+import { takeFrames, WINDOW_UPDATE } from "../proxy-tls/support/http2-frames.ts";
 import { FakeSink } from "./support/fake-sink.ts";
 import { ToldServer } from "./support/told.ts";
 
@@ -20,7 +19,7 @@ for (const [streams, bodies] of [
     const sink = new FakeSink();
     new Http2Server(sink, new ToldServer(), streams);
     await turn();
-    const { frames } = cutFrames(sink.take().bytes);
+    const { frames } = takeFrames(sink.take().bytes);
     const update = frames.find(({ type, stream }) => type === WINDOW_UPDATE && stream === 0);
     assert.equal(update?.payload.readUInt32BE(0), (bodies - 1) * 65_535 + SPARE);
   });

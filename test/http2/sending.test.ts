@@ -17,10 +17,11 @@ import {
   request,
   reset,
   settings,
+  takeFrames,
   windowUpdate,
 } from "../proxy-tls/support/http2-frames.ts";
 import { alive } from "./support/alive.ts";
-import { cutFrames, type DrivenServer, openClient, openServer } from "./support/driven.ts";
+import { type DrivenServer, openClient, openServer } from "./support/driven.ts";
 import type { Taken } from "./support/told.ts";
 
 const OK = [":status", "200"];
@@ -342,7 +343,7 @@ describe("a peer that does not read", () => {
       parts.push(server.sink.take().bytes);
     }
     const body = Buffer.concat(
-      cutFrames(Buffer.concat(parts)).frames.flatMap(({ type, payload }) => (type === DATA ? [payload] : [])),
+      takeFrames(Buffer.concat(parts)).frames.flatMap(({ type, payload }) => (type === DATA ? [payload] : [])),
     );
     assert.ok(body.equals(Buffer.concat([Buffer.alloc(2 ** 18, 1), Buffer.alloc(5, 2)])));
   });

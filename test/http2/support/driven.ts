@@ -11,24 +11,11 @@ import {
   PREFACE,
   RST_STREAM,
   SETTINGS,
+  takeFrames,
   WINDOW_UPDATE,
 } from "../../proxy-tls/support/http2-frames.ts";
 import { FakeSink } from "./fake-sink.ts";
 import { type Taken, Told, ToldConnection, ToldServer } from "./told.ts";
-
-/** @returns the frames, and what is behind the last whole one */
-export function cutFrames(bytes: Buffer): { readonly frames: Frame[]; readonly rest: Buffer } {
-  const frames: Frame[] = [];
-  let at = 0;
-  while (bytes.length - at >= 9) {
-    const end = at + 9 + bytes.readUIntBE(at, 3);
-    if (end > bytes.length) break;
-    const [type = 0, flags = 0] = bytes.subarray(at + 3, at + 5);
-    frames.push({ type, flags, stream: bytes.readUInt32BE(at + 5), payload: bytes.subarray(at + 9, end) });
-    at = end;
-  }
-  return { frames, rest: bytes.subarray(at) };
-}
 
 abstract class Driven {
   readonly sink = new FakeSink();
@@ -53,7 +40,7 @@ abstract class Driven {
     const { bytes, drains } = this.sink.take();
     const skipped = Math.min(this.#skip, bytes.length);
     this.#skip -= skipped;
-    const { frames, rest } = cutFrames(Buffer.concat([this.#rest, bytes.subarray(skipped)]));
+    const { frames, rest } = takeFrames(Buffer.concat([this.#rest, bytes.subarray(skipped)]));
     this.#rest = rest;
     if (drains) this.connection.drained();
     return frames;

@@ -2,7 +2,7 @@
 import { performServerHandshake, type ServerHttp2Stream } from "node:http2";
 import { duplexPair } from "node:stream";
 import { GOAWAY, RST_STREAM } from "../../proxy-tls/support/http2-frames.ts";
-import { cutFrames, frameOf } from "./frames-of.ts";
+import { framesOf } from "./frames-of.ts";
 import type { Reading, ReadRequest } from "./reading.ts";
 
 export const MAX_STREAMS = 100;
@@ -34,11 +34,9 @@ export async function readWithNode(pieces: readonly Buffer[]): Promise<Reading> 
     await turn();
     await turn();
     // Whole frames: it writes them at once.
-    for (const one of cutFrames(Buffer.concat(written.splice(0)), 0)) {
-      const frame = frameOf(one);
-      if (frame?.type === RST_STREAM && !resets.has(frame.stream)) resets.set(frame.stream, at);
-      if (frame?.type === GOAWAY)
-        over(`GOAWAY ${frame.payload.readUInt32BE(4)} ${frame.payload.toString("latin1", 8)}`);
+    for (const { type, stream, payload } of framesOf(Buffer.concat(written.splice(0)))) {
+      if (type === RST_STREAM && !resets.has(stream)) resets.set(stream, at);
+      if (type === GOAWAY) over(`GOAWAY ${payload.readUInt32BE(4)} ${payload.toString("latin1", 8)}`);
     }
     at += 1;
   }

@@ -103,27 +103,39 @@ function uint32(value: number): Buffer {
   return bytes;
 }
 
+/** The whole frames at the beginning of `bytes`, and what is behind them. A stream's number is told with its reserved bit, which nobody sets. */
+export function takeFrames(bytes: Buffer): { readonly frames: Frame[]; readonly rest: Buffer } {
+  const frames: Frame[] = [];
+  let at = 0;
+  while (bytes.length - at >= 9) {
+    const end = at + 9 + bytes.readUIntBE(at, 3);
+    if (end > bytes.length) break;
+    const [type = 0, flags = 0] = bytes.subarray(at + 3, at + 5);
+    frames.push({ type, flags, stream: bytes.readUInt32BE(at + 5), payload: bytes.subarray(at + 9, end) });
+    at = end;
+  }
+  return { frames, rest: bytes.subarray(at) };
+}
+
 /** Reads frames from a socket and answers SETTINGS, as little as a peer has to. */
 export class FrameReader {
   readonly frames: Frame[] = [];
   ended = false;
-  #rest: Buffer = Buffer.alloc(0);
   readonly #waiting = new Set<() => void>();
 
   /** @param preface how many bytes come before the first frame: 24 for a server's side */
   constructor(socket: Socket, options: { readonly preface?: number; readonly acknowledge?: boolean } = {}) {
     let skip = options.preface ?? 0;
+    let held: Buffer = Buffer.alloc(0);
     const note = (): void => {
       for (const look of [...this.#waiting]) look();
     };
     socket.on("data", (chunk: Buffer) => {
-      this.#rest = Buffer.concat([this.#rest, chunk]);
-      if (skip > 0) {
-        const skipped = Math.min(skip, this.#rest.length);
-        skip -= skipped;
-        this.#rest = this.#rest.subarray(skipped);
-      }
-      for (let found = this.#take(); found !== undefined; found = this.#take()) {
+      const skipped = Math.min(skip, chunk.length);
+      skip -= skipped;
+      const { frames, rest } = takeFrames(Buffer.concat([held, chunk.subarray(skipped)]));
+      held = rest;
+      for (const found of frames) {
         this.frames.push(found);
         if (found.type === SETTINGS && (found.flags & ACK) === 0 && options.acknowledge !== false) {
           socket.write(frame(SETTINGS, ACK, 0));
@@ -169,16 +181,5 @@ export class FrameReader {
       this.#waiting.add(look);
       look();
     });
-  }
-
-  #take(): Frame | undefined {
-    if (this.#rest.length < 9) return undefined;
-    const length = this.#rest.readUIntBE(0, 3);
-    if (this.#rest.length < 9 + length) return undefined;
-    const [type = 0, flags = 0] = this.#rest.subarray(3, 5);
-    const stream = this.#rest.readUInt32BE(5) & 0x7fff_ffff;
-    const payload = this.#rest.subarray(9, 9 + length);
-    this.#rest = this.#rest.subarray(9 + length);
-    return { type, flags, stream, payload };
   }
 }
