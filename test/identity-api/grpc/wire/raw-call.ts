@@ -1,5 +1,5 @@
 // One call by a client that knows HTTP/2 and nothing of gRPC.
-import type { ClientHttp2Session, IncomingHttpHeaders } from "node:http2";
+import type { ClientHttp2Session, ClientHttp2Stream, IncomingHttpHeaders } from "node:http2";
 import { IssueX509SvidRequest } from "../../../../src/proto/gen/meshca/identity/v1/identity.ts";
 
 export interface RawAnswer {
@@ -10,13 +10,12 @@ export interface RawAnswer {
 
 export const SERVICE = "/meshca.identity.v1.IdentityService";
 
-/** `chunks` are written apart from each other. */
-export async function rawCall(
+/** The head of a call is sent. That it fails is not told, unless somebody listens. */
+export function beginCall(
   session: ClientHttp2Session,
   method: string,
-  chunks: readonly Buffer[],
   headers: Readonly<Record<string, string>> = {},
-): Promise<RawAnswer> {
+): ClientHttp2Stream {
   const stream = session.request({
     ":method": "POST",
     ":path": `${SERVICE}/${method}`,
@@ -24,6 +23,18 @@ export async function rawCall(
     te: "trailers",
     ...headers,
   });
+  stream.on("error", () => {});
+  return stream;
+}
+
+/** `chunks` are written apart from each other. */
+export async function rawCall(
+  session: ClientHttp2Session,
+  method: string,
+  chunks: readonly Buffer[],
+  headers: Readonly<Record<string, string>> = {},
+): Promise<RawAnswer> {
+  const stream = beginCall(session, method, headers);
   const parts: Buffer[] = [];
   let response: IncomingHttpHeaders = {};
   let trailers: IncomingHttpHeaders = {};

@@ -9,8 +9,27 @@ import { describeError } from "../../../../src/identity-api/errors.ts";
 import { frameOf } from "../../../../src/identity-api/grpc/wire/message-reader.ts";
 import type { Conversation, IncomingCall, Method, UnaryAnswer } from "../../../../src/identity-api/grpc/wire/method.ts";
 import { GrpcConnection } from "../../../../src/identity-api/grpc/wire/server-connection.ts";
+import {
+  ACK,
+  data,
+  END_HEADERS,
+  END_STREAM,
+  type Frame,
+  FrameReader,
+  frame,
+  GOAWAY,
+  goaway,
+  HEADERS,
+  headers,
+  openingFrames,
+  PING,
+  PREFACE,
+  request,
+  SETTINGS,
+} from "../../../proxy-tls/support/http2-frames.ts";
+import type { RawPeer } from "../../../proxy-tls/support/http2-raw.ts";
 import { until } from "../../../support/until.ts";
-import { framed, rawCall } from "./raw-call.ts";
+import { beginCall, framed, rawCall, SERVICE } from "./raw-call.ts";
 
 const KEEPALIVE_MS = 60_000;
 const IDLE_MS = 300_000;
@@ -73,9 +92,29 @@ async function open(settings = {}) {
   return { session, own, look: (ms: number) => own.connection.look(startedAt + ms) };
 }
 
-function answering(path: string, answer: () => Promise<UnaryAnswer>): void {
-  methods.set(`/meshca.identity.v1.IdentityService/${path}`, { kind: "unary", path, answer });
+function serve(method: Method): void {
+  methods.set(`${SERVICE}/${method.path}`, method);
 }
+
+function answering(path: string, answer: () => Promise<UnaryAnswer>): void {
+  serve({ kind: "unary", path, answer });
+}
+
+/** A method that answers when it is told. @returns what tells it, once there is a call */
+function answeringLate(path: string): () => (() => void) | undefined {
+  let release: (() => void) | undefined;
+  answering(
+    path,
+    () =>
+      new Promise((resolve) => {
+        release = () => resolve({ kind: "frame", frame: frameOf(0).frame });
+      }),
+  );
+  return () => release;
+}
+
+/** What was sent before has come, when a ping is answered. */
+const ping = (session: ClientHttp2Session) => new Promise((resolve) => session.ping(resolve));
 
 test("a silent peer is asked for a sign of life; one that answers stays, one that does not is let go", async () => {
   const alive = await open();
@@ -84,7 +123,7 @@ test("a silent peer is asked for a sign of life; one that answers stays, one tha
   alive.look(KEEPALIVE_MS + 1_000);
   await asked;
   // Its answer is here when the next thing that it sends is.
-  await new Promise((resolve) => alive.session.ping(resolve));
+  await ping(alive.session);
   alive.look(KEEPALIVE_MS + 20_000);
   alive.look(KEEPALIVE_MS + 22_000);
   assert.equal(alive.own.closed, false);
@@ -100,45 +139,34 @@ test("a silent peer is asked for a sign of life; one that answers stays, one tha
   socket.destroy();
 });
 
-/** A client that has sent its preface and settings, and does nothing more by itself. */
-async function openRaw(allowHalfOpen = false): Promise<{ readonly socket: Socket; readonly received: () => Buffer }> {
+/** A client that has begun, and does nothing more by itself. */
+async function openRaw(allowHalfOpen = false): Promise<RawPeer> {
   const socket = connect({ port: port(), host: "127.0.0.1", allowHalfOpen });
-  socket.on("error", () => {});
-  const chunks: Buffer[] = [];
-  socket.on("data", (chunk: Buffer) => chunks.push(chunk));
-  socket.write("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
-  socket.write(Buffer.from([0, 0, 0, 4, 0, 0, 0, 0, 0]));
-  await until(() => Buffer.concat(chunks).length > 30, "the server's settings");
-  return { socket, received: () => Buffer.concat(chunks) };
+  const frames = new FrameReader(socket, { acknowledge: false });
+  socket.write(Buffer.concat([PREFACE, openingFrames()]));
+  await frames.find(({ type, flags }) => type === SETTINGS && flags === ACK);
+  return { socket, frames };
 }
 
 test("a connection without calls is closed after its time, and not one that had a call or has one", async () => {
   answering("Quick", async () => ({ kind: "frame", frame: frameOf(0).frame }));
-  let release: (() => void) | undefined;
-  answering(
-    "Slow",
-    () =>
-      new Promise((resolve) => {
-        release = () => resolve({ kind: "frame", frame: frameOf(0).frame });
-      }),
-  );
+  const release = answeringLate("Slow");
   const { session, own, look } = await open();
   const answer = rawCall(session, "Slow", [framed(Buffer.of())]);
-  await until(() => release !== undefined, "the call");
+  await until(() => release() !== undefined, "the call");
   await rawCall(session, "Quick", [framed(Buffer.of())]);
-  // A ping shows that it lives, and that what was sent before has come.
-  const ping = () => new Promise((resolve) => session.ping(resolve));
+  // It shows that it lives, too.
   look(1_000);
-  await ping();
+  await ping(session);
   look(IDLE_MS + 2_000);
-  await ping();
+  await ping(session);
   assert.equal(session.closed, false, "a call is under way");
-  release?.();
+  release()?.();
   await answer;
   look(IDLE_MS * 2);
   await rawCall(session, "Quick", [framed(Buffer.of())]);
   look(IDLE_MS * 3 + 1_000);
-  await ping();
+  await ping(session);
   assert.equal(session.closed, false, "there was a call since the last look");
   const goodbye = once(session, "goaway");
   look(IDLE_MS * 4 + 2_000);
@@ -150,8 +178,8 @@ test("a connection without calls is closed after its time, and not one that had 
 test("a header block that does not come to its end is not waited for", async () => {
   const { socket } = await openRaw();
   const own = newest();
-  // HEADERS without END_HEADERS, and nothing behind it.
-  socket.write(Buffer.from([0, 0, 1, 1, 0, 0, 0, 0, 1, 0x83]));
+  // Without END_HEADERS, and nothing behind it.
+  socket.write(frame(HEADERS, 0, 1, Buffer.of(0x83)));
   const startedAt = performance.now();
   await until(() => own.socket.bytesRead >= 24 + 9 + 10, "it came");
   own.connection.look(startedAt + 1_000);
@@ -162,21 +190,16 @@ test("a header block that does not come to its end is not waited for", async () 
 });
 
 test("a connection that is drained closes when its last call is answered, without waiting for anything", async () => {
-  let release: (() => void) | undefined;
-  answering("Slow", () => {
-    return new Promise((resolve) => {
-      release = () => resolve({ kind: "frame", frame: frameOf(0).frame });
-    });
-  });
+  const release = answeringLate("Slow");
   const { session, own } = await open();
   const answer = rawCall(session, "Slow", [framed(Buffer.of())]);
-  await until(() => release !== undefined, "the call");
+  await until(() => release() !== undefined, "the call");
   const goodbye = once(session, "goaway");
   own.connection.drain();
   await goodbye;
   await new Promise((resolve) => setTimeout(resolve, 50));
   assert.equal(own.closed, false);
-  release?.();
+  release()?.();
   assert.equal((await answer).trailers["grpc-status"], "0");
   await until(() => own.closed, "it closes");
 });
@@ -196,34 +219,61 @@ test("a peer that does not close behind our end is closed", async () => {
 });
 
 test("the farewell waits for its own ping to be answered, and for no other", async () => {
-  const { socket, received } = await openRaw(true);
+  const { socket, frames } = await openRaw(true);
   const own = newest();
   const startedAt = performance.now();
   own.connection.look(startedAt + 100);
   own.connection.look(startedAt + KEEPALIVE_MS + 1_000);
   own.connection.drain();
-  await until(() => received().includes("farewell"), "both pings");
-  const ack = (payload: string) => Buffer.concat([Buffer.from([0, 0, 8, 6, 1, 0, 0, 0, 0]), Buffer.from(payload)]);
-  const asked = "alive???";
-  assert.ok(received().includes(asked));
-  let ended = false;
-  socket.once("end", () => {
-    ended = true;
-  });
-  socket.write(ack(asked));
-  const before = received().length;
+  const [sign, farewell] = [await pingFrom(frames, "alive???"), await pingFrom(frames, "farewell")];
+  socket.write(frame(PING, ACK, 0, sign.payload));
   // A ping of the client's: its answer comes behind what the one before did.
-  socket.write(Buffer.concat([Buffer.from([0, 0, 8, 6, 0, 0, 0, 0, 0]), Buffer.from("question")]));
-  await until(() => received().length > before, "the answer");
-  assert.equal(ended, false);
-  socket.write(ack("farewell"));
-  await until(() => ended, "the end");
+  socket.write(frame(PING, 0, 0, Buffer.from("question")));
+  await frames.find(({ type, flags }) => type === PING && flags === ACK);
+  assert.equal(frames.ended, false);
+  socket.write(frame(PING, ACK, 0, farewell.payload));
+  await until(() => frames.ended, "the end");
   socket.destroy();
 });
 
+function pingFrom(frames: FrameReader, payload: string): Promise<Frame> {
+  return frames.find(
+    ({ type, flags, payload: said }) => type === PING && flags === 0 && said.equals(Buffer.from(payload)),
+  );
+}
+
+const farewells: Readonly<Record<string, (peer: RawPeer, connection: GrpcConnection) => Promise<unknown>>> = {
+  async "that is drained"({ socket, frames }, connection) {
+    connection.drain();
+    socket.write(frame(PING, ACK, 0, (await pingFrom(frames, "farewell")).payload));
+    await frames.find(({ type, payload }) => type === GOAWAY && payload.readUInt32BE(0) === 1);
+  },
+  async "whose client leaves"({ socket, frames }) {
+    socket.write(Buffer.concat([goaway(0, 0), frame(PING, 0, 0, Buffer.from("question"))]));
+    await frames.find(({ type, flags }) => type === PING && flags === ACK);
+  },
+};
+for (const [what, farewell] of Object.entries(farewells)) {
+  test(`a connection ${what} ends with its last call, though the client says nothing more`, async () => {
+    const release = answeringLate("Slow");
+    const peer = await openRaw();
+    const { connection } = newest();
+    const head = request(1, 0, "POST", `${SERVICE}/Slow`, "content-type", "application/grpc");
+    peer.socket.write(Buffer.concat([head, data(1, END_STREAM, framed(Buffer.of()))]));
+    await until(() => release() !== undefined, "the call");
+    await farewell(peer, connection);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    assert.equal(peer.frames.ended, false, "a call is under way");
+    release()?.();
+    await until(() => peer.frames.ended, "the end");
+    const last = peer.frames.of(1).at(-1);
+    assert.deepEqual([last?.type, last?.flags], [HEADERS, END_HEADERS | END_STREAM]);
+  });
+}
+
 test("a call is cancelled when its connection is gone", async () => {
   let call: IncomingCall | undefined;
-  methods.set("/meshca.identity.v1.IdentityService/Gone", {
+  serve({
     kind: "unary",
     path: "Gone",
     answer: (_message, from) => {
@@ -259,12 +309,7 @@ test("requests that are not whole are bounded for a connection: those beyond are
   answering("Quick", async () => ({ kind: "frame", frame: frameOf(0).frame }));
   const { session, own } = await open();
   const begun = Array.from({ length: 7 }, () => {
-    const stream = session.request({
-      ":method": "POST",
-      ":path": "/meshca.identity.v1.IdentityService/Quick",
-      "content-type": "application/grpc",
-    });
-    stream.on("error", () => {});
+    const stream = beginCall(session, "Quick");
     stream.resume();
     stream.write(framed(Buffer.alloc(16_000)).subarray(0, 15_000));
     return { stream, code: once(stream, "response").then(([headers]) => headers["mca-code"]) };
@@ -282,18 +327,13 @@ test("answers that nobody reads count into the same bound", async () => {
   answering("Large", async () => ({ kind: "frame", frame: frameOf(30_000).frame }));
   const { session } = await open({ initialWindowSize: 0 });
   const asked = Array.from({ length: 8 }, async () => {
-    const stream = session.request({
-      ":method": "POST",
-      ":path": "/meshca.identity.v1.IdentityService/Large",
-      "content-type": "application/grpc",
-    });
-    stream.on("error", () => {});
+    const stream = beginCall(session, "Large");
     stream.write(framed(Buffer.alloc(10)));
     await new Promise((resolve) => setTimeout(resolve, 20));
     return stream;
   });
   for (const stream of await Promise.all(asked)) stream.end();
-  await new Promise((resolve) => session.ping(resolve));
+  await ping(session);
   await until(
     async () => (await rawCall(session, "Large", [framed(Buffer.alloc(10))])).headers["mca-code"] === "MCA_OVERLOADED",
     "the bound",
@@ -303,7 +343,7 @@ test("answers that nobody reads count into the same bound", async () => {
 test("a conversation takes no message while its answers wait for the peer, and goes on when they are read", async () => {
   let messages = 0;
   let ended = 0;
-  methods.set("/meshca.identity.v1.IdentityService/Talk", {
+  serve({
     kind: "conversation",
     path: "Talk",
     open: (answers): Conversation => ({
@@ -318,14 +358,10 @@ test("a conversation takes no message while its answers wait for the peer, and g
     }),
   });
   const { session } = await open({ initialWindowSize: 2_000 });
-  const stream = session.request({
-    ":method": "POST",
-    ":path": "/meshca.identity.v1.IdentityService/Talk",
-    "content-type": "application/grpc",
-  });
+  const stream = beginCall(session, "Talk");
   stream.end(Buffer.concat(Array.from({ length: 500 }, () => framed(Buffer.alloc(400)))));
   await until(() => messages > 0, "the first");
-  await new Promise((resolve) => session.ping(resolve));
+  await ping(session);
   assert.ok(messages <= 10, `${messages} were taken`);
   assert.equal(ended, 0);
   let received = 0;
@@ -340,7 +376,7 @@ test("a conversation takes no message while its answers wait for the peer, and g
 });
 
 test("conversations that wait for their peer count into what a connection may hold", async () => {
-  methods.set("/meshca.identity.v1.IdentityService/Wait", {
+  serve({
     kind: "conversation",
     path: "Wait",
     open: (answers): Conversation => ({
@@ -351,17 +387,12 @@ test("conversations that wait for their peer count into what a connection may ho
   refused.length = 0;
   const { session } = await open({ initialWindowSize: 0 });
   const begin = () => {
-    const stream = session.request({
-      ":method": "POST",
-      ":path": "/meshca.identity.v1.IdentityService/Wait",
-      "content-type": "application/grpc",
-    });
-    stream.on("error", () => {});
+    const stream = beginCall(session, "Wait");
     stream.write(framed(Buffer.of()));
     return stream;
   };
   begin();
-  await new Promise((resolve) => session.ping(resolve));
+  await ping(session);
   assert.deepEqual(refused, []);
   const beyond = begin();
   await once(beyond, "close");
@@ -369,7 +400,7 @@ test("conversations that wait for their peer count into what a connection may ho
 });
 
 test("a fault in a method's messages ends its call with INTERNAL; one of the connection ends that, and is told", async () => {
-  methods.set("/meshca.identity.v1.IdentityService/Broken", {
+  serve({
     kind: "conversation",
     path: "Broken",
     open: (): Conversation => ({
@@ -386,7 +417,7 @@ test("a fault in a method's messages ends its call with INTERNAL; one of the con
   answering("Wrong", async () => ({ kind: "frame", frame: undefined as unknown as Buffer }));
   await rawCall(session, "Wrong", [framed(Buffer.of())]).catch(() => {});
   await until(() => own.closed, "the connection is closed");
-  methods.set("/meshca.identity.v1.IdentityService/Reject", {
+  serve({
     kind: "unary",
     path: "Reject",
     answer: () => Promise.reject(new Error("it never does")),
@@ -399,19 +430,12 @@ test("a fault in a method's messages ends its call with INTERNAL; one of the con
 
 test("what a refused caller still sends is dropped, up to a bound in bytes and in time", async () => {
   const { session, own } = await open();
-  const refusedCall = () =>
-    session.request({
-      ":method": "POST",
-      ":path": "/meshca.identity.v1.IdentityService/Unknown",
-      "content-type": "application/grpc",
-    });
-  const quiet = refusedCall();
+  const quiet = beginCall(session, "Unknown");
   quiet.resume();
   const [headers] = await once(quiet, "response");
   assert.equal(headers["mca-code"], "MCA_METHOD_UNKNOWN");
   await once(quiet, "close");
-  const flood = refusedCall();
-  flood.on("error", () => {});
+  const flood = beginCall(session, "Unknown");
   flood.resume();
   let sent = 0;
   const chunk = Buffer.alloc(65_536);
@@ -433,8 +457,7 @@ test("what a refused caller still sends is dropped, up to a bound in bytes and i
 test("a request that is malformed is reset, counted and told in its code", async () => {
   refused.length = 0;
   const { socket } = await openRaw();
-  // HEADERS with END_STREAM and END_HEADERS whose block is ":method: POST" alone.
-  socket.write(Buffer.from([0, 0, 1, 1, 5, 0, 0, 0, 1, 0x83]));
+  socket.write(headers(1, END_STREAM, ":method", "POST"));
   await until(() => refused.length === 1, "it is counted");
   assert.deepEqual(refused, ["MCA_REQUEST_INVALID"]);
   socket.destroy();

@@ -8,12 +8,12 @@ import type { Call, OutgoingStream } from "../../../../src/identity-api/grpc/cal
 import { WatchTrustResponse } from "../../../../src/proto/gen/meshca/identity/v1/identity.ts";
 import { until } from "../../../support/until.ts";
 import { type Fixture, startFixture } from "../transport-fixture.ts";
-import { framed, rawCall, SERVICE } from "./raw-call.ts";
+import { beginCall, framed, rawCall } from "./raw-call.ts";
 
 type Out = OutgoingStream<WatchTrustResponse>;
 let fixture: Fixture;
 let handler: (stream: Out, call: Call) => Promise<void>;
-const watch = () => rawCall(fixture.http2(), "WatchTrust", [framed(Buffer.of())]);
+const watch = (session = fixture.http2()) => rawCall(session, "WatchTrust", [framed(Buffer.of())]);
 
 before(async () => {
   fixture = await startFixture(
@@ -81,12 +81,7 @@ test("a caller that goes away closes the stream, and what is written then goes n
         resolve();
       });
     });
-  const stream = fixture.http2().request({
-    ":method": "POST",
-    ":path": `${SERVICE}/WatchTrust`,
-    "content-type": "application/grpc",
-  });
-  stream.on("error", () => {});
+  const stream = beginCall(fixture.http2(), "WatchTrust");
   stream.end(framed(Buffer.of()));
   await once(stream, "data");
   stream.close(8);
@@ -108,12 +103,7 @@ test("who does not read is told of: a write is not taken, until it reads again",
     });
   const session = connect(`http://127.0.0.1:${fixture.port}`, { settings: { initialWindowSize: 1 } });
   try {
-    const stream = session.request({
-      ":method": "POST",
-      ":path": `${SERVICE}/WatchTrust`,
-      "content-type": "application/grpc",
-    });
-    stream.on("error", () => {});
+    const stream = beginCall(session, "WatchTrust");
     stream.end(framed(Buffer.of()));
     await until(() => out !== undefined, "the call");
     assert.equal(out?.writableNeedDrain, false);
@@ -141,10 +131,10 @@ test("a fault when it reads again ends the call with INTERNAL, and not the conne
     });
   const session = connect(`http://127.0.0.1:${fixture.port}`, { settings: { initialWindowSize: 3 } });
   try {
-    const { trailers } = await rawCall(session, "WatchTrust", [framed(Buffer.of())]);
+    const { trailers } = await watch(session);
     assert.deepEqual([trailers["grpc-status"], trailers["mca-code"]], ["13", "MCA_INTERNAL"]);
     handler = async () => {};
-    assert.equal((await rawCall(session, "WatchTrust", [framed(Buffer.of())])).trailers["grpc-status"], "0");
+    assert.equal((await watch(session)).trailers["grpc-status"], "0");
     assert.deepEqual(fixture.faults, []);
   } finally {
     session.destroy();
@@ -158,12 +148,7 @@ test("a stream that was ended for not being read leaves in a second, though nobo
   };
   const session = connect(`http://127.0.0.1:${fixture.port}`, { settings: { initialWindowSize: 0 } });
   try {
-    const stream = session.request({
-      ":method": "POST",
-      ":path": `${SERVICE}/WatchTrust`,
-      "content-type": "application/grpc",
-    });
-    stream.on("error", () => {});
+    const stream = beginCall(session, "WatchTrust");
     stream.end(framed(Buffer.of()));
     await once(stream, "close");
     assert.equal(stream.rstCode, 8);
