@@ -19,17 +19,15 @@ and buffers that are used again cost none of that. A writer that is handed as mu
 calls for each 64 KiB. Whoever connects again with the same certificate is neither read nor verified anew (trust being the same).
 V8 forgets how Node's ticks are built when a full collection finds none, and each then costs 0.4 us in place of 0.08 for as long as the process
 lives: one is kept, which is worth 4 us of an HTTP/1.1 call and 1.3 of a tcp round trip.
-node:http2 makes two streams and a handle for each call and keeps them until everything is collected, since V8 allocates a function written on the
-right of an assignment to a property (\`this.x = () => ...\`) among its old objects; on an engine of our own a call costs 29 us in place of 77.
-What many streams have to say in one turn of the event loop leaves as one TLS record.
+Plain Node's HTTP/2 is node:http2, which makes two streams and a handle for each call and keeps them until everything is collected, since V8
+allocates a function written on the right of an assignment to a property (\`this.x = () => ...\`) among its old objects. Ours, \`src/http2\`, makes
+one small object, and what many streams have to say in one turn of the event loop leaves as one TLS record.
 Resident memory grows by some 40 bytes for each HTTP/1.1 request until V8 collects its old objects, every million requests or two: lines of the log
 that wait for company. After a collection nothing is left of them (30.5 MB of heap, 500,000 requests later 30.6).
 
 `;
 
-const BEFORE_FIGURES = `The first rounds of whole size (AMD EPYC, 2 cores, Node 24.21): a handshake 1.08 of plain Node (890 us), a tcp round trip 1.12 (28.5 us), an HTTP/1.1
-request 0.69 (58 us), an HTTP/2 request 1.59 (88 us; its budget is 1.25). Short runs: bulk 1.06, 0.25 ms added latency, 68 to 81 kB for an idle
-connection, where the plain programs hold 73 to 80. A run of a million requests and 5,000 idle connections has not been kept yet.
+const NO_FIGURES = `No figures of the proxy have been kept: \`npm run bench -- --only proxy --json docs/figures.json\` measures them.
 
 `;
 
@@ -60,7 +58,7 @@ const ROWS: readonly { readonly what: string; readonly name: (tag: string) => st
 /** @param report undefined, or without the proxy's figures: they have not been kept yet */
 export function proxyPart(report: Report | undefined): string {
   const figures = new Map(report?.figures.map((figure) => [figure.name, figure]));
-  if (!figures.has("proxy.http1_us")) return METHOD + BEFORE_FIGURES + OTHERS;
+  if (!figures.has("proxy.http1_us")) return METHOD + NO_FIGURES + OTHERS;
   const columns = COLUMNS.filter(({ tag }) => ROWS.some((row) => figures.has(nameIn(row, tag))));
   const head = columns.map(({ name }) => ` ${name}${versionOf(report, name)} |`).join("");
   const lines = ROWS.map(

@@ -85,7 +85,7 @@ test("the page has a table for each run, and says who is ahead of us, and by how
 });
 
 test("the page says so where the proxy was not measured, and where nobody else's was beside it", () => {
-  assert.match(renderPerformancePage(undefined), /has not been kept yet[\s\S]*## Budgets/);
+  assert.match(renderPerformancePage(undefined), /No figures of the proxy have been kept[\s\S]*## Budgets/);
   const alone = run.figures.filter(({ name }) => !name.includes("haproxy"));
   const page = renderPerformancePage(JSON.stringify({ machine: OLD, figures: alone }));
   assert.match(page, /Neither HAProxy nor nginx was installed/);
