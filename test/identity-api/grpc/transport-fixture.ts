@@ -1,6 +1,6 @@
 // A transport with one service of stand-in handlers behind a plain TCP port: what TLS and the rest of the server add is
 // tested elsewhere.
-import { connect as connectHttp2 } from "node:http2";
+import { type ClientHttp2Session, connect as connectHttp2, type Settings } from "node:http2";
 import { type AddressInfo, createServer, type Socket } from "node:net";
 import { credentials } from "@grpc/grpc-js";
 import { Connection } from "../../../src/identity-api/connection.ts";
@@ -36,7 +36,7 @@ export const limits: TransportLimits = {
   maxWaitingRequests: 100,
 };
 
-export interface Fixture {
+export interface Fixture extends AsyncDisposable {
   readonly transport: GrpcTransport;
   readonly calls: Calls;
   readonly port: number;
@@ -44,7 +44,7 @@ export interface Fixture {
   /** What was broken in a connection. */
   readonly faults: unknown[];
   client(): IdentityServiceClient;
-  http2(): ReturnType<typeof connectHttp2>;
+  http2(settings?: Settings): ClientHttp2Session;
   close(): Promise<void>;
 }
 
@@ -87,7 +87,13 @@ export async function startFixture(
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const { port } = server.address() as AddressInfo;
   const clients: IdentityServiceClient[] = [];
-  const sessions: ReturnType<typeof connectHttp2>[] = [];
+  const sessions: ClientHttp2Session[] = [];
+  const close = async (): Promise<void> => {
+    for (const client of clients) client.close();
+    for (const session of sessions) session.destroy();
+    server.close();
+    await transport.drain(0);
+  };
   return {
     transport,
     calls,
@@ -103,17 +109,13 @@ export async function startFixture(
       clients.push(client);
       return client;
     },
-    http2() {
-      const session = connectHttp2(`http://127.0.0.1:${port}`);
+    http2(settings = {}) {
+      const session = connectHttp2(`http://127.0.0.1:${port}`, { settings });
       session.on("error", () => {});
       sessions.push(session);
       return session;
     },
-    async close() {
-      for (const client of clients) client.close();
-      for (const session of sessions) session.destroy();
-      server.close();
-      await transport.drain(0);
-    },
+    close,
+    [Symbol.asyncDispose]: close,
   };
 }

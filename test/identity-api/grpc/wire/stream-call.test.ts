@@ -1,7 +1,6 @@
 // One message in, any number out: how it ends, and what a reader who does not read holds.
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { connect } from "node:http2";
 import { after, before, test } from "node:test";
 import { ApiError } from "../../../../src/identity-api/api-error.ts";
 import type { Call, OutgoingStream } from "../../../../src/identity-api/grpc/calls.ts";
@@ -101,23 +100,19 @@ test("who does not read is told of: a write is not taken, until it reads again",
         drained += 1;
       });
     });
-  const session = connect(`http://127.0.0.1:${fixture.port}`, { settings: { initialWindowSize: 1 } });
-  try {
-    const stream = beginCall(session, "WatchTrust");
-    stream.end(framed(Buffer.of()));
-    await until(() => out !== undefined, "the call");
-    assert.equal(out?.writableNeedDrain, false);
-    assert.equal(out?.write(message(1n)), false);
-    assert.equal(out?.writableNeedDrain, true);
-    await new Promise((resolve) => session.ping(resolve));
-    assert.equal(drained, 0);
-    stream.resume();
-    await until(() => drained === 1, "it reads again");
-    assert.equal(out?.writableNeedDrain, false);
-    stream.close(8);
-  } finally {
-    session.destroy();
-  }
+  const session = fixture.http2({ initialWindowSize: 1 });
+  const stream = beginCall(session, "WatchTrust");
+  stream.end(framed(Buffer.of()));
+  await until(() => out !== undefined, "the call");
+  assert.equal(out?.writableNeedDrain, false);
+  assert.equal(out?.write(message(1n)), false);
+  assert.equal(out?.writableNeedDrain, true);
+  await new Promise((resolve) => session.ping(resolve));
+  assert.equal(drained, 0);
+  stream.resume();
+  await until(() => drained === 1, "it reads again");
+  assert.equal(out?.writableNeedDrain, false);
+  stream.close(8);
 });
 
 test("a fault when it reads again ends the call with INTERNAL, and not the connection", async () => {
@@ -129,16 +124,12 @@ test("a fault when it reads again ends the call with INTERNAL, and not the conne
       });
       stream.write(message(1n));
     });
-  const session = connect(`http://127.0.0.1:${fixture.port}`, { settings: { initialWindowSize: 3 } });
-  try {
-    const { trailers } = await watch(session);
-    assert.deepEqual([trailers["grpc-status"], trailers["mca-code"]], ["13", "MCA_INTERNAL"]);
-    handler = async () => {};
-    assert.equal((await watch(session)).trailers["grpc-status"], "0");
-    assert.deepEqual(fixture.faults, []);
-  } finally {
-    session.destroy();
-  }
+  const session = fixture.http2({ initialWindowSize: 3 });
+  const { trailers } = await watch(session);
+  assert.deepEqual([trailers["grpc-status"], trailers["mca-code"]], ["13", "MCA_INTERNAL"]);
+  handler = async () => {};
+  assert.equal((await watch(session)).trailers["grpc-status"], "0");
+  assert.deepEqual(fixture.faults, []);
 });
 
 test("a stream that was ended for not being read leaves in a second, though nobody reads its status", async () => {
@@ -146,13 +137,9 @@ test("a stream that was ended for not being read leaves in a second, though nobo
     stream.write(message(1n));
     throw new ApiError("MCA_WATCH_TOO_SLOW", "Read it.");
   };
-  const session = connect(`http://127.0.0.1:${fixture.port}`, { settings: { initialWindowSize: 0 } });
-  try {
-    const stream = beginCall(session, "WatchTrust");
-    stream.end(framed(Buffer.of()));
-    await once(stream, "close");
-    assert.equal(stream.rstCode, 8);
-  } finally {
-    session.destroy();
-  }
+  const session = fixture.http2({ initialWindowSize: 0 });
+  const stream = beginCall(session, "WatchTrust");
+  stream.end(framed(Buffer.of()));
+  await once(stream, "close");
+  assert.equal(stream.rstCode, 8);
 });

@@ -1,7 +1,6 @@
 // One message in, one out (gRPC over HTTP/2): judged with a raw HTTP/2 client, byte for byte.
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { connect } from "node:http2";
 import { after, before, test } from "node:test";
 import {
   IdentityServiceService,
@@ -10,7 +9,7 @@ import {
 } from "../../../../src/proto/gen/meshca/identity/v1/identity.ts";
 import { until } from "../../../support/until.ts";
 import { type Fixture, startFixture } from "../transport-fixture.ts";
-import { framed, issueMessage, type RawAnswer, rawCall } from "./raw-call.ts";
+import { beginCall, framed, issueMessage, type RawAnswer, rawCall } from "./raw-call.ts";
 
 const { path } = IdentityServiceService.issueX509Svid;
 let fixture: Fixture;
@@ -131,8 +130,7 @@ test("the sentence of an error is percent-encoded, and its details are base64 wi
 });
 
 test("a caller that goes away is noticed by the handler", async () => {
-  const stream = fixture.http2().request({ ":method": "POST", ":path": path, "content-type": "application/grpc" });
-  stream.on("error", () => {});
+  const stream = beginCall(fixture.http2(), "IssueX509Svid");
   seen = undefined;
   stream.end(frame({ ttlSeconds: 300 }));
   await until(() => seen !== undefined, "the call is handled");
@@ -141,24 +139,19 @@ test("a caller that goes away is noticed by the handler", async () => {
 });
 
 test("an answer larger than the peer's window is whole, trailers included, and callers that go away harm nobody", async () => {
-  const session = connect(`http://127.0.0.1:${fixture.port}`, { settings: { initialWindowSize: 10 } });
-  try {
-    for (const { trailers, body } of await Promise.all(
-      Array.from({ length: 10 }, () => rawCall(session, "IssueX509Svid", [frame()])),
-    )) {
-      assert.equal(trailers["grpc-status"], "0");
-      assert.match(IssueX509SvidResponse.decode(body.subarray(5)).spiffeId, /^spiffe:/);
-    }
-    const left = Array.from({ length: 10 }, () => {
-      const stream = session.request({ ":method": "POST", ":path": path, "content-type": "application/grpc" });
-      stream.on("error", () => {});
-      stream.on("data", () => stream.close(8));
-      stream.end(frame());
-      return once(stream, "close");
-    });
-    await Promise.all(left);
-    assert.equal((await rawCall(session, "IssueX509Svid", [frame()])).trailers["grpc-status"], "0");
-  } finally {
-    session.destroy();
+  const session = fixture.http2({ initialWindowSize: 10 });
+  for (const { trailers, body } of await Promise.all(
+    Array.from({ length: 10 }, () => rawCall(session, "IssueX509Svid", [frame()])),
+  )) {
+    assert.equal(trailers["grpc-status"], "0");
+    assert.match(IssueX509SvidResponse.decode(body.subarray(5)).spiffeId, /^spiffe:/);
   }
+  const left = Array.from({ length: 10 }, () => {
+    const stream = beginCall(session, "IssueX509Svid");
+    stream.on("data", () => stream.close(8));
+    stream.end(frame());
+    return once(stream, "close");
+  });
+  await Promise.all(left);
+  assert.equal((await rawCall(session, "IssueX509Svid", [frame()])).trailers["grpc-status"], "0");
 });
