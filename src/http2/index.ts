@@ -1,4 +1,5 @@
-// HTTP/2 as this project speaks it (RFC 9113, RFC 7541): the rooms that have sockets use this. No socket and no timer in here.
+// HTTP/2 as this project speaks it (RFC 9113, RFC 7541), for the rooms that have sockets. The engine knows none, and no timer; socket/ is handed
+// one to drive it with.
 export { Http2Client } from "./client.ts";
 export type { ConnectionEvents } from "./connection.ts";
 export { ConnectionFault } from "./fault.ts";
@@ -16,5 +17,7 @@ export {
 } from "./protocol.ts";
 export { Http2Server, type ServerEvents } from "./server.ts";
 export type { ByteSink } from "./sink.ts";
+export { SocketDriver, type SocketOwner } from "./socket/socket-driver.ts";
+export { WriteStall } from "./socket/write-stall.ts";
 export type { Http2Stream, StreamOwner, StreamReset } from "./stream.ts";
 export { UnfinishedTime } from "./unfinished-time.ts";

@@ -60,7 +60,10 @@ function judge(path: string, room: string, allowed: Room, item: Import): string 
   if (owners && !item.typeOnly && !owners.some((place) => path.startsWith(place))) {
     return `imports ${name}, which only ${owners.join(", ") || "tests"} may (types are free)`;
   }
-  if (item.typeOnly) return undefined;
+  if (item.typeOnly) {
+    const inside = allowed.edge === undefined || !name.startsWith("node:") || path.startsWith(allowed.edge);
+    return inside ? undefined : `names a type of ${name}, which only ${allowed.edge} may`;
+  }
   const reserved = reservedNames.get(name);
   const taken = reserved?.names.find((word) => item.names?.includes(word));
   if (taken !== undefined && !reserved?.allowed.includes(path))
@@ -77,9 +80,14 @@ function judgeOurs(path: string, room: string, allowed: Room, target: string): s
   const resolved = posix.normalize(posix.join(posix.dirname(path), target));
   const other = roomOf(resolved);
   if (other === undefined) return `imports ${target}, which lies outside src/`;
-  if (other === room) return undefined;
+  if (other === room) return judgeEdge(path, room, allowed, resolved);
   if (!allowed.rooms.includes(other)) return `the room ${room} must not import from ${other} (${target})`;
   return undefined;
+}
+
+function judgeEdge(path: string, room: string, { edge }: Room, resolved: string): string | undefined {
+  if (edge === undefined || !resolved.startsWith(edge) || path.startsWith(edge)) return undefined;
+  return path === `src/${room}/index.ts` ? undefined : `imports from ${edge}, which only index.ts of ${room} may`;
 }
 
 /** An import that is no import declaration; "computed" where its target is not a literal. */

@@ -9,6 +9,11 @@ export interface Room {
   readonly onlyNode?: readonly string[];
   /** Where given: modules of Node and packages that this room must not use. */
   readonly never?: readonly string[];
+  /**
+   * Where given: the one folder of a pure room that may name types of Node's modules, because it is handed what they describe. Nothing else of
+   * the room may import it, but for its index.ts.
+   */
+  readonly edge?: string;
 }
 
 const TRANSPORT = ["@grpc/*", "fastify", "node:http", "node:http2", "node:https", "node:net", "node:tls", "node:dgram"];
@@ -19,8 +24,8 @@ export const rooms: ReadonlyMap<string, Room> = new Map<string, Room>([
   ["spiffe", { rooms: ["x509", "runtime"], onlyNode: ["node:crypto", "node:util"], never: ["pg", "pino"] }],
   ["proto", { rooms: [] }],
   ["tls", { rooms: ["spiffe", "x509", "runtime"], never: ["pg", "fastify"] }],
-  // A protocol engine: bytes in, events out. Whose connection it is, and how it is encrypted, is its callers' business.
-  ["http2", { rooms: ["runtime"], onlyNode: [], never: ["pg", "pino", ...TRANSPORT] }],
+  // A protocol engine: bytes in, events out. Whose connection it is, and how it is encrypted, is its callers' business, who hand its edge a socket.
+  ["http2", { rooms: ["runtime"], onlyNode: [], never: ["pg", "pino", ...TRANSPORT], edge: "src/http2/socket/" }],
   // `ca` knows no transport. PostgreSQL's TLS options come as a parameter from the composition root.
   ["ca", { rooms: ["spiffe", "x509", "runtime"], never: TRANSPORT }],
   ["identity-api", { rooms: ["ca", "http2", "tls", "proto", "spiffe", "x509", "runtime"], never: ["pg"] }],

@@ -2,7 +2,7 @@
 // malformed answer ends its own stream; what breaks the connection's framing ends every exchange on it, so that it is not to be shared by
 // callers who must not hurt each other.
 //
-//   open -> draining (no new exchanges) -> finishing (the end is written) -> closed
+//   open -> draining (no new exchanges); then as src/http2/socket has it: finishing (the end is written) -> closed
 import type { Socket } from "node:net";
 import {
   type ConnectionEvents,
@@ -10,15 +10,17 @@ import {
   ENHANCE_YOUR_CALM,
   Http2Client,
   NO_ERROR,
+  SocketDriver,
+  type SocketOwner,
+  WriteStall,
 } from "../../../http2/index.ts";
 import type { ClientEngineOptions } from "../engine-options.ts";
 import type { AbortCause, ClientEvents, ClientExchange, HttpClientConnection, RequestHead } from "../exchange.ts";
 import { badResponse } from "../refusal.ts";
 import { Roster } from "../roster.ts";
-import { LINGER_MS } from "../timeouts.ts";
 import { H2ClientExchange } from "./client-exchange.ts";
 import type { Scheme } from "./heads.ts";
-import { destroyBehindLastWords, Sweep, WriteStall } from "./sweep.ts";
+import { Sweep, type SweepOwner } from "./sweep.ts";
 
 /** Streams that we open at a time on one connection, whatever the target allows. */
 const MAX_STREAMS = 100;
@@ -31,37 +33,27 @@ export interface H2ClientOptions extends ClientEngineOptions {
 }
 
 /** An HTTP/2 client on a connected and verified socket. Nothing else may read from or write to the socket afterwards. */
-export class H2ClientConnection implements HttpClientConnection, ConnectionEvents {
+export class H2ClientConnection implements HttpClientConnection, ConnectionEvents, SocketOwner<AbortCause>, SweepOwner {
   readonly protocol = "h2";
   readonly options: H2ClientOptions;
   readonly sweep: Sweep;
-  readonly #socket: Socket;
   readonly #http2: Http2Client;
+  readonly #driver: SocketDriver<AbortCause>;
   readonly #exchanges = new Roster<H2ClientExchange>();
   readonly #stall: WriteStall;
-  #state: "open" | "draining" | "finishing" | "closed" = "open";
-  #finishedAt = 0;
+  #draining = false;
 
   constructor(socket: Socket, options: H2ClientOptions) {
     this.options = options;
-    this.#socket = socket;
     this.#stall = new WriteStall(socket);
     const { streamIdleMs, writeStallMs } = options.timeouts;
-    this.sweep = new Sweep(options.wheel, [streamIdleMs, writeStallMs], (elapsedMs) =>
-      this.#guard(() => this.#onSweep(elapsedMs)),
-    );
+    this.sweep = new Sweep(options.wheel, [streamIdleMs, writeStallMs], this);
     this.#http2 = new Http2Client(socket, this, MAX_STREAMS);
-    socket.on("data", (chunk: Buffer) => this.#receive(chunk));
-    socket.on("drain", () => this.#guard(() => this.#http2.drained()));
-    socket.on("error", () => {});
-    socket.on("end", () => this.#end({ kind: "peer-gone" }));
-    socket.on("close", () => this.#end({ kind: "peer-gone" }));
-    // Gone before we listened: no event will tell.
-    if (socket.destroyed || socket.readableEnded) process.nextTick(() => this.#end({ kind: "peer-gone" }));
+    this.#driver = new SocketDriver(socket, this.#http2, this);
   }
 
   get capacity(): number {
-    if (this.#state !== "open") return 0;
+    if (this.#draining || !this.#driver.isOpen) return 0;
     return this.#http2.capacity;
   }
 
@@ -78,14 +70,14 @@ export class H2ClientConnection implements HttpClientConnection, ConnectionEvent
   }
 
   drain(): void {
-    if (this.#state !== "open") return;
-    this.#state = "draining";
+    if (this.#draining) return;
+    this.#draining = true;
     this.#http2.drain();
     this.#finishIfDone();
   }
 
   destroy(reason: string): void {
-    this.#end({ kind: "closed", reason });
+    this.#driver.end({ kind: "closed", reason });
   }
 
   // What an exchange calls.
@@ -99,7 +91,7 @@ export class H2ClientConnection implements HttpClientConnection, ConnectionEvent
   /** A fault of ours ends this connection, not the process. */
   fault(error: unknown): void {
     this.options.onFault(error);
-    this.#end({ kind: "closed", reason: "fault" });
+    this.#driver.end({ kind: "closed", reason: "fault" });
   }
 
   // ConnectionEvents.
@@ -109,76 +101,56 @@ export class H2ClientConnection implements HttpClientConnection, ConnectionEvent
   }
 
   onGoaway(code: number): void {
-    if (this.#state === "open") this.#state = "draining";
+    this.#draining = true;
     // What it still had to say would have come before.
-    if (code !== NO_ERROR) this.#end({ kind: "peer-gone" });
+    if (code !== NO_ERROR) this.#driver.end({ kind: "peer-gone" });
   }
 
   onFault({ code }: ConnectionFault): void {
     const flood = code === ENHANCE_YOUR_CALM;
     if (flood) this.options.count("h2-flood");
-    this.#cut(
+    this.cut(
       flood ? { kind: "closed", reason: "flood" } : { kind: "malformed", refusal: badResponse("http2-protocol") },
     );
-    this.#finish();
+    this.#driver.finish();
   }
 
-  #receive(chunk: Buffer): void {
-    try {
-      this.#http2.receive(chunk);
-    } catch (error) {
-      this.fault(error);
-      return;
-    }
-    if (this.#state === "draining") this.#finishIfDone();
+  // SocketOwner.
+
+  onRead(): void {
+    this.#finishIfDone();
   }
 
-  #onSweep(elapsedMs: number): void {
+  onPeerGone(): void {
+    this.#driver.end({ kind: "peer-gone" });
+  }
+
+  cut(cause: AbortCause): void {
+    for (const exchange of this.#exchanges.all()) exchange.cut(cause);
+  }
+
+  onClosed(): void {
+    this.sweep.stop();
+    this.options.onClosed();
+  }
+
+  // SweepOwner.
+
+  onSweep(elapsedMs: number): void {
     const { now } = this.sweep;
-    if (this.#state === "finishing") {
-      if (now - this.#finishedAt > LINGER_MS) this.#end({ kind: "peer-gone" });
+    if (this.#driver.isFinishing) {
+      if (this.#driver.isOverdue(now)) this.#driver.end({ kind: "peer-gone" });
       return;
     }
     this.#http2.tick(elapsedMs);
     const { writeStallMs } = this.options.timeouts;
     for (const exchange of this.#exchanges.all()) exchange.checkDeadlines(now);
     if (writeStallMs > 0 && this.#stall.lastsMs(now) > writeStallMs) {
-      this.#end({ kind: "timeout", deadline: "write-stall" });
+      this.#driver.end({ kind: "timeout", deadline: "write-stall" });
     }
   }
 
   #finishIfDone(): void {
-    if (this.#state === "draining" && this.#exchanges.size === 0) this.#finish();
-  }
-
-  #finish(): void {
-    if (this.#state === "finishing" || this.#state === "closed") return;
-    this.#state = "finishing";
-    this.#finishedAt = performance.now();
-    this.#http2.stop();
-    this.#socket.end();
-  }
-
-  #cut(cause: AbortCause): void {
-    for (const exchange of this.#exchanges.all()) exchange.cut(cause);
-  }
-
-  #end(cause: AbortCause): void {
-    if (this.#state === "closed") return;
-    this.#state = "closed";
-    this.sweep.stop();
-    this.#cut(cause);
-    this.#http2.stop();
-    destroyBehindLastWords(this.#socket);
-    this.options.onClosed();
-  }
-
-  /** What the other side's engine throws ends this connection. */
-  #guard(act: () => void): void {
-    try {
-      act();
-    } catch (error) {
-      this.fault(error);
-    }
+    if (this.#draining && this.#exchanges.size === 0) this.#driver.finish();
   }
 }

@@ -1,7 +1,7 @@
 // The server's side of an HTTP/2 connection: new streams, what is refused before there is an exchange, deadlines, the way it ends. The frames are
 // src/http2's. Whatever was found about the peer is in the handler's closure and cannot be another connection's.
 //
-//   open -> closing (no new streams) -> finishing (all is written; what still comes is dropped) -> closed
+//   open -> closing (no new streams); then as src/http2/socket has it: finishing (all is written) -> closed
 import type { Socket } from "node:net";
 import {
   type ConnectionFault,
@@ -11,7 +11,10 @@ import {
   type Http2Stream,
   NO_ERROR,
   type ServerEvents,
+  SocketDriver,
+  type SocketOwner,
   UnfinishedTime,
+  WriteStall,
 } from "../../../http2/index.ts";
 import type { ServerEngineOptions } from "../engine-options.ts";
 import type { AbortCause, HttpServerConnection, RequestHead } from "../exchange.ts";
@@ -24,7 +27,7 @@ import { LINGER_MS } from "../timeouts.ts";
 import { readRequestHead, type Scheme } from "./heads.ts";
 import { RefusedStream } from "./refused-stream.ts";
 import { H2ServerExchange } from "./server-exchange.ts";
-import { destroyBehindLastWords, Sweep, WriteStall } from "./sweep.ts";
+import { Sweep, type SweepOwner } from "./sweep.ts";
 
 export interface H2ServerOptions extends ServerEngineOptions {
   /** What `:scheme` must say. */
@@ -42,39 +45,30 @@ export function serveH2(socket: Socket, options: H2ServerOptions, first?: Uint8A
   return new H2ServerConnection(socket, options, first);
 }
 
-export class H2ServerConnection implements HttpServerConnection, ServerEvents {
+export class H2ServerConnection implements HttpServerConnection, ServerEvents, SocketOwner<AbortCause>, SweepOwner {
   readonly options: H2ServerOptions;
   readonly sweep: Sweep;
-  readonly #socket: Socket;
   readonly #http2: Http2Server;
+  readonly #driver: SocketDriver<AbortCause>;
   readonly #unfinished: UnfinishedTime;
   readonly #exchanges = new Roster<H2ServerExchange>();
   readonly #stall: WriteStall;
-  #state: "open" | "closing" | "finishing" | "closed" = "open";
-  /** When it began to close or to finish, or became idle. */
+  #closing = false;
+  /** When it began to close, or became idle. */
   #since = performance.now();
   #spoke = false;
   #clientLeaves = false;
 
   constructor(socket: Socket, options: H2ServerOptions, first: Uint8Array | undefined) {
     this.options = options;
-    this.#socket = socket;
     this.#stall = new WriteStall(socket);
     const { headMs, bodyIdleMs, writeStallMs, keepAliveMs } = options.timeouts;
-    this.sweep = new Sweep(options.wheel, [headMs, bodyIdleMs, writeStallMs, keepAliveMs], (elapsedMs) =>
-      this.#guard(() => this.#onSweep(elapsedMs)),
-    );
+    this.sweep = new Sweep(options.wheel, [headMs, bodyIdleMs, writeStallMs, keepAliveMs], this);
     this.#http2 = new Http2Server(socket, this, options.streams);
     this.#unfinished = new UnfinishedTime(this.#http2);
-    socket.on("data", (chunk: Buffer) => this.#receive(chunk));
-    socket.on("drain", () => this.#guard(() => this.#http2.drained()));
-    socket.on("error", () => {});
-    socket.on("end", () => this.#end({ kind: "peer-gone" }));
-    socket.on("close", () => this.#end({ kind: "peer-gone" }));
-    // Gone before we listened: no event will tell.
-    if (socket.destroyed || socket.readableEnded) process.nextTick(() => this.#end({ kind: "peer-gone" }));
+    this.#driver = new SocketDriver(socket, this.#http2, this);
     if (first !== undefined && first.length > 0)
-      this.#receive(Buffer.from(first.buffer, first.byteOffset, first.length));
+      this.#driver.receive(Buffer.from(first.buffer, first.byteOffset, first.length));
   }
 
   get active(): number {
@@ -82,7 +76,7 @@ export class H2ServerConnection implements HttpServerConnection, ServerEvents {
   }
 
   drain(): void {
-    if (this.#state !== "open") return;
+    if (this.#closing) return;
     this.#beginClosing();
     this.#http2.drain();
   }
@@ -92,7 +86,7 @@ export class H2ServerConnection implements HttpServerConnection, ServerEvents {
   }
 
   destroy(reason: string): void {
-    this.#end({ kind: "closed", reason });
+    this.#driver.end({ kind: "closed", reason });
   }
 
   // What an exchange calls.
@@ -107,7 +101,7 @@ export class H2ServerConnection implements HttpServerConnection, ServerEvents {
   /** A fault of ours ends this connection, not the process. */
   fault(error: unknown): void {
     this.options.onFault(error);
-    this.#end({ kind: "closed", reason: "fault" });
+    this.#driver.end({ kind: "closed", reason: "fault" });
   }
 
   // ServerEvents.
@@ -147,25 +141,33 @@ export class H2ServerConnection implements HttpServerConnection, ServerEvents {
   /** The client says that it will open no more streams. */
   onGoaway(code: number): void {
     this.#clientLeaves = true;
-    if (this.#state === "open") this.#beginClosing();
+    if (!this.#closing) this.#beginClosing();
     if (code === NO_ERROR) this.#finishIfDone();
-    else this.#end({ kind: "peer-gone" });
+    else this.#driver.end({ kind: "peer-gone" });
   }
 
   onFault({ code }: ConnectionFault): void {
     if (code === ENHANCE_YOUR_CALM) this.options.count("h2-flood");
-    this.#cut(code === ENHANCE_YOUR_CALM ? { kind: "closed", reason: "flood" } : { kind: "peer-gone" });
-    this.#finish();
+    this.cut(code === ENHANCE_YOUR_CALM ? { kind: "closed", reason: "flood" } : { kind: "peer-gone" });
+    this.#driver.finish();
   }
 
-  #receive(chunk: Buffer): void {
-    try {
-      this.#http2.receive(chunk);
-    } catch (error) {
-      this.fault(error);
-      return;
-    }
+  // SocketOwner.
+
+  onRead(): void {
     this.#finishIfDone();
+  }
+
+  onPeerGone(): void {
+    this.#driver.end({ kind: "peer-gone" });
+  }
+
+  cut(cause: AbortCause): void {
+    for (const exchange of this.#exchanges.all()) exchange.cut(cause);
+  }
+
+  onClosed(): void {
+    this.sweep.stop();
   }
 
   #refuse(stream: Http2Stream, refusal: HttpRefusal, raw: RawRequestHead | undefined): void {
@@ -173,75 +175,44 @@ export class H2ServerConnection implements HttpServerConnection, ServerEvents {
     this.options.onRefused({ refusal, protocol: "2", raw, answered: true });
   }
 
-  // Deadlines.
+  // SweepOwner.
 
-  #onSweep(elapsedMs: number): void {
+  onSweep(elapsedMs: number): void {
     const { now } = this.sweep;
     this.#http2.tick(elapsedMs);
     const { headMs, writeStallMs } = this.options.timeouts;
-    if (this.#state === "finishing") {
-      if (now - this.#since > LINGER_MS) this.#end({ kind: "timeout", deadline: "keep-alive" });
+    if (this.#driver.isFinishing) {
+      if (this.#driver.isOverdue(now)) this.#driver.end({ kind: "timeout", deadline: "keep-alive" });
       return;
     }
     for (const exchange of this.#exchanges.all()) exchange.checkDeadlines(now);
     if (writeStallMs > 0 && this.#stall.lastsMs(now) > writeStallMs) {
-      this.#end({ kind: "timeout", deadline: "write-stall" });
+      this.#driver.end({ kind: "timeout", deadline: "write-stall" });
     } else if (headMs > 0 && this.#unfinished.lastsMs(now) > headMs) {
-      this.#end({ kind: "timeout", deadline: this.#spoke ? "head" : "preface" });
+      this.#driver.end({ kind: "timeout", deadline: this.#spoke ? "head" : "preface" });
     } else if (this.#exchanges.size === 0) this.#checkIdle(now);
   }
 
   #checkIdle(now: number): void {
     const { headMs, keepAliveMs } = this.options.timeouts;
     const idleMs = now - this.#since;
-    if (this.#state === "closing") {
+    if (this.#closing) {
       this.#finishIfDone();
-      if (idleMs > LINGER_MS) this.#end({ kind: "timeout", deadline: "keep-alive" });
-    } else if (!this.#spoke && headMs > 0 && idleMs > headMs) this.#end({ kind: "timeout", deadline: "preface" });
+      if (idleMs > LINGER_MS) this.#driver.end({ kind: "timeout", deadline: "keep-alive" });
+    } else if (!this.#spoke && headMs > 0 && idleMs > headMs)
+      this.#driver.end({ kind: "timeout", deadline: "preface" });
     else if (keepAliveMs > 0 && idleMs > keepAliveMs) this.drain();
   }
 
   // Ends.
 
   #beginClosing(): void {
-    this.#state = "closing";
+    this.#closing = true;
     this.#since = performance.now();
   }
 
   #finishIfDone(): void {
-    if (this.#state !== "closing" || this.#exchanges.size > 0 || this.#http2.active > 0) return;
-    if (this.#http2.saidFarewell || this.#clientLeaves) this.#finish();
-  }
-
-  /** Writes the end. The client may take its time to read what is before it. */
-  #finish(): void {
-    if (this.#state === "finishing" || this.#state === "closed") return;
-    this.#state = "finishing";
-    this.#since = performance.now();
-    this.#http2.stop();
-    this.#socket.end();
-  }
-
-  #cut(cause: AbortCause): void {
-    for (const exchange of this.#exchanges.all()) exchange.cut(cause);
-  }
-
-  #end(cause: AbortCause): void {
-    if (this.#state === "closed") return;
-    this.#state = "closed";
-    this.sweep.stop();
-    // First the streams: what ended with its connection alone could look complete.
-    this.#cut(cause);
-    this.#http2.stop();
-    destroyBehindLastWords(this.#socket);
-  }
-
-  /** What the handler's side throws ends this connection. */
-  #guard(act: () => void): void {
-    try {
-      act();
-    } catch (error) {
-      this.fault(error);
-    }
+    if (!this.#closing || this.#exchanges.size > 0 || this.#http2.active > 0) return;
+    if (this.#http2.saidFarewell || this.#clientLeaves) this.#driver.finish();
   }
 }
