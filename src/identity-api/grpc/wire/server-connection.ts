@@ -1,13 +1,15 @@
 // A connection that speaks gRPC over HTTP/2, on a socket whose peer was judged: which method a request is for, signs of life, the way it ends.
 // The frames are src/http2's. Never reads `socket.authorized` (spec/tls.md): who the peer is was found before.
 //
-//   open -> closing (no new streams) -> finishing (all is written; what still comes is dropped) -> closed
+//   open -> closing (no new streams); then as src/http2/socket has it: finishing (all is written) -> closed
 import type { Socket } from "node:net";
 import {
   type FieldList,
   Http2Server,
   type Http2Stream,
   type ServerEvents,
+  SocketDriver,
+  type SocketOwner,
   UnfinishedTime,
 } from "../../../http2/index.ts";
 import type { Connection } from "../../connection.ts";
@@ -42,17 +44,15 @@ export interface GrpcConnectionOptions {
 
 /** How long a peer may take to answer a keepalive ping. */
 const KEEPALIVE_TIMEOUT_MS = 20_000;
-/** How long a peer may take to read what is before the end, and to close. */
-const LINGER_MS = 2_000;
 
-export class GrpcConnection implements ServerEvents, CallHost {
+export class GrpcConnection implements ServerEvents, SocketOwner<void>, CallHost {
   readonly peer: Connection;
   readonly maxMessageBytes: number;
   readonly #options: GrpcConnectionOptions;
-  readonly #socket: Socket;
   readonly #http2: Http2Server;
+  readonly #driver: SocketDriver<void>;
   readonly #unfinished: UnfinishedTime;
-  #state: "open" | "closing" | "finishing" | "closed" = "open";
+  #closing = false;
   #clientLeaves = false;
   #held = 0;
   /** Whether something came, and whether there was a call, since the last look. */
@@ -61,42 +61,32 @@ export class GrpcConnection implements ServerEvents, CallHost {
   #pinged = false;
   #lookedAt = performance.now();
   #heardAt = this.#lookedAt;
-  /** Since when there is no call, or it finishes. */
+  /** Since when there is no call. */
   #idleSince = this.#lookedAt;
 
-  /** Nothing else may read from or write to the socket afterwards; its error handler is set. */
+  /** Nothing else may read from or write to the socket afterwards. */
   constructor(socket: Socket, peer: Connection, options: GrpcConnectionOptions) {
     this.peer = peer;
     this.maxMessageBytes = options.maxMessageBytes;
     this.#options = options;
-    this.#socket = socket;
     const resets = { burst: options.streamResetBurst, perSecond: options.streamResetPerSecond };
     this.#http2 = new Http2Server(socket, this, options.maxConcurrentStreams, resets);
     this.#unfinished = new UnfinishedTime(this.#http2);
     socket.setNoDelay(true);
-    socket.on("data", (chunk: Buffer) => this.#receive(chunk));
-    socket.on("drain", () => this.#drained());
-    socket.on("end", () => this.destroy());
-    socket.on("close", () => this.destroy());
-    // Gone before we listened: no event will tell.
-    if (socket.destroyed || socket.readableEnded) process.nextTick(() => this.destroy());
+    this.#driver = new SocketDriver(socket, this.#http2, this);
   }
 
   /** No new calls; closes when those that are under way have ended. */
   drain(): void {
-    if (this.#state !== "open") return;
-    this.#beginClosing();
+    if (this.#closing) return;
+    this.#closing = true;
     this.#http2.drain();
     this.#finishIfDone();
   }
 
   /** Ends it at once: every call is told. */
   destroy(): void {
-    if (this.#state === "closed") return;
-    this.#state = "closed";
-    this.#http2.cut();
-    this.#socket.destroy();
-    this.#options.onClosed(this);
+    this.#driver.end();
   }
 
   /** To be called every few seconds: what is overdue. @param now monotonic milliseconds */
@@ -112,8 +102,8 @@ export class GrpcConnection implements ServerEvents, CallHost {
     this.#called = false;
     const { keepaliveMs, idleMs, headMs } = this.#options;
     const silentMs = now - this.#heardAt;
-    if (this.#state === "finishing") {
-      if (now - this.#idleSince > LINGER_MS) this.destroy();
+    if (this.#driver.isFinishing) {
+      if (this.#driver.isOverdue(now)) this.destroy();
     } else if (this.#unfinished.lastsMs(now) > headMs || silentMs > keepaliveMs + KEEPALIVE_TIMEOUT_MS) this.destroy();
     else {
       if (silentMs > keepaliveMs && !this.#pinged) {
@@ -141,13 +131,32 @@ export class GrpcConnection implements ServerEvents, CallHost {
   }
 
   left(): void {
-    if (this.#state === "closing") this.#finishIfDone();
+    this.#finishIfDone();
+  }
+
+  // SocketOwner.
+
+  onRead(): void {
+    this.#heard = true;
+    this.#finishIfDone();
+  }
+
+  onPeerGone(): void {
+    this.destroy();
   }
 
   /** A fault of ours ends this connection, not the process. */
   fault(error: unknown): void {
     this.#options.onFault(error);
     this.destroy();
+  }
+
+  cut(): void {
+    this.#http2.cut();
+  }
+
+  onClosed(): void {
+    this.#options.onClosed(this);
   }
 
   // ServerEvents.
@@ -178,12 +187,12 @@ export class GrpcConnection implements ServerEvents, CallHost {
   /** The client says that it will open no more streams. */
   onGoaway(): void {
     this.#clientLeaves = true;
-    if (this.#state === "open") this.#beginClosing();
+    this.#closing = true;
     this.#finishIfDone();
   }
 
   onFault(): void {
-    this.#finish();
+    this.#driver.finish();
   }
 
   #open(stream: Http2Stream, method: Method, head: GrpcHead, fields: FieldList): ServerCall {
@@ -201,42 +210,8 @@ export class GrpcConnection implements ServerEvents, CallHost {
     new RefusedCall(this, stream).refuse(error, httpStatus);
   }
 
-  #receive(chunk: Buffer): void {
-    this.#heard = true;
-    try {
-      this.#http2.receive(chunk);
-    } catch (error) {
-      this.fault(error);
-      return;
-    }
-    if (this.#state === "closing") this.#finishIfDone();
-  }
-
-  #drained(): void {
-    try {
-      this.#http2.drained();
-    } catch (error) {
-      this.fault(error);
-    }
-  }
-
-  // Ends.
-
-  #beginClosing(): void {
-    this.#state = "closing";
-  }
-
   #finishIfDone(): void {
-    if (this.#state !== "closing" || this.#http2.active > 0) return;
-    if (this.#http2.saidFarewell || this.#clientLeaves) this.#finish();
-  }
-
-  /** Writes the end. The peer may take its time to read what is before it. */
-  #finish(): void {
-    if (this.#state === "finishing" || this.#state === "closed") return;
-    this.#state = "finishing";
-    this.#idleSince = performance.now();
-    this.#http2.stop();
-    this.#socket.end();
+    if (!this.#closing || this.#http2.active > 0) return;
+    if (this.#http2.saidFarewell || this.#clientLeaves) this.#driver.finish();
   }
 }
