@@ -56,7 +56,8 @@ const REPEATED_SIGNAL_MS = 2_000;
 
 /**
  * Waits for SIGTERM or SIGINT, then closes `resource`. A second signal, more than two seconds after the first, ends the process at once, with exit code 1.
- * Resolves when everything is closed.
+ * Resolves when everything is closed; the process is expected to end then. Signals are understood until it has: a repetition that comes behind
+ * the closing would otherwise end it as a signal does, and an orderly end would look like a failure.
  */
 export function closeOnSignal(resource: { close(): Promise<void> }, options: SignalOptions): Promise<void> {
   const exit = options.exit ?? ((code) => process.exit(code));
@@ -81,11 +82,7 @@ export function closeOnSignal(resource: { close(): Promise<void> }, options: Sig
       resource
         .close()
         .then(resolve, reject)
-        .finally(() => {
-          clearTimeout(timer);
-          process.off("SIGTERM", onSignal);
-          process.off("SIGINT", onSignal);
-        });
+        .finally(() => clearTimeout(timer));
     };
     process.on("SIGTERM", onSignal);
     process.on("SIGINT", onSignal);

@@ -4,6 +4,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { test } from "node:test";
 import { Lifecycle, silentLogger } from "../../src/runtime/index.ts";
+import { until } from "../support/until.ts";
 
 test("what was opened last is closed first, and a failing step does not keep the others open", async () => {
   const lifecycle = new Lifecycle(silentLogger);
@@ -18,7 +19,7 @@ test("what was opened last is closed first, and a failing step does not keep the
   assert.deepEqual(order, ["c", "b", "a"]);
 });
 
-function child(closeMs: number, deadlineMs: number) {
+function child(closeMs: number, deadlineMs: number, endMs = 0) {
   const program = `
     import { closeOnSignal, silentLogger } from ${JSON.stringify(new URL("../../src/runtime/index.ts", import.meta.url).href)};
     const alive = setInterval(() => {}, 1000);
@@ -26,7 +27,8 @@ function child(closeMs: number, deadlineMs: number) {
     console.log("up");
     await closed;
     clearInterval(alive);
-    console.log("closed");`;
+    console.log("closed");
+    setTimeout(() => {}, ${endMs});`;
   const process_ = spawn(process.execPath, ["--input-type=module", "--eval", program], {
     stdio: ["ignore", "pipe", "inherit"],
   });
@@ -57,13 +59,23 @@ test("the same request that arrives twice within two seconds counts once", async
   assert.match(output(), /closed/);
 });
 
+test("a request that is repeated behind the closing, while the process ends, does not end it as a signal does", async () => {
+  const { process: running, output } = child(0, 10_000, 500);
+  await once(running.stdout, "data");
+  running.kill("SIGTERM");
+  await until(() => output().includes("closed"), "it is closed");
+  running.kill("SIGTERM");
+  assert.deepEqual(await once(running, "exit"), [0, null]);
+});
+
 test("a second signal ends the process at once", async () => {
   const { process: running, output } = child(60_000, 120_000);
   await once(running.stdout, "data");
   running.kill("SIGTERM");
-  await new Promise((resolve) => setTimeout(resolve, 2_200));
-  running.kill("SIGINT");
+  // When it has received the first is not known here: the second one is sent until it counts.
+  const again = setInterval(() => running.kill("SIGINT"), 100);
   const [code] = await once(running, "exit");
+  clearInterval(again);
   assert.equal(code, 1);
   assert.doesNotMatch(output(), /closed/);
 });

@@ -5,6 +5,7 @@ import type { Logger } from "../../runtime/index.ts";
 const STOP: readonly NodeJS.Signals[] = ["SIGTERM", "SIGINT", "SIGQUIT"];
 const OTHERS: readonly NodeJS.Signals[] = ["SIGHUP", "SIGUSR1", "SIGUSR2"];
 const REPEATED_MS = 2_000;
+const ignore = (): void => {};
 
 export class Signals {
   /** Resolves with the first signal that asks to stop. */
@@ -46,7 +47,12 @@ export class Signals {
     this.#listeners.add(listener);
   }
 
+  /** Follows no more signals. The repetition of one that asked to stop does not end the process in place of its exit code. */
   close(): void {
+    for (const signal of this.#last.keys()) {
+      process.on(signal, ignore);
+      setTimeout(() => process.off(signal, ignore), REPEATED_MS).unref();
+    }
     for (const signal of [...STOP, ...OTHERS]) process.off(signal, this.#onSignal);
   }
 

@@ -31,6 +31,17 @@ test("the same request to stop, sent to the group and passed on by the launcher,
   assert.equal(await out.signals.stopAsked, "SIGTERM");
 });
 
+test("a repetition that comes when nobody follows signals any more does not end the process in place of its exit code", async (t) => {
+  const out = given(t);
+  process.emit("SIGTERM", "SIGTERM");
+  await out.signals.stopAsked;
+  out.signals.close();
+  // A real one: what Node does by itself is meant.
+  process.kill(process.pid, "SIGTERM");
+  await settled();
+  assert.deepEqual(out.seen, ["SIGTERM"]);
+});
+
 test("other signals pass each time and stop nothing", async (t) => {
   const out = given(t);
   for (const signal of ["SIGHUP", "SIGUSR1", "SIGHUP"] as const) process.emit(signal, signal);
