@@ -19,7 +19,8 @@ test("what was opened last is closed first, and a failing step does not keep the
   assert.deepEqual(order, ["c", "b", "a"]);
 });
 
-function child(closeMs: number, deadlineMs: number, endMs = 0) {
+/** @param held once it is closed, its process waits until its standard input ends, too */
+function child(closeMs: number, deadlineMs: number, held = false) {
   const program = `
     import { closeOnSignal, silentLogger } from ${JSON.stringify(new URL("../../src/runtime/index.ts", import.meta.url).href)};
     const alive = setInterval(() => {}, 1000);
@@ -28,10 +29,11 @@ function child(closeMs: number, deadlineMs: number, endMs = 0) {
     await closed;
     clearInterval(alive);
     console.log("closed");
-    setTimeout(() => {}, ${endMs});`;
+    process.stdin.resume();`;
   const process_ = spawn(process.execPath, ["--input-type=module", "--eval", program], {
-    stdio: ["ignore", "pipe", "inherit"],
+    stdio: ["pipe", "pipe", "inherit"],
   });
+  if (!held) process_.stdin.end();
   let output = "";
   process_.stdout.on("data", (chunk) => {
     output += chunk;
@@ -60,11 +62,12 @@ test("the same request that arrives twice within two seconds counts once", async
 });
 
 test("a request that is repeated behind the closing, while the process ends, does not end it as a signal does", async () => {
-  const { process: running, output } = child(0, 10_000, 500);
+  const { process: running, output } = child(0, 10_000, true);
   await once(running.stdout, "data");
   running.kill("SIGTERM");
   await until(() => output().includes("closed"), "it is closed");
   running.kill("SIGTERM");
+  running.stdin.end();
   assert.deepEqual(await once(running, "exit"), [0, null]);
 });
 

@@ -1,5 +1,6 @@
 // `mesh-ca demo`: shows the main job on a real server in a temporary folder, and leaves nothing behind, also after Ctrl-C.
 import { Command } from "commander";
+import { closeOnSignal, silentLogger } from "../../runtime/index.ts";
 import { runDemo } from "../demo/scenario.ts";
 import { CliError } from "../errors.ts";
 import { hint, print, printJson } from "../output.ts";
@@ -13,13 +14,12 @@ export function demoCommand(): Command {
 
 async function run(options: { readonly json?: boolean }): Promise<void> {
   const abort = new AbortController();
-  const stop = (signal: NodeJS.Signals): void => {
-    hint(`\n${signal}: stopping and removing the temporary folder.`);
+  const stop = async (): Promise<void> => {
+    hint("\nStopping and removing the temporary folder.");
     abort.abort();
   };
-  // A second Ctrl-C ends at once.
-  process.once("SIGINT", stop);
-  process.once("SIGTERM", stop);
+  // Where the whole group is signalled the same one comes twice; a second Ctrl-C, two seconds later, ends at once.
+  void closeOnSignal({ close: stop }, { logger: silentLogger, deadlineMs: 10_000 });
   const started = performance.now();
   try {
     const result = await runDemo(options.json ? () => {} : print, abort.signal);
@@ -29,8 +29,5 @@ async function run(options: { readonly json?: boolean }): Promise<void> {
   } catch (error) {
     if (!abort.signal.aborted) throw error;
     throw new CliError("MCA_DEMO_INTERRUPTED", "The demo was interrupted. The temporary folder is gone.");
-  } finally {
-    process.off("SIGINT", stop);
-    process.off("SIGTERM", stop);
   }
 }

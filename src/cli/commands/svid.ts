@@ -10,7 +10,7 @@ import {
   type SvidSourceOptions,
   writeSvidFolder,
 } from "../../identity-client/index.ts";
-import { createLogger, systemClock } from "../../runtime/index.ts";
+import { closeOnSignal, createLogger, silentLogger, systemClock } from "../../runtime/index.ts";
 import { ChangeCommand } from "../change-command.ts";
 import { CliError } from "../errors.ts";
 import { facts, hint, print, printJson, time } from "../output.ts";
@@ -170,12 +170,12 @@ async function watch(source: SvidSource, out: string, options: FetchOptions): Pr
   let dirty = true;
   let wake = (): void => {};
   let stopped = false;
-  const stop = (): void => {
+  const stop = async (): Promise<void> => {
     stopped = true;
     wake();
   };
-  process.once("SIGTERM", stop);
-  process.once("SIGINT", stop);
+  // Where the whole group is signalled the same one comes twice: the second does not end it in the middle of a write.
+  void closeOnSignal({ close: stop }, { logger: silentLogger, deadlineMs: 10_000 });
   source.onChange(() => {
     dirty = true;
     wake();
