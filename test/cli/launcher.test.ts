@@ -7,6 +7,7 @@ import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { projectRoot } from "../../scripts/lib/command.ts";
 import { temporaryDirectory } from "../identity-client/helpers.ts";
+import { isAlive } from "../support/processes.ts";
 import { until } from "../support/until.ts";
 import { cli, startCli } from "./run.ts";
 
@@ -100,15 +101,7 @@ test("When the launcher is killed the program ends too", async () => {
   await untilPrinted(run, /\d+\n/);
   const pid = Number(run.stdout());
   run.child.kill("SIGKILL");
-  const isAlive = (): boolean => {
-    try {
-      process.kill(pid, 0);
-      return true;
-    } catch {
-      return false;
-    }
-  };
-  await until(() => !isAlive(), "the program has ended");
+  await until(() => !isAlive(pid), "the program has ended");
 });
 
 test("Without a pinned Node and with an old one, it says what to install", async (t) => {

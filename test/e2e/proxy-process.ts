@@ -1,6 +1,6 @@
 // `mesh-ca proxy run` in a process of its own, with its log, its admin listener and its end.
 import { type ChildProcess, spawn } from "node:child_process";
-import { readFileSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { nodeFlags, projectRoot } from "../../scripts/lib/command.ts";
 import { temporaryDirectory } from "../identity-client/helpers.ts";
@@ -100,14 +100,5 @@ export async function endProxies(): Promise<void> {
   for (const proxy of [...running]) {
     proxy.child.kill("SIGKILL");
     await proxy.ended;
-  }
-}
-
-/** Whether a process runs. One that has ended and that nobody has asked for its exit code yet (a zombie) does not. */
-export function isAlive(pid: number): boolean {
-  try {
-    return !/^State:\tZ/m.test(readFileSync(`/proc/${pid}/status`, "latin1"));
-  } catch {
-    return false;
   }
 }

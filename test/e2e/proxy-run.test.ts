@@ -10,8 +10,9 @@ import { ALLOW_ALL } from "../proxy-tls/support/proxy.ts";
 import { connectClient, connectPlain, startBackend } from "../proxy-tls/support/sockets.ts";
 import { TestDomain } from "../proxy-tls/support/state.ts";
 import { SvidFiles } from "../proxy-tls/support/svid-files.ts";
+import { isAlive } from "../support/processes.ts";
 import { until } from "../support/until.ts";
-import { endProxies, isAlive, ProxyProcess } from "./proxy-process.ts";
+import { endProxies, ProxyProcess } from "./proxy-process.ts";
 
 const domain = new TestDomain("example.test");
 const IN = { direction: "inbound", name: "in", protocol: "http", host: "127.0.0.1", port: 0, target: { port: 9 } };

@@ -14,8 +14,9 @@ import {
 } from "../proxy-tls/support/sockets.ts";
 import { TestDomain } from "../proxy-tls/support/state.ts";
 import { SvidFiles } from "../proxy-tls/support/svid-files.ts";
+import { isAlive } from "../support/processes.ts";
 import { until } from "../support/until.ts";
-import { endProxies, isAlive, ProxyProcess } from "./proxy-process.ts";
+import { endProxies, ProxyProcess } from "./proxy-process.ts";
 
 const domain = new TestDomain("example.test");
 const caller = domain.identity("/caller");

@@ -1,13 +1,14 @@
 // A whole server in a process of its own, with its embedded PostgreSQL below it, started by the CLI as an operator would. For the
 // bench (from dist/) and for the foreign tool chains (from src/).
 import { type ChildProcess, spawn } from "node:child_process";
-import { closeSync, existsSync, openSync, readFileSync, writeFileSync } from "node:fs";
+import { closeSync, openSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { credentials, Metadata } from "@grpc/grpc-js";
 import { addedEnvironment, capture, nodeFlags, projectRoot } from "../../scripts/lib/command.ts";
 import { TokenServiceClient } from "../../src/proto/gen/meshca/identity/v1/admin.ts";
 import { freePort } from "./ports.ts";
+import { isAlive } from "./processes.ts";
 
 const START_TIMEOUT_MS = 30_000;
 const STOP_TIMEOUT_MS = 20_000;
@@ -139,7 +140,7 @@ export class ServerProcess {
     process.kill(postgres, "SIGKILL");
     await ended;
     this.child = undefined;
-    while (existsSync(`/proc/${postgres}`)) await sleep(20);
+    while (isAlive(postgres)) await sleep(20);
   }
 
   private logTail(): string {
