@@ -120,8 +120,11 @@ function supervise(first: Postmaster, options: PostmasterOptions): EmbeddedPostg
       const delay = RESTART_DELAYS_MS[Math.min(attempt, RESTART_DELAYS_MS.length - 1)];
       await sleep(delay, undefined, { ref: false, signal: stopping.signal }).catch(() => {});
       try {
-        // Only the shell may have died: then PostgreSQL still runs with nobody to end it.
+        // Only the shell may have died: then PostgreSQL still runs with nobody to end it. Another server's is not ours to end.
         const holder = clusterHolder(folders.cluster);
+        if (holder.kind === "in-use" && holder.serverPid !== process.pid) {
+          throw inUse(folders, holder.serverPid, holder.postgresPid);
+        }
         if (holder.kind !== "free") end(holder.postgresPid, "SIGINT");
         else if (!stopping.signal.aborted) {
           current = await startPostmaster({ ...options, recycledPid: holder.recycledPid });

@@ -7,9 +7,11 @@ import { dirname, join } from "node:path";
 import { after, describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { readyPid } from "../../../src/ca/store/embedded/running-postgres.ts";
 import { type Database, openDatabase, startEmbeddedPostgres } from "../../../src/ca/store/index.ts";
 import { packageRoot, silentLogger } from "../../../src/runtime/index.ts";
 import { temporaryFolder } from "../../support/postgres.ts";
+import { isAlive } from "../../support/processes.ts";
 
 const CHILD = fileURLToPath(new URL("./server-child.ts", import.meta.url));
 const isRoot = process.getuid?.() === 0;
@@ -23,7 +25,11 @@ async function folder(): Promise<string> {
   return path;
 }
 
+const children = new Set<ChildProcess>();
+
 after(async () => {
+  // Of a test that failed: they would live on, and so would this process.
+  for (const child of children) child.kill("SIGKILL");
   for (const path of folders) {
     execFileSync("chmod", ["-R", "u+rwX", path]);
     await rm(path, { recursive: true, force: true });
@@ -49,6 +55,8 @@ async function startChild(
     stdio: ["ignore", "pipe", "inherit"],
     ...(uid === undefined ? {} : { uid, gid: uid }),
   });
+  children.add(child);
+  child.once("exit", () => children.delete(child));
   let text = "";
   child.stdout?.setEncoding("utf8");
   for await (const chunk of child.stdout ?? []) {
@@ -56,17 +64,6 @@ async function startChild(
     if (text.includes("\n")) break;
   }
   return { child, answer: JSON.parse(text) };
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return !/\) Z /.test(
-      execFileSync("cat", [`/proc/${pid}/stat`], { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }),
-    );
-  } catch {
-    return false;
-  }
 }
 
 async function gone(pid: number, withinMs: number): Promise<boolean> {
@@ -196,6 +193,11 @@ describe("embedded PostgreSQL", () => {
     );
     const second = await startChild(dataDir);
     assert.equal(second.answer.code, "MCA_DATA_DIR_IN_USE");
+    assert.equal(
+      readyPid(join(dataDir, "pg"), undefined),
+      undefined,
+      "who waits for its own does not take it for that",
+    );
     child.kill("SIGTERM");
     await once(child, "exit");
     assert.equal(await gone(answer.pid ?? 0, 10_000), true);

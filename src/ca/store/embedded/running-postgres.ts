@@ -39,12 +39,17 @@ function postmasterPid(cluster: string): number | undefined {
   return Number(lockFile(cluster)?.split("\n")[0]) || undefined;
 }
 
-/** The process id once PostgreSQL answers. `left`: the lock file as it was before the start, which says nothing about this one. */
+/**
+ * The process id once the PostgreSQL that this process has started answers. `left`: the lock file as it was before the start, which says
+ * nothing about this one; and one that another server has started at the same moment is that server's.
+ */
 export function readyPid(cluster: string, left: string | undefined): number | undefined {
   const text = lockFile(cluster);
   if (text === undefined || text === left) return undefined;
   const lines = text.split("\n");
-  return lines[7]?.trim() === "ready" ? Number(lines[0]) || undefined : undefined;
+  const pid = lines[7]?.trim() === "ready" ? Number(lines[0]) : 0;
+  const ours = new RegExp(`cluster_name=${ownClusterName()}(?!\\d)`);
+  return pid > 0 && ours.test(commandOf(pid) ?? "") ? pid : undefined;
 }
 
 export function lockFile(cluster: string): string | undefined {
