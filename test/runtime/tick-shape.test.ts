@@ -20,14 +20,16 @@ setImmediate(() => gc({ type: "major", execution: "sync", flavor: "last-resort" 
 await turn();
 await turn();
 await ticks(100_000);
-const { user } = process.cpuUsage();
+const { user } = process.threadCpuUsage();
 await ticks(200_000);
-console.log(process.cpuUsage().user - user);
+console.log(process.threadCpuUsage().user - user);
 `;
 
+/** The least of three: what else a machine does costs a process time of its own, in caches and by waking it, and never saves it any. */
 function microseconds(before: string): number {
   const args = [...nodeFlags(), "--input-type=module", "--eval", program(before)];
-  return Number(execFileSync(process.execPath, args, { cwd: projectRoot, encoding: "utf8" }));
+  const measured = (): number => Number(execFileSync(process.execPath, args, { cwd: projectRoot, encoding: "utf8" }));
+  return Math.min(measured(), measured(), measured());
 }
 
 test("a tick costs the same after a full collection as before, which without a kept one it does not", () => {

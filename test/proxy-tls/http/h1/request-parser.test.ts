@@ -2,6 +2,7 @@
 import { deepStrictEqual, notStrictEqual, ok, strictEqual } from "node:assert/strict";
 import { describe, test } from "node:test";
 import { RequestParser, type RequestSink } from "../../../../src/proxy-tls/http/h1/request-parser.ts";
+import { cpuMs } from "../../../support/cpu.ts";
 import { assertRequestRefused, parsePieces, parseRequests, split } from "../../support/parsed-streams.ts";
 
 const GET = "GET / HTTP/1.1\r\nhost: a\r\n";
@@ -175,9 +176,9 @@ test("a head that comes octet by octet is not read again for each of them", () =
   const cost = (heads: number, bytes: number) => {
     const head = `GET / HTTP/1.1\r\na: ${"x".repeat(bytes - 23)}\r\n\r\n`;
     const pieces = split(head.repeat(heads), [1]);
-    const started = performance.now();
+    const started = cpuMs();
     strictEqual(parsePieces(pieces).messages.length, heads);
-    return performance.now() - started;
+    return cpuMs() - started;
   };
   const times = (heads: number, bytes: number) => Math.min(...[1, 2, 3].map(() => cost(heads, bytes)));
   times(64, 512);
