@@ -21,7 +21,7 @@ await turn();
 await turn();
 await ticks(100_000);
 const { user } = process.threadCpuUsage();
-await ticks(200_000);
+await ticks(400_000);
 console.log(process.threadCpuUsage().user - user);
 `;
 

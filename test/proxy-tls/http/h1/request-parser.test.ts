@@ -173,11 +173,13 @@ test("it is the octet itself that refuses: nothing behind it is waited for", () 
 });
 
 test("a head that comes octet by octet is not read again for each of them", () => {
+  const ROUNDS = 20;
   const cost = (heads: number, bytes: number) => {
     const head = `GET / HTTP/1.1\r\na: ${"x".repeat(bytes - 23)}\r\n\r\n`;
     const pieces = split(head.repeat(heads), [1]);
     const started = cpuMs();
-    strictEqual(parsePieces(pieces).messages.length, heads);
+    // Some systems count processor time in steps of milliseconds.
+    for (let round = 0; round < ROUNDS; round += 1) strictEqual(parsePieces(pieces).messages.length, heads);
     return cpuMs() - started;
   };
   const times = (heads: number, bytes: number) => Math.min(...[1, 2, 3].map(() => cost(heads, bytes)));
