@@ -90,6 +90,11 @@ export class ManualClock implements SchedulingClock {
     return this.#waiting.map(({ at }) => at).sort((a, b) => a - b)[0];
   }
 
+  /** How many callbacks wait for their time. */
+  get waiting(): number {
+    return this.#waiting.length;
+  }
+
   /** Moves the clock, running what becomes due on the way, in order. */
   advance(milliseconds: number): void {
     const target = this.#now + milliseconds;

@@ -38,8 +38,18 @@ function delta(changes: Partial<TrustDelta>): TrustDelta {
   };
 }
 
+/** Remembers for when it was asked. */
+class RecordingClock extends ManualClock {
+  readonly asked: number[] = [];
+
+  override at(unixMs: number, callback: () => void): () => void {
+    this.asked.push(unixMs);
+    return super.at(unixMs, callback);
+  }
+}
+
 async function start(t: TestContext, stateDir?: string) {
-  const clock = new ManualClock();
+  const clock = new RecordingClock();
   const server = await FaultyServer.start({ authority, now: () => clock.now() });
   t.after(() => server.stop());
   const open = async (others = 0): Promise<SvidSource> => {
@@ -114,21 +124,22 @@ test("A source that comes back from its state directory finds its authority tain
 
 test("The moments of many holders are drawn from the whole spread", async (t) => {
   const { server, clock, open } = await start(t);
-  const drawn: number[] = [];
   const sources: SvidSource[] = [];
   for (let i = 0; i < 12; i++) sources.push(await open(i));
-  await eventually("streams", () => server.watchers === sources.length);
+  await eventually("each has a renewal and an acknowledgement before it", () => clock.waiting === 2 * sources.length);
   const value = delta({ authoritiesPut: [published(authority, State.STATE_TAINTED)] });
+  clock.asked.length = 0;
   server.push({ revision: 2n, update: { $case: "delta", value } });
   await eventually("told", () => sources.every((source) => source.trust().sequence === 2n));
-  for (let second = 0; second <= SPREAD_SECONDS; second++) {
-    const before = server.requests.length;
-    clock.advance(1_000);
-    await sleep(15);
-    for (let i = before; i < server.requests.length; i++) drawn.push(second);
-  }
-  await eventually("all have renewed", () => server.requests.length === 2 * sources.length);
+  const drawn = clock.asked.map((unixMs) => (unixMs - clock.now()) / 1_000);
+  assert.equal(drawn.length, sources.length);
   assert.ok(Math.max(...drawn) - Math.min(...drawn) > SPREAD_SECONDS / 4, `all within ${drawn.join(", ")}`);
+  const middle = (Math.max(...drawn) + Math.min(...drawn)) / 2;
+  const early = drawn.filter((seconds) => seconds <= middle).length;
+  clock.advance(middle * 1_000);
+  await eventually("the early ones have renewed", () => server.requests.length === sources.length + early);
+  clock.advance(SPREAD_SECONDS * 1_000);
+  await eventually("all have renewed", () => server.requests.length === 2 * sources.length);
 });
 
 test("An authority that is distrusted while its holders still wait for their moment makes them hurry", async (t) => {
@@ -176,20 +187,22 @@ test("An acknowledgement that fails is made again with the next heartbeat; a ser
   const { server, clock, open } = await start(t);
   server.acknowledge = "unavailable";
   await open();
-  const beat = async (): Promise<void> => {
+  const beat = (): void => {
     server.push({ revision: 1n, update: { $case: "heartbeat", value: {} } });
-    await sleep(30);
     clock.advance(4_001);
-    await sleep(30);
   };
-  await beat();
-  await beat();
-  assert.ok(server.acknowledged.length >= 2, "tried again");
+  const asked = (times: number): boolean => {
+    beat();
+    return server.acknowledged.length >= times;
+  };
+  await eventually("tried again", () => asked(2));
   server.acknowledge = "unimplemented";
-  await beat();
-  const asked = server.acknowledged.length;
-  await beat();
-  await beat();
-  assert.equal(server.acknowledged.length, asked);
+  const last = server.acknowledged.length + 1;
+  await eventually("tried once more", () => asked(last));
+  for (let beats = 0; beats < 4; beats++) {
+    beat();
+    await sleep(15);
+  }
+  assert.equal(server.acknowledged.length, last);
   assert.equal(server.watchers, 1, "the stream goes on");
 });
