@@ -8,6 +8,7 @@ import { selfSignedUpstream, type Upstream, UpstreamError } from "../../../src/c
 import { silentLogger } from "../../../src/runtime/index.ts";
 import { TrustDomain } from "../../../src/spiffe/index.ts";
 import { parseCertificate, verifySignature } from "../../../src/x509/index.ts";
+import { until } from "../../support/until.ts";
 import { makeCsr } from "../issuance/materials.ts";
 import { createWorld, makeGrant, makeRequest, type World, type WorldOptions } from "../issuance/world.ts";
 
@@ -207,10 +208,7 @@ test("when the keys are back, issuing resumes without a restart", () =>
     const manager = await AuthorityManager.open({ ...world.dependencies, pollMs: 20 });
     assert.equal(manager.health().kind, "not-issuing");
     await rename(`${path}.away`, path);
-    for (let i = 0; i < 100 && manager.health().kind !== "ready"; i++) {
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
-    assert.equal(manager.health().kind, "ready");
+    await until(() => manager.health().kind === "ready", "it issues again");
     await manager.close();
   }));
 
@@ -357,9 +355,9 @@ test("requests that run while one authority hands over to another all succeed, e
       }
     };
     const loops = Array.from({ length: 16 }, loop);
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    await until(() => issuers.size === 1, "the first one issues");
     await authorities.activate(spkiSha256, { cause: "test" });
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    await until(() => issuers.size === 2 || failures > 0, "the next one issues");
     done = true;
     await Promise.all(loops);
     assert.equal(failures, 0);

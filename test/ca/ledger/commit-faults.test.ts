@@ -225,7 +225,7 @@ describe("a connection that breaks", () => {
     assert.equal(ledger.health().writable, false);
     const again = performance.now();
     assert.equal((await answerOf(ledger, intentOf())).code, "MCA_LEDGER_UNAVAILABLE");
-    assert.ok(performance.now() - again < 1_500, "not after another wait of 3 s");
+    assert.ok(performance.now() - again < 3_000, "not after another wait of 3 s");
     proxy.restore();
     await until(() => ledger.health().writable, "the ledger goes on by itself");
     assert.ok((await answerOf(ledger, intentOf())).index !== undefined);
@@ -326,12 +326,21 @@ describe("backends and roles", () => {
 
   test("somebody who holds the head lock too long delays, and then does not break, the commits", async () => {
     const ledger = await reopenLedger(database.app);
-    const slow = ledger.transact(() => sleep(600));
-    await sleep(50);
-    const begun = performance.now();
-    const answers = await commitMany(ledger, 3);
-    assert.ok(performance.now() - begun > 400);
-    assert.ok(answers.every(({ index }) => index !== undefined));
+    const held = Promise.withResolvers<void>();
+    const letGo = Promise.withResolvers<void>();
+    const slow = ledger.transact(async () => {
+      held.resolve();
+      await letGo.promise;
+    });
+    await held.promise;
+    let committed = false;
+    const committing = commitMany(ledger, 3).finally(() => {
+      committed = true;
+    });
+    await sleep(400);
+    assert.equal(committed, false);
+    letGo.resolve();
+    assert.ok((await committing).every(({ index }) => index !== undefined));
     await slow;
     await ledger.close();
   });

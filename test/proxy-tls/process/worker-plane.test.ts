@@ -80,7 +80,7 @@ async function whole(plane: WorkerPlane, gone: readonly AdminWorker[] = []): Pro
 }
 
 test("a worker that hangs is ended when it does not follow a change, and who comes after it knows the change", async (t) => {
-  const { plane, state, log } = await given(t, { followMs: 400 });
+  const { plane, state, log } = await given(t, { followMs: 2_500, pulseMs: 60_000 });
   const [hanging, other] = await whole(plane);
   assert.ok(hanging !== undefined && other !== undefined);
   process.kill(hanging.pid, "SIGSTOP");
@@ -98,7 +98,7 @@ test("a worker that hangs is ended when it does not follow a change, and who com
 });
 
 test("a worker that hangs is replaced although nothing changes, and the other one serves meanwhile", async (t) => {
-  const { plane, log } = await given(t, { pulseMs: 700 });
+  const { plane, log } = await given(t, { pulseMs: 2_500 });
   const [hanging, other] = await whole(plane);
   assert.ok(hanging !== undefined && other !== undefined);
   process.kill(hanging.pid, "SIGSTOP");
