@@ -2,6 +2,9 @@
 import assert from "node:assert/strict";
 import type { YearReport } from "../../support/simulate-year.ts";
 
+/** A year is a quarter of a minute of nothing but work, and as many times that as others share the machine. */
+export const YEAR = { timeout: 300_000 } as const;
+
 export function requireWholeYear(year: YearReport, leastSigners: number): void {
   assert.ok(year.signers >= leastSigners, `${year.signers} authorities signed`);
   assert.ok(year.verifications > 10_000, `${year.verifications} verifications`);
