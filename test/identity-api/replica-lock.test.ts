@@ -80,8 +80,8 @@ test(
   BOUND,
   async (t) => {
     const on = await database(t);
-    // The usurper asks every 100 ms, the loser looks every 1,000: once the connection is cut, the usurper comes first.
-    const loser = await take(on, 1, 1_000);
+    // The usurper asks every 100 ms, the loser looks every 4,000: once the connection is cut, the usurper comes first.
+    const loser = await take(on, 1, 4_000);
     const usurper = take(on, 1);
     await cut(on);
     const second = await usurper;
