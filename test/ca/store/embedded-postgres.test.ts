@@ -168,6 +168,8 @@ describe("embedded PostgreSQL", () => {
     const watcher = execFileSync("pgrep", ["-P", String(shell)], { encoding: "utf8" })
       .split("\n")
       .map(Number);
+    // The server does not see the shell end first: it would end PostgreSQL itself.
+    child.kill("SIGSTOP");
     for (const process_ of [shell, ...watcher.filter((other) => other > 0 && other !== pid)])
       process.kill(process_, "SIGKILL");
     child.kill("SIGKILL");
