@@ -1,7 +1,9 @@
 // Nothing committed may name the machine it was written on, or the host of a package registry, or be a private key; but for the public
 // sample keys of pki-samples.
+import { lstatSync } from "node:fs";
+import { join } from "node:path";
 import type { Check, CheckResult } from "../lib/check.ts";
-import { capture } from "../lib/command.ts";
+import { capture, projectRoot } from "../lib/command.ts";
 import { readProjectFile } from "../lib/files.ts";
 
 // Written so that this file does not match itself.
@@ -23,6 +25,11 @@ export function leakOf(line: string, path: string): string | undefined {
   return undefined;
 }
 
+/** Whether a path of the project is a symbolic link. */
+export function isLink(path: string): boolean {
+  return lstatSync(join(projectRoot, path), { throwIfNoEntry: false })?.isSymbolicLink() === true;
+}
+
 export const leaksCheck: Check = {
   name: "no machine path, no registry host, no private key",
   async run(): Promise<CheckResult> {
@@ -31,6 +38,10 @@ export const leaksCheck: Check = {
       return { kind: "skipped", reason: "this is no git checkout, so nothing says which files are committed" };
     const findings: string[] = [];
     for (const path of listed.output.split("\0").filter((name) => name !== "" && !BINARY.test(name))) {
+      if (isLink(path)) {
+        findings.push(`${path}: is a link, which leads somewhere else on every machine`);
+        continue;
+      }
       let text: string;
       try {
         text = readProjectFile(path);

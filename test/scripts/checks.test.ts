@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { parseSync } from "oxc-parser";
-import { leakOf } from "../../scripts/checks/leaks.ts";
+import { isLink, leakOf } from "../../scripts/checks/leaks.ts";
 import { codeLiterals, documentedCodes } from "../../scripts/lib/codes.ts";
 import { pathDifferences } from "../../scripts/lib/files.ts";
 
@@ -31,6 +31,11 @@ describe("The check for leaks", () => {
     "spiffe://example.test/home/a",
   ];
   for (const line of good) test(`takes ${JSON.stringify(line)}`, () => assert.equal(leakOf(line, "a.md"), undefined));
+  test("tells a link from a file", () => {
+    assert.equal(isLink("node_modules/.bin/tsc"), true);
+    assert.equal(isLink("package.json"), false);
+    assert.equal(isLink("no-such-file"), false);
+  });
   const key = `-----BEGIN ${"PRIVATE"} KEY-----`;
   test("refuses a private key anywhere but in pki-samples", () => {
     assert.notEqual(leakOf(key, "test/support/a.pem"), undefined);
