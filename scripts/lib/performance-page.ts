@@ -30,6 +30,7 @@ const MEANING: ReadonlyMap<string, string> = new Map([
   ["proxy.l4_ratio", "480 bytes there and back over a tcp listener"],
   ["proxy.http1_ratio", "an HTTP/1.1 call over a kept connection"],
   ["proxy.http2_ratio", "an HTTP/2 call, HTTP/2 to the target as well"],
+  ["proxy.aged_http1_ratio", "an HTTP/1.1 call, once thousands of connections have come and gone on both sides"],
   ["proxy.bulk_ratio", "megabytes for each CPU second, up and down, the worse of tcp and HTTP/1.1"],
   [
     "proxy.added_p50_ms",

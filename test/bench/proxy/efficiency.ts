@@ -40,12 +40,17 @@ export async function measureHandshakes({ load, ...sides }: Sides, size: Efficie
   });
 }
 
-/** @param role also the figures' name */
-export function measureCalls({ load, ...sides }: Sides, role: Role, size: EfficiencySize): Promise<Figure[]> {
+/** @param name of the figures */
+export function measureCalls(
+  { load, ...sides }: Sides,
+  role: Role,
+  size: EfficiencySize,
+  name: string = role,
+): Promise<Figure[]> {
   const wire: Wire = role === "http2" ? "h2" : "tls";
   const share = wire === "h2" ? 0.5 : 1;
   const group = ({ name }: Subject): string => `${role} ${name}`;
-  return ratio(role, sides, {
+  return ratio(name, sides, {
     ...{ role, rounds: size.rounds, perRound: size.calls * share, warmUp: size.warmUpCalls * share },
     open: (subject, port) => load.open(group(subject), wire, port, wire === "h2" ? H2_SESSIONS : CONNECTIONS),
     work: async (subject, _, count) => void (await load.run(group(subject), count, CONNECTIONS)),
@@ -81,35 +86,52 @@ function describe({ name }: Subject, { us, ratio, quartiles: [low, high] }: Meas
     : `${cost} = ${ratio.toFixed(2)} (half of the rounds ${low.toFixed(2)} to ${high.toFixed(2)})`;
 }
 
-/** Bodies up and down, over tcp and http listeners: the figure is the worse of the two. */
-export async function measureBulk({ load, reference, ours }: Sides, size: EfficiencySize): Promise<Figure[]> {
-  const { bulkRounds: rounds, bulkBytes } = size;
-  const figures: Figure[] = [];
-  const ratios: number[] = [];
-  for (const [name, role] of [
-    ["bulk_l4", "bulk-l4"],
-    ["bulk_http1", "bulk-http1"],
-  ] as const) {
-    const perRound = (2 * bulkBytes) / MEGABYTE;
-    const measured = await measureRounds({
-      ...{ subjects: [reference, ours], role, rounds, perRound, warmUp: perRound },
-      work: async (_, port) => {
-        for (const direction of ["up", "down"] as const) await load.bulk(port, direction, bulkBytes);
-      },
-    });
-    tell(`${name}, CPU for a megabyte: ${[...measured].map(([subject, one]) => describe(subject, one)).join("; ")}`);
-    for (const [{ tag }, { us }] of measured) {
-      figures.push(figure(`proxy.${name}${tag === "" ? "" : `_${tag}`}_mb_per_cpu_s`, 1e6 / us, "MB/s"));
-    }
-    ratios.push(1 / (measured.get(ours)?.ratio ?? Number.NaN));
+/** Calls of processes that have let in, and closed, as many connections as the handshakes' part makes. */
+export async function measureAged(sides: Sides, size: EfficiencySize): Promise<Figure[]> {
+  const handshakes = size.warmUpHandshakes + size.rounds * size.handshakes;
+  for (const subject of [sides.reference, sides.ours]) {
+    const port = subject.port("http1");
+    if (port !== undefined) await sides.load.handshakes(port, handshakes, HANDSHAKES_IN_FLIGHT);
   }
-  figures.push(figure("proxy.bulk_ratio", Math.min(...ratios), "of plain Node"));
-  return figures;
+  return [
+    ...(await measureCalls(sides, "http1", size, "aged_http1")),
+    figure("proxy.aged_by", handshakes, "handshakes"),
+  ];
+}
+
+/** Bodies up and down. @returns what each carries for a second of CPU */
+export async function measureBulk(
+  { load, reference, ours }: Sides,
+  role: "bulk-l4" | "bulk-http1",
+  { bulkRounds: rounds, bulkBytes }: EfficiencySize,
+): Promise<Figure[]> {
+  const name = role.replace("-", "_");
+  const perRound = (2 * bulkBytes) / MEGABYTE;
+  const measured = await measureRounds({
+    ...{ subjects: [reference, ours], role, rounds, perRound, warmUp: perRound },
+    work: async (_, port) => {
+      for (const direction of ["up", "down"] as const) await load.bulk(port, direction, bulkBytes);
+    },
+  });
+  tell(`${name}, CPU for a megabyte: ${[...measured].map(([subject, one]) => describe(subject, one)).join("; ")}`);
+  const rates = [...measured].map(([{ tag }, { us }]) =>
+    figure(`proxy.${name}${tag === "" ? "" : `_${tag}`}_mb_per_cpu_s`, 1e6 / us, "MB/s"),
+  );
+  const ratio = 1 / (measured.get(ours)?.ratio ?? Number.NaN);
+  return [...rates, figure(`proxy.${name}_ratio`, ratio, "of plain Node")];
+}
+
+/** The figures of both, and the worse ratio: the one that promises something. */
+export function worseBulk(l4: readonly Figure[], http1: readonly Figure[]): Figure[] {
+  const all = [...l4, ...http1];
+  const ratios = all.filter(({ name }) => name.endsWith("_ratio")).map(({ value }) => value);
+  return [...all, figure("proxy.bulk_ratio", Math.min(...ratios), "of plain Node")];
 }
 
 /** One call at a time, over mutual TLS through the proxy and straight to the backend in plaintext. */
 export async function measureAddedLatency(
-  { ours, load }: Sides,
+  ours: Subject,
+  load: LoadClient,
   backend: Ports,
   { latencyRounds, latencyCalls }: EfficiencySize,
 ): Promise<Figure[]> {

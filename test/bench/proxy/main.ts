@@ -8,24 +8,31 @@ import { placement } from "./children.ts";
 import {
   type EfficiencySize,
   measureAddedLatency,
+  measureAged,
   measureBulk,
   measureCalls,
   measureHandshakes,
+  type Sides,
+  worseBulk,
 } from "./efficiency.ts";
 import { findForeign } from "./foreign/start.ts";
 import { measureGrowth, measureIdle } from "./memory.ts";
+import type { Ours } from "./ours.ts";
 import { requireOpenFiles, Started } from "./started.ts";
 import type { Role, Subject } from "./subject.ts";
 
 const MEGABYTE = 1024 ** 2;
-const ROLES: ReadonlySet<Role> = new Set(["handshake", "l4", "http1", "http2", "bulk-l4", "bulk-http1"]);
 
-/** In this order; all but the last on the same processes. */
+/**
+ * In this order, each on processes of its own on every side: what one has done before costs it later (see "aged"), and the plain programs, one
+ * for each role, have done nothing else.
+ */
 export const PROXY_PARTS = [
   "handshake",
   "l4",
   "http1",
   "http2",
+  "aged",
   "bulk",
   "latency",
   "growth",
@@ -90,30 +97,53 @@ export async function* measureProxy(options: ProxyBench): AsyncGenerator<readonl
   await using started = new Started(join(folder, "proxy"), flags, connections + 500);
   const { backend, load } = await started.begin();
 
-  const reference = await started.plain(ROLES);
-  const ours = await started.ours();
-  const others: Subject[] = [];
-  for (const installed of foreign.installed) {
-    const subject = await started.foreign(installed);
-    if (subject !== undefined) others.push(subject);
-  }
-  const sides = { reference, ours, foreign: others, load };
+  /** Freshly started; stopped afterwards. */
+  const compare = async (
+    role: Role,
+    use: (sides: Sides) => Promise<Figure[]>,
+    others = foreign.installed,
+  ): Promise<Figure[]> => {
+    const reference = await started.plain(new Set([role]));
+    const ours = await started.ours();
+    const besides: Subject[] = [];
+    for (const installed of others) {
+      const subject = await started.foreign(installed);
+      if (subject !== undefined) besides.push(subject);
+    }
+    const figures = await use({ reference, ours, foreign: besides, load });
+    for (const subject of [ours, reference, ...besides]) await subject.stop();
+    return figures;
+  };
+  const alone = async (use: (ours: Ours) => Promise<Figure[]>): Promise<Figure[]> => {
+    const ours = await started.ours();
+    const figures = await use(ours);
+    await ours.stop();
+    return figures;
+  };
+  const { efficiency } = size;
   const measures: Readonly<Record<Exclude<ProxyPart, "idle">, () => Promise<Figure[]>>> = {
-    handshake: () => measureHandshakes(sides, size.efficiency),
-    l4: () => measureCalls(sides, "l4", size.efficiency),
-    http1: () => measureCalls(sides, "http1", size.efficiency),
-    http2: () => measureCalls(sides, "http2", size.efficiency),
-    bulk: () => measureBulk(sides, size.efficiency),
-    latency: () => measureAddedLatency(sides, backend, size.efficiency),
-    growth: () => measureGrowth(ours, load, size.requests),
-    changes: async () => measureChanges(ours, started.pki, { calls: load, bulk: await started.client() }, size.changes),
+    handshake: () => compare("handshake", (sides) => measureHandshakes(sides, efficiency)),
+    l4: () => compare("l4", (sides) => measureCalls(sides, "l4", efficiency)),
+    http1: () => compare("http1", (sides) => measureCalls(sides, "http1", efficiency)),
+    http2: () => compare("http2", (sides) => measureCalls(sides, "http2", efficiency)),
+    aged: () => compare("http1", (sides) => measureAged(sides, efficiency), []),
+    bulk: async () => {
+      const l4 = await compare("bulk-l4", (sides) => measureBulk(sides, "bulk-l4", efficiency), []);
+      const http1 = await compare("bulk-http1", (sides) => measureBulk(sides, "bulk-http1", efficiency), []);
+      return worseBulk(l4, http1);
+    },
+    latency: () => alone((ours) => measureAddedLatency(ours, load, backend, efficiency)),
+    growth: () => alone((ours) => measureGrowth(ours, load, size.requests)),
+    changes: () =>
+      alone(async (ours) =>
+        measureChanges(ours, started.pki, { calls: load, bulk: await started.client() }, size.changes),
+      ),
   };
   for (const part of PROXY_PARTS) {
     if (part === "idle" || !parts.has(part)) continue;
     tell(`proxy: ${part}`);
     yield await measures[part]();
   }
-  for (const subject of [ours, reference, ...others]) await subject.stop();
   if (!parts.has("idle")) return;
   tell("proxy: idle");
   for (const [name, role] of [
