@@ -78,7 +78,7 @@ export class Http2Client extends Http2Connection {
 
   /** We cancel as many streams as our own callers leave: their number within a round trip is not bounded, and no list would hold them. */
   override ignores(id: number): boolean {
-    return !this.ended.has(id);
+    return super.ignores(id) || !this.ended.has(id);
   }
 
   override headCame(id: number, fields: FieldList, endStream: boolean, fault: FieldFault | undefined): void {

@@ -171,6 +171,18 @@ describe("a client lets pass (RFC 9113)", () => {
     assert.equal(client.frames().filter(({ type }) => type === RST_STREAM).length, 300);
   });
 
+  test("5.1: DATA behind the end of both sides is answered by one reset, in however many frames it comes", () => {
+    const client = openClient();
+    client.request();
+    client.send(headers(1, END_STREAM, ":status", "204"));
+    const { told } = client.request();
+    client.frames();
+    for (let index = 0; index < 100; index += 1) client.send(data(1, 0, "late"));
+    assert.deepEqual(client.said(), [`1 reset ${STREAM_CLOSED}`]);
+    client.send(headers(3, END_STREAM, ":status", "204"));
+    assert.deepEqual(told.log, ["sent", "head :status 204 end", "end"]);
+  });
+
   test("6.8: GOAWAY takes back what it did not reach, and the rest goes on", () => {
     const client = openClient();
     const [first, second] = [client.request(), client.request()];
