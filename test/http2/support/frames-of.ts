@@ -1,13 +1,13 @@
 // A stream of bytes as the frames that its lengths say, without a look at what they mean.
-import { type Frame, PREFACE, takeFrames } from "../../proxy-tls/support/http2-frames.ts";
+import { type Frame, takeFrames } from "../../proxy-tls/support/http2-frames.ts";
 
 const HEADER_BYTES = 9;
 
-/** Cuts a client's bytes: the preface, then frames. The last piece may be a part of one. */
-export function cutFrames(bytes: Buffer): Buffer[] {
-  const pieces: Buffer[] = [];
-  for (let at = 0, length = PREFACE.length; at < bytes.length; at += length) {
-    if (at > 0) length = HEADER_BYTES + (at + HEADER_BYTES <= bytes.length ? bytes.readUIntBE(at, 3) : 0);
+/** Cuts a peer's bytes: the preface, then frames. The last piece may be a part of one. @param preface its bytes: a server has none */
+export function cutFrames(bytes: Buffer, preface: number): Buffer[] {
+  const pieces: Buffer[] = preface > 0 && bytes.length > 0 ? [bytes.subarray(0, preface)] : [];
+  for (let at = preface, length = 0; at < bytes.length; at += length) {
+    length = HEADER_BYTES + (at + HEADER_BYTES <= bytes.length ? bytes.readUIntBE(at, 3) : 0);
     pieces.push(bytes.subarray(at, at + length));
   }
   return pieces;
@@ -21,7 +21,7 @@ export function frameOf(piece: Buffer): Frame | undefined {
   return { ...frame, stream: frame.stream & 0x7fff_ffff };
 }
 
-/** What a server has written: whole frames, without a preface. */
+/** What was written, without a preface: whole frames. */
 export function framesOf(bytes: Buffer): Frame[] {
   const { frames, rest } = takeFrames(bytes);
   if (rest.length > 0) throw new Error(`This is not a whole frame: ${rest.toString("hex")}.`);

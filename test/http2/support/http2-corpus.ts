@@ -1,15 +1,16 @@
-// The kept corpus of the HTTP/2 engine: streams of a client of which each once did something that no other did, or showed a fault. One stream a
-// line: PREFACE where it has one, and each frame in hexadecimal. `node test/fuzz/http2.ts --keep` adds to it.
+// The kept corpora of the HTTP/2 engine: streams of a client for our server, and of a server for our client, of which each once did something that
+// no other did, or showed a fault. One stream a line: PREFACE where it has one, and each frame in hexadecimal.
+// `node test/fuzz/http2.ts --keep` adds to them.
 import { appendFileSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { PREFACE } from "../../proxy-tls/support/http2-frames.ts";
 import { cutFrames } from "./frames-of.ts";
-import { readWithNode } from "./node-server.ts";
-import { type Manner, type OurReading, readWithOurs } from "./our-server.ts";
-import { requestDifference } from "./same-requests.ts";
+import type { OurReading } from "./reading.ts";
 
-const file = join(import.meta.dirname, "../corpus/client.txt");
 const SPLITS: readonly (readonly number[])[] = [[1], [2, 3, 5, 100]];
+/** Octet by octet they would take too long. */
+const LONG_BYTES = 20_000;
+const LONG_SPLITS: readonly (readonly number[])[] = [[900, 7, 1, 20_000]];
 
 export interface Verdict {
   /** What is wrong; undefined: nothing. */
@@ -18,52 +19,47 @@ export interface Verdict {
   readonly feature: string;
 }
 
-export function keptStreams(): Buffer[] {
-  const lines = readFileSync(file, "utf8").split("\n");
-  return lines.filter((line) => line !== "").map(readLine);
-}
+export class Corpus {
+  /** Bytes of the preface with which its streams begin. */
+  readonly preface: number;
+  readonly #file: string;
 
-export function keep(stream: Buffer): void {
-  appendFileSync(file, `${lineOf(stream)}\n`);
-}
+  /** @param name whose streams they are */
+  constructor(name: "client" | "server") {
+    this.preface = name === "client" ? PREFACE.length : 0;
+    this.#file = join(import.meta.dirname, `../corpus/${name}.txt`);
+  }
 
-export function lineOf(stream: Buffer): string {
-  const [first, ...rest] = cutFrames(stream);
-  const words = rest.map((frame) => frame.toString("hex"));
-  return [first?.equals(PREFACE) === true ? "PREFACE" : first?.toString("hex"), ...words].join(" ");
+  streams(): Buffer[] {
+    const lines = readFileSync(this.#file, "utf8").split("\n");
+    return lines.filter((line) => line !== "").map(readLine);
+  }
+
+  keep(stream: Buffer): void {
+    appendFileSync(this.#file, `${this.lineOf(stream)}\n`);
+  }
+
+  lineOf(stream: Buffer): string {
+    const words = cutFrames(stream, this.preface).map((piece) =>
+      piece.equals(PREFACE) ? "PREFACE" : piece.toString("hex"),
+    );
+    return words.join(" ");
+  }
 }
 
 function readLine(line: string): Buffer {
   return Buffer.concat(line.split(" ").map((word) => (word === "PREFACE" ? PREFACE : Buffer.from(word, "hex"))));
 }
 
-/** Reads a stream with our engine, whole and split, with answers and without, and with node. */
-export async function check(stream: Buffer): Promise<Verdict> {
-  const pieces = cutFrames(stream);
-  const ours = readWithOurs(pieces, "silent");
-  const theirs = await readWithNode(pieces);
-  const fault =
-    ours.wrong ??
-    splitFault(stream, ours, "silent") ??
-    echoFault(stream, pieces) ??
-    requestDifference(ours, theirs, pieces);
-  const told = ours.requests.map(({ trailers }) =>
-    trailers === undefined ? "cut" : trailers.length > 0 ? "trailers" : "whole",
-  );
-  const reasons = ours.log.map((line) => /malformed.*/.exec(line)?.[0]).filter((reason) => reason !== undefined);
-  const words = [...new Set([...told, ...ours.codes])].sort();
-  const ends = [ours.end?.why, theirs.end?.why.slice(0, 40), theirs.resets.size > 0];
-  return { fault, feature: [...words, reasons.at(-1), ...ends].join(" ") };
-}
-
-function echoFault(stream: Buffer, pieces: readonly Buffer[]): string | undefined {
-  const echo = readWithOurs(pieces, "echo");
-  return echo.wrong ?? splitFault(stream, echo, "echo");
-}
-
-function splitFault(stream: Buffer, whole: OurReading, manner: Manner): string | undefined {
-  for (const sizes of SPLITS) {
-    const other = readWithOurs(cut(stream, sizes), manner);
+/** @returns what is wrong: in a reading, or because another split of the same bytes is read otherwise */
+export function readingFault(
+  stream: Buffer,
+  whole: OurReading,
+  read: (pieces: readonly Buffer[]) => OurReading,
+): string | undefined {
+  if (whole.wrong !== undefined) return whole.wrong;
+  for (const sizes of stream.length > LONG_BYTES ? LONG_SPLITS : SPLITS) {
+    const other = read(cut(stream, sizes));
     if (other.wrong !== undefined) return other.wrong;
     const line = whole.log.findIndex((text, index) => text !== other.log[index]);
     if (line >= 0 || other.log.length !== whole.log.length) {
@@ -72,6 +68,13 @@ function splitFault(stream: Buffer, whole: OurReading, manner: Manner): string |
     if (other.written.join() !== whole.written.join()) return "another split writes other frames";
   }
   return undefined;
+}
+
+/** What is particular about how both read a stream. @param told how its messages ended @param more that is */
+export function featureOf(ours: OurReading, told: readonly string[], ...more: readonly unknown[]): string {
+  const reasons = ours.log.map((line) => /malformed.*/.exec(line)?.[0]).filter((reason) => reason !== undefined);
+  const words = [...new Set([...told, ...ours.codes])].sort();
+  return [...words, reasons.at(-1), ours.end?.why, ...more].join(" ");
 }
 
 /** By these sizes, again and again. */

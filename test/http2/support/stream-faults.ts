@@ -1,4 +1,4 @@
-// Faults that a client's stream of frames is damaged with: in octets, lengths and flags, and in what frames there are and in which order.
+// Faults that a peer's stream of frames is damaged with: in octets, lengths and flags, and in what frames there are and in which order.
 import fc from "fast-check";
 import * as h2 from "../../proxy-tls/support/http2-frames.ts";
 import { cutFrames, resized } from "./frames-of.ts";
@@ -30,20 +30,22 @@ export interface Fault {
   readonly value: number;
 }
 
-export const clientFaults: fc.Arbitrary<readonly Fault[]> = fc.array(
+export const streamFaults: fc.Arbitrary<readonly Fault[]> = fc.array(
   fc.record({ kind: fc.constantFrom(...KINDS), frame: fc.nat(), at: fc.nat(), value: fc.nat(255) }),
   { minLength: 0, maxLength: 4 },
 );
 
-/** @param tail another stream, whose frames may be put in */
-export function damaged(stream: Buffer, tail: Buffer, faults: readonly Fault[]): Buffer {
-  let frames = cutFrames(stream);
-  for (const fault of faults) frames = cutFrames(Buffer.concat(withFault(frames, cutFrames(tail), fault)));
+/** @param tail another stream, whose frames may be put in @param preface bytes of the preface that both begin with */
+export function damaged(stream: Buffer, tail: Buffer, faults: readonly Fault[], preface: number): Buffer {
+  let frames = cutFrames(stream, preface);
+  for (const fault of faults) {
+    frames = cutFrames(Buffer.concat(withFault(frames, cutFrames(tail, preface), fault)), preface);
+  }
   return Buffer.concat(frames);
 }
 
 function withFault(frames: readonly Buffer[], others: readonly Buffer[], fault: Fault): Buffer[] {
-  // The preface is spared, mostly: behind a wrong one there is nothing to see.
+  // The preface, or a server's first frame, is spared, mostly: behind a wrong one there is nothing to see.
   const spared = fault.value % 64 === 0 ? 0 : 1;
   const index = spared + (fault.frame % Math.max(1, frames.length - spared));
   const before = frames.slice(0, index);
