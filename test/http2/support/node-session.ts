@@ -10,12 +10,14 @@ export class NodeSession {
   end: Reading["end"];
   /** The number of the piece that is being read. */
   at = 0;
+  readonly #peer: "client" | "server";
   readonly #near: Duplex;
   readonly #session: Http2Session;
   #written: Buffer[] = [];
 
   constructor(begin: (side: Duplex) => Http2Session, peer: "client" | "server") {
     const [near, side] = duplexPair();
+    this.#peer = peer;
     this.#near = near;
     near.on("data", (chunk: Buffer) => this.#written.push(chunk));
     near.on("error", () => {});
@@ -23,9 +25,8 @@ export class NodeSession {
     this.#session = begin(side);
     this.#session.on("error", (error) => this.#over(error.message));
     this.#session.on("close", () => this.#over("closed"));
-    // A client of node's goes on with what a server's farewell reached.
     this.#session.on("goaway", (code) => {
-      if (peer === "client" || code !== 0) this.#over(`the ${peer}'s GOAWAY`);
+      if (!this.#isFarewell(code)) this.#over(`the ${peer}'s GOAWAY`);
     });
   }
 
@@ -47,7 +48,8 @@ export class NodeSession {
     const frames = framesOf(Buffer.concat(this.#written.splice(0)).subarray(skip));
     for (const { type, stream, payload } of frames) {
       if (type === RST_STREAM && !this.resets.has(stream)) this.resets.set(stream, this.at);
-      if (type === GOAWAY) this.#over(`GOAWAY ${payload.readUInt32BE(4)} ${payload.toString("latin1", 8)}`);
+      const code = type === GOAWAY ? payload.readUInt32BE(4) : 0;
+      if (type === GOAWAY && !this.#isFarewell(code)) this.#over(`GOAWAY ${code} ${payload.toString("latin1", 8)}`);
     }
     return frames;
   }
@@ -55,6 +57,11 @@ export class NodeSession {
   destroy(): void {
     this.#session.destroy();
     this.#near.destroy();
+  }
+
+  /** A client of node's answers a server's farewell by its own, and goes on with what it reached. */
+  #isFarewell(code: number): boolean {
+    return this.#peer === "server" && code === 0;
   }
 
   #over(why: string): void {

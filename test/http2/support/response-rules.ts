@@ -13,7 +13,7 @@ const ACCEPTED_ENDS: readonly AcceptedEnd[] = [
     because: "what it reached may still be answered, whatever its code (section 6.8); node ends all",
   },
   {
-    why: /^closed|^GOAWAY 0 /,
+    why: /^closed/,
     because: "behind a farewell node closes with its last stream; that is for our client's owner to do",
     only: (_frame, _end, ours) => ours.log.includes("goaway 0"),
   },
