@@ -10,6 +10,7 @@ import {
 import { ASKED, type Asked, UPLOAD } from "./client-requests.ts";
 import { FakeSink } from "./fake-sink.ts";
 import { NotedStream, Notes } from "./noted.ts";
+import { interimsOf } from "./reading.ts";
 
 /** What it does with responses: takes them, or pauses, cancels and asks again as well. */
 export type Manner = "taking" | "busy";
@@ -51,7 +52,8 @@ class Response extends NotedStream {
     this.check("a head");
     if (this.message !== undefined) this.notes.wrong ??= `stream ${stream} has two heads`;
     this.notes.note(`head ${stream} ${endStream} ${JSON.stringify(fields)}`);
-    this.message = { stream, at: this.notes.at, fields, body: "", trailers: undefined };
+    const interims = interimsOf(this.#asker.interims, stream);
+    this.message = { stream, at: this.notes.at, fields, interims, body: "", trailers: undefined };
     this.notes.messages.push(this.message);
     if (this.#asker.manner === "taking") return;
     if (stream === PAUSING) this.stream?.pause();

@@ -5,8 +5,8 @@ import { cutFrames } from "./frames-of.ts";
 import { Corpus, featureOf, readingFault, type Verdict } from "./http2-corpus.ts";
 import { readWithNodeClient } from "./node-client.ts";
 import { type OurClientReading, readWithOurClient } from "./our-client.ts";
-import { atEnd, atReset, type ClientReading, judgedAt } from "./reading.ts";
-import { RESPONSE_RULES, STRICTER } from "./response-rules.ts";
+import { atEnd, atReset, type ClientReading, interimsOf, judgedAt } from "./reading.ts";
+import { interimIsLeft, RESPONSE_RULES, STRICTER } from "./response-rules.ts";
 import { difference } from "./same-messages.ts";
 
 export const serverCorpus = new Corpus("server");
@@ -39,8 +39,7 @@ function resetDifference(ours: OurClientReading, theirs: ClientReading): string 
   for (const [stream, at] of theirs.resets) {
     const isTold = ours.messages.some((message) => message.stream === stream);
     const goesOn = Math.min(atEnd(ours), atReset(ours, stream)) > judgedAt(ours, at) && !ours.failed.has(stream);
-    // Fields of interim heads are for fields/screen-response.ts.
-    const isLeft = ours.interims.some((text) => text.startsWith(`${stream} `) && text.includes('"content-length"'));
+    const isLeft = interimsOf(ours.interims, stream).some(interimIsLeft);
     if (!isTold && goesOn && !isLeft && stream % 2 === 1)
       return `stream ${stream}: node resets it at piece ${at}, and we go on`;
   }
@@ -55,9 +54,7 @@ function failureDifference(ours: OurClientReading, theirs: ClientReading): strin
     const [our, their] = [ours.failed.get(stream), theirs.failed.get(stream)];
     // With NO_ERROR node ends quietly.
     if ((our ?? 0) !== (their ?? 0)) return `stream ${stream} failed by ${our}, node says ${their}`;
-    const [first, second] = [ours, theirs].map(({ interims }) =>
-      interims.filter((text) => text.startsWith(`${stream} `)),
-    );
+    const [first, second] = [ours, theirs].map(({ interims }) => interimsOf(interims, stream));
     if (first?.join() !== second?.join()) return `interim heads ${first} / ${second}`;
     if (stream === UPLOADING && ours.uploaded !== theirs.uploaded)
       return `${ours.uploaded} bytes are sent, ${theirs.uploaded} by node`;

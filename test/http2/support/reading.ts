@@ -7,6 +7,8 @@ export interface ReadMessage {
   readonly at: number;
   /** Name, value, name, value ... */
   readonly fields: readonly string[];
+  /** Of a response: the interim heads before it, as ClientReading has them. */
+  readonly interims?: readonly string[];
   /** As much as came, in latin1. */
   body: string;
   /** Undefined: END_STREAM has not come. */
@@ -56,6 +58,11 @@ export function atEnd(reading: Reading): number {
 
 export function atReset(reading: Reading, stream: number): number {
   return reading.resets.get(stream) ?? Number.POSITIVE_INFINITY;
+}
+
+/** Of a client's interim heads, those of a stream. */
+export function interimsOf(interims: readonly string[], stream: number): string[] {
+  return interims.filter((text) => text.startsWith(`${stream} `));
 }
 
 /** Of a field. */

@@ -38,12 +38,18 @@ const ACCEPTED_ENDS: readonly AcceptedEnd[] = [
 /** Why node refuses responses that the room tells: what a head means is judged behind it, by src/proxy-tls/http. */
 const LEFT_TO_OTHERS: Readonly<Record<string, (response: ReadMessage) => boolean>> = {
   "content-length: client-exchange.ts counts": lengthIsWrong,
+  "fields of interim heads: h2/heads.ts": ({ interims = [] }) => interims.some(interimIsLeft),
   ":status: h2/heads.ts": ({ fields }) => Number(fields[1]) < 100,
   "responses without a body: h2/heads.ts": ({ fields, body }) =>
     (fields[1] === "204" && fields.includes("content-length")) || (isBodiless(fields) && body !== ""),
 };
 
 export const RESPONSE_RULES: Rules = { acceptedEnds: ACCEPTED_ENDS, leftToOthers: LEFT_TO_OTHERS, leftOut };
+
+/** RFC 9110 section 8.6. @param text an interim head, as ClientReading has it */
+export function interimIsLeft(text: string): boolean {
+  return text.includes('"content-length"');
+}
 
 /** RFC 9110 section 8.6: 204 has none; nghttp2 takes it out, and h2/heads.ts refuses the head. */
 function leftOut(fields: readonly string[], index: number): boolean {
