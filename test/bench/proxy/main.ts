@@ -103,7 +103,7 @@ export async function* measureProxy(options: ProxyBench): AsyncGenerator<readonl
     use: (sides: Sides) => Promise<Figure[]>,
     others = foreign.installed,
   ): Promise<Figure[]> => {
-    const reference = await started.plain(new Set([role]));
+    const reference = await started.plain(role);
     const ours = await started.ours();
     const besides: Subject[] = [];
     for (const installed of others) {
@@ -152,7 +152,7 @@ export async function* measureProxy(options: ProxyBench): AsyncGenerator<readonl
   ] as const) {
     const candidates: (() => Promise<Subject | undefined>)[] = [
       () => started.ours(),
-      () => started.plain(new Set([role])),
+      () => started.plain(role),
       ...(role === "http1" ? foreign.installed.map((installed) => () => started.foreign(installed)) : []),
     ];
     for (const start of candidates) {

@@ -27,11 +27,11 @@ export async function measureIdle(
   await load.close("warm-up");
   await load.handshakes(port, WARM_UP_HANDSHAKES, IN_FLIGHT);
   await sleep(settleMs);
-  const before = subject.residentMegabytes(role);
+  const before = subject.residentMegabytes();
   await load.open("idle", "tls", port, connections);
   await load.run("idle", connections, IN_FLIGHT);
   await sleep(settleMs);
-  const held = ((subject.residentMegabytes(role) - before) * 1024) / connections;
+  const held = ((subject.residentMegabytes() - before) * 1024) / connections;
   await load.close("idle");
   subject.trimLogs();
   tell(`${subject.name}, ${role}: ${held.toFixed(1)} kB for each of ${connections} idle connections`);
@@ -46,11 +46,11 @@ export async function measureGrowth(ours: Subject, load: LoadClient, requests: n
   const tenths: number[] = [];
   for (let tenth = 0; tenth < TENTHS; tenth++) {
     const resident: number[] = [];
-    const sampler = setInterval(() => resident.push(ours.residentMegabytes("http1")), SAMPLE_MS);
+    const sampler = setInterval(() => resident.push(ours.residentMegabytes()), SAMPLE_MS);
     await load.run("endurance", requests / TENTHS, IN_FLIGHT);
     clearInterval(sampler);
     // A short run's tenth may be over before the first sample.
-    resident.push(ours.residentMegabytes("http1"));
+    resident.push(ours.residentMegabytes());
     tenths.push(median(resident));
     ours.trimLogs();
     tell(`${((tenth + 1) * requests) / TENTHS} of ${requests} requests: ${tenths.at(-1)?.toFixed(0)} MB`);

@@ -51,9 +51,9 @@ export async function measureRounds(run: Rounds): Promise<ReadonlyMap<Subject, M
     const order = [...spent.keys()].filter(({ foreign }) => !foreign || round % FOREIGN_EVERY === 0);
     for (const subject of round % 2 === 0 ? order : order.reverse()) {
       await attempt(subject, role, spent, async () => {
-        const before = subject.cpuSeconds(role);
+        const before = subject.cpuSeconds();
         await run.work(subject, subject.port(role) ?? 0, run.perRound);
-        spent.get(subject)?.set(round, ((subject.cpuSeconds(role) - before) * 1e6) / run.perRound);
+        spent.get(subject)?.set(round, ((subject.cpuSeconds() - before) * 1e6) / run.perRound);
       });
     }
   }

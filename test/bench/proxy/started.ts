@@ -48,8 +48,8 @@ export class Started implements AsyncDisposable {
     );
   }
 
-  plain(roles: ReadonlySet<Role>): Promise<Subject> {
-    return this.#keep(startPlain(this.pki.proxy, this.#backend, roles));
+  plain(role: Role): Promise<Subject> {
+    return this.#keep(startPlain(this.pki.proxy, this.#backend, role));
   }
 
   /** @returns undefined where it does not run; that has been said */

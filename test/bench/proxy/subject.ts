@@ -19,46 +19,30 @@ export interface Subject {
   readonly foreign: boolean;
   /** Port of the listener in that role; undefined: it has none. */
   port(role: Role): number | undefined;
-  /** Of the processes behind that role. */
-  cpuSeconds(role: Role): number;
-  residentMegabytes(role: Role): number;
+  /** Of its processes. */
+  cpuSeconds(): number;
+  residentMegabytes(): number;
   /** Empties its logs. */
   trimLogs(): void;
   stop(): Promise<void>;
 }
 
-const PLAIN: readonly (readonly [Role, string, keyof Ports])[] = [
-  ["handshake", "handshake", "small"],
-  ["l4", "l4", "small"],
-  ["http1", "http1", "small"],
-  ["http2", "http2", "h2"],
-  ["bulk-l4", "l4", "bulk"],
-  ["bulk-http1", "http1", "bulk"],
-];
+/** Which program of ../plain plays a role, and whom it forwards to. */
+const PLAIN: Readonly<Record<Role, readonly [file: string, target: keyof Ports]>> = {
+  handshake: ["handshake", "small"],
+  l4: ["l4", "small"],
+  http1: ["http1", "small"],
+  http2: ["http2", "h2"],
+  "bulk-l4": ["l4", "bulk"],
+  "bulk-http1": ["http1", "bulk"],
+};
 
-/** The plain Node programs, one process for each role. */
-export async function startPlain(identityFolder: string, backend: Ports, roles: ReadonlySet<Role>): Promise<Subject> {
-  const programs = new Map<Role, { readonly program: Program; readonly port: number }>();
-  for (const [role, file, target] of PLAIN) {
-    if (!roles.has(role)) continue;
-    const program = nodeProgram("measured", `../plain/${file}.ts`, [identityFolder, String(backend[target])]);
-    programs.set(role, { program, port: Number(await program.firstLine()) });
-  }
-  const programOf = (role: Role): Program => {
-    const found = programs.get(role);
-    if (found === undefined) throw new TypeError(`no plain program was started as ${role}`);
-    return found.program;
-  };
-  return {
-    ...{ name: "plain Node", tag: "plain", foreign: false },
-    port: (role) => programs.get(role)?.port,
-    cpuSeconds: (role) => programOf(role).cpuSeconds(),
-    residentMegabytes: (role) => programOf(role).residentMegabytes(),
-    trimLogs: () => {},
-    stop: async () => {
-      await Promise.all([...programs.values()].map(({ program }) => program.stop()));
-    },
-  };
+/** The plain Node program of one role. */
+export async function startPlain(identityFolder: string, backend: Ports, role: Role): Promise<Subject> {
+  const [file, target] = PLAIN[role];
+  const program = nodeProgram("measured", `../plain/${file}.ts`, [identityFolder, String(backend[target])]);
+  const ports = new Map([[role, Number(await program.firstLine())]]);
+  return ofOneProgram({ name: "plain Node", tag: "plain", foreign: false }, program, ports);
 }
 
 /** A subject whose roles are all served by one program. */
