@@ -81,7 +81,6 @@ export class GrpcConnection implements ServerEvents, SocketOwner<void>, CallHost
     if (this.#closing) return;
     this.#closing = true;
     this.#http2.drain();
-    this.#finishIfDone();
   }
 
   /** Ends it at once: every call is told. */
