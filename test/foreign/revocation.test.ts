@@ -3,7 +3,6 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
@@ -26,6 +25,7 @@ import {
   X509Error,
 } from "../../src/x509/index.ts";
 import { createIntermediate, createLeaf, createRoot, type TestCertificate, testKey } from "../support/pki.ts";
+import { freePort } from "../support/ports.ts";
 import { createCrl } from "../support/revocation.ts";
 
 function drive<T>(steps: Generator<void, T>): T {
@@ -233,15 +233,6 @@ function lookUp(
       certificates.map(({ certificate }) => certificate.serial),
     ),
   );
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const address = server.address();
-  assert.ok(address !== null && typeof address !== "string");
-  await new Promise((resolve) => server.close(resolve));
-  return address.port;
 }
 
 /** Runs openssl; its standard output. Throws with what it said where it fails. */
